@@ -1,0 +1,31 @@
+// Nest 12 is ESM only: jest runs under `node --experimental-vm-modules` and imports the TypeScript sources directly
+// through the export condition `@breakwater/source`, so that no test ever sees a stale build.
+const nest = { legacyDecorator: true, decoratorMetadata: true };
+const swc = [
+  '@swc/jest',
+  {
+    jsc: { parser: { syntax: 'typescript', decorators: true }, transform: nest, target: 'es2023', keepClassNames: true },
+    module: { type: 'es6' },
+    sourceMaps: 'inline',
+  },
+];
+const project = (displayName, testMatch) => ({
+  displayName,
+  testMatch,
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['@breakwater/source', 'node', 'node-addons', 'import'] },
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': swc },
+  modulePathIgnorePatterns: ['/dist/', '/data/'],
+});
+
+export default {
+  projects: [
+    project('unit', ['<rootDir>/{libs,apps,bench,tools}/**/src/**/*.test.ts', '<rootDir>/tools/test/**/*.test.ts']),
+    project('contract', ['<rootDir>/libs/*/test/**/*.contract.ts']),
+    project('simulation', ['<rootDir>/test/simulation/**/*.sim.ts']),
+    project('integration', ['<rootDir>/{libs,apps,test}/**/*.int.ts']),
+    project('faults', ['<rootDir>/test/faults/**/*.fault.ts']),
+    project('e2e', ['<rootDir>/test/e2e/**/*.e2e.ts']),
+  ],
+};

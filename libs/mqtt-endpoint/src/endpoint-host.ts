@@ -1,0 +1,141 @@
+/**
+ * What the engine asks of whoever runs it. The engine knows MQTT; the host knows devices, the log and the limits of
+ * the product. The core is transport-free: bytes in, bytes out (see `Transport`).
+ */
+
+/** A byte stream to one client. TCP and WebSocket each have an adapter in the gateway. */
+export interface Transport {
+  /** Queues bytes; answers false when the peer reads too slowly and `bytesQueued` grows. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes handed to `write` that the peer has not taken yet. */
+  bytesQueued(): number;
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then closes; forced after a grace of 200 ms. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+  readonly remoteAddress: string;
+}
+
+export type ProtocolVersion = 3 | 4 | 5;
+
+export interface Credentials {
+  readonly clientId: string;
+  readonly username: string | null;
+  readonly password: Uint8Array | null;
+  readonly protocolVersion: ProtocolVersion;
+  readonly remoteAddress: string;
+}
+
+/** Who the client is. `Identity` is the host's own and handed back on every call. */
+export type Authentication<Identity> =
+  | { readonly kind: 'accepted'; readonly identity: Identity; readonly sessionKey: string }
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'badCredentials' | 'notAuthorized' | 'banned' | 'serverBusy' | 'serverUnavailable' | 'clientIdInvalid';
+      readonly detail: string;
+    };
+
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly dup: boolean;
+  readonly retain: boolean;
+  /** 0 for QoS 0. */
+  readonly packetId: number;
+  readonly contentType: string | null;
+  /** In the order received; a name may occur again. */
+  readonly userProperties: readonly (readonly [string, string])[];
+}
+
+/** Answered only when the message is durable, or will never be. */
+export type PublishOutcome =
+  | { readonly kind: 'stored' }
+  /** The message is acknowledged with this reason on MQTT 5 and plainly on 3.1.1 (it is durable as a dead letter). */
+  | { readonly kind: 'refused'; readonly reason: PublishRefusal; readonly detail: string }
+  /** It could not be made durable: never acknowledged. MQTT 5: the connection is closed with a reason; 3.1.1: closed. */
+  | { readonly kind: 'failed'; readonly detail: string }
+  /** The connection must end, e.g. a 3.1.1 device that writes to another device's topic. */
+  | { readonly kind: 'violation'; readonly reason: PublishRefusal; readonly detail: string };
+
+export type PublishRefusal =
+  | 'payloadFormatInvalid'
+  | 'topicNameInvalid'
+  | 'notAuthorized'
+  | 'quotaExceeded'
+  | 'packetTooLarge'
+  | 'implementationSpecific';
+
+export type CloseReason =
+  | 'clientDisconnected'
+  | 'connectionLost'
+  | 'keepaliveTimeout'
+  | 'takenOver'
+  | 'revoked'
+  | 'protocolError'
+  | 'overloaded'
+  | 'draining';
+
+export interface WillMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+}
+
+/** One authenticated connection, as the host sees it. */
+export interface Session<Identity> {
+  readonly identity: Identity;
+  readonly clientId: string;
+  readonly protocolVersion: ProtocolVersion;
+  readonly remoteAddress: string;
+  /** Filters in force, as the client wrote them. */
+  subscriptions(): ReadonlyMap<string, 0 | 1 | 2>;
+  /** Sends a message to this client alone. The promise settles exactly once. */
+  send(message: OutboundMessage): Promise<DeliveryOutcome>;
+  close(reason: CloseReason): void;
+}
+
+export interface OutboundMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1;
+  readonly expiryMs?: number;
+}
+
+export type DeliveryOutcome =
+  /** QoS 0: written. QoS 1: the client's PUBACK with its reason code. */
+  | { readonly kind: 'delivered'; readonly reasonCode: number }
+  | { readonly kind: 'notDelivered'; readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' };
+
+export interface EndpointHost<Identity> {
+  authenticate(credentials: Credentials): Promise<Authentication<Identity>>;
+  /** The connection is the device's only one now (its older one is closed); CONNACK leaves when this settles. */
+  sessionOpened(session: Session<Identity>): Promise<void>;
+  /** Called in receive order per session; answers may settle in any order, acknowledgements leave in receive order. */
+  publish(session: Session<Identity>, message: InboundMessage): Promise<PublishOutcome>;
+  /** Decides one filter. A refused one is never stored. */
+  maySubscribe(session: Session<Identity>, filter: string): boolean;
+  /** After the SUBACK was written: these filters are in force. */
+  subscribed(session: Session<Identity>, filters: readonly string[]): void;
+  /** Exactly once per opened session. `will` is set when it must be fired. */
+  sessionClosed(session: Session<Identity>, reason: CloseReason, will: WillMessage | null): void;
+}
+
+export interface EndpointLimits {
+  readonly packetBytesMax: number;
+  readonly connectTimeoutMs: number;
+  readonly keepaliveSecondsMax: number;
+  readonly connectionsMax: number;
+  /** Publishes of one connection that may wait for their append (MQTT 5: advertised as Receive Maximum). */
+  readonly receiveMax: number;
+  /** Bytes of one connection that may wait for their append before its socket is no longer read. */
+  readonly inboundBytesMax: number;
+  readonly outboundQueueMax: number;
+  readonly outboundBytesMax: number;
+  readonly subscriptionsMax: number;
+  readonly topicAliasMax: number;
+  readonly publishesPerSecondMax: number;
+}

@@ -1,0 +1,16 @@
+export type {
+  Authentication,
+  CloseReason,
+  Credentials,
+  DeliveryOutcome,
+  EndpointHost,
+  EndpointLimits,
+  InboundMessage,
+  OutboundMessage,
+  ProtocolVersion,
+  PublishOutcome,
+  PublishRefusal,
+  Session,
+  Transport,
+  WillMessage,
+} from './endpoint-host.ts';

@@ -1,0 +1,35 @@
+export { PlatformError } from './platform-error.ts';
+export type { ChangeFeed, ChangeRecord, FeedEntry } from './ports/change-feed.ts';
+export type { Clock, Random } from './ports/clock.ts';
+export type { DeviceRegistry, RegisteredDevice, Tenant } from './ports/device-registry.ts';
+export type { Downlink, DownlinkChannel, GatewayNotice } from './ports/downlink-channel.ts';
+export { LANES } from './ports/event-log.ts';
+export type {
+  AppendRequest,
+  AppendResult,
+  EventLog,
+  Lane,
+  LogBounds,
+  LogFrame,
+  ReadBatch,
+  ReadLimits,
+  ReadRequest,
+} from './ports/event-log.ts';
+export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
+export type { PartitionLeases } from './ports/partition-leases.ts';
+export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
+export type { SessionDirectory, SessionEntry } from './ports/session-directory.ts';
+export type {
+  CommitResult,
+  DueTimer,
+  LanePositions,
+  OutboxEntry,
+  OutcomeCounts,
+  Ownership,
+  ShardCommit,
+  ShardLedger,
+  StoredTwin,
+  TimerWrite,
+  TwinStore,
+  TwinWrite,
+} from './ports/twin-store.ts';

@@ -1,0 +1,82 @@
+import type { LogId, Offset, Partition } from '@breakwater/twin';
+
+/** `control` carries what commands, applications and sessions do; `telemetry` is the bulk. Order holds within a lane. */
+export const LANES = ['control', 'telemetry'] as const;
+export type Lane = (typeof LANES)[number];
+
+/** A frame: records that are appended, and become durable, as one. Record lines never hold a newline. */
+export interface AppendRequest {
+  readonly lane: Lane;
+  readonly partition: Partition;
+  /** One life of one appending process; fenced as a whole when its lease is lost. */
+  readonly producerId: string;
+  /** From 1 and contiguous per (producer, lane, partition). */
+  readonly seq: number;
+  /** The record lines of the frame, joined by `\n`, without one at the end. */
+  readonly body: string;
+  readonly recordCount: number;
+}
+
+export type AppendResult =
+  /** Durable. A repeated seq answers the stored offset with `repeated: true`. */
+  | {
+      readonly kind: 'appended';
+      readonly firstOffset: Offset;
+      readonly appendedAtMs: number;
+      readonly repeated: boolean;
+    }
+  | { readonly kind: 'refused'; readonly code: 'LANE_FULL' | 'PRODUCER_FENCED' | 'SEQUENCE_GAP' | 'FRAME_TOO_LARGE' };
+
+/** One stored frame. `body` holds `lastOffset - firstOffset + 1` lines. */
+export interface LogFrame {
+  readonly firstOffset: Offset;
+  readonly lastOffset: Offset;
+  readonly appendedAtMs: number;
+  readonly body: Buffer;
+}
+
+export interface ReadRequest {
+  readonly lane: Lane;
+  readonly partition: Partition;
+  /** The next offset to be delivered. Frames start at or before it: the reader skips what it has had. */
+  readonly from: Offset;
+}
+
+export interface ReadLimits {
+  readonly framesMaxPerPartition: number;
+  /** How long to wait when there is nothing. 0 answers at once. */
+  readonly waitMs: number;
+}
+
+export interface ReadBatch {
+  readonly lane: Lane;
+  readonly partition: Partition;
+  readonly frames: readonly LogFrame[];
+}
+
+export interface LogBounds {
+  /** The oldest offset that is still kept. */
+  readonly first: Offset;
+  /** The offset that the next record will get. */
+  readonly end: Offset;
+  readonly bytes: number;
+}
+
+/**
+ * The durable log. What `append` answered as appended survives the kill of any process.
+ *
+ * `append` rejects its promise only when the outcome is unknown; repeating the same (producer, seq) is then safe.
+ * A read from an offset outside `bounds` rejects with `PlatformError` code `POSITION_OUT_OF_RANGE`: never a silent skip.
+ */
+export interface EventLog {
+  logId(): Promise<LogId>;
+  /** One round trip for all requests; results stand in the order of the requests. Each request succeeds alone. */
+  append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]>;
+  /** Only partitions that have something are in the answer. One caller at a time per instance from `reader()`. */
+  read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]>;
+  bounds(lane: Lane, partition: Partition): Promise<LogBounds>;
+  /** Forgets whole frames below `before`. */
+  trim(lane: Lane, partition: Partition, before: Offset): Promise<void>;
+  /** After this, every append of that producer is refused as `PRODUCER_FENCED`. */
+  fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void>;
+}

@@ -1,0 +1,13 @@
+import type { Partition } from '@breakwater/twin';
+
+/** Who works on which partition. A wrong lease is harmless: the epoch in the twin store decides (ADR 0002). */
+export interface PartitionLeases {
+  /** Says that this member lives, and answers all members that do, sorted. */
+  heartbeat(memberId: string, ttlMs: number): Promise<readonly string[]>;
+  /** True when the member now holds the lease, or held it already: then it is renewed. */
+  acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean>;
+  /** Gives the lease up; without effect when another member holds it. */
+  release(partition: Partition, memberId: string): Promise<void>;
+  /** Leaves the membership at once instead of by time-out. */
+  leave(memberId: string): Promise<void>;
+}

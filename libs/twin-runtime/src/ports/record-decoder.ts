@@ -1,0 +1,12 @@
+import type { DeviceKey, Incarnation, SessionEpoch, TwinMessage } from '@breakwater/twin';
+
+/** A record line as the runtime needs it. The versioned format is `libs/wire`'s; apps inject its decoder. */
+export interface DecodedRecord {
+  readonly key: DeviceKey;
+  readonly incarnation: Incarnation;
+  readonly sessionEpoch: SessionEpoch;
+  readonly message: TwinMessage;
+}
+
+/** Throws `PlatformError` code `RECORD_VERSION_UNKNOWN` for a version it does not know: that stops the partition loudly. */
+export type RecordDecoder = (line: string) => DecodedRecord;

@@ -1,0 +1,98 @@
+import type { DeviceKey, Epoch, LogId, Offset, Partition, RecordOutcome } from '@breakwater/twin';
+
+import type { Lane } from './event-log.ts';
+
+/** The next offset to be applied, per lane. */
+export type LanePositions = Readonly<Record<Lane, Offset>>;
+export type OutcomeCounts = Readonly<Partial<Record<RecordOutcome, number>>>;
+
+export interface Ownership {
+  readonly epoch: Epoch;
+  readonly positions: LanePositions;
+  /** The log that the positions belong to; null before the first commit. */
+  readonly logId: LogId | null;
+  /** How many ownership periods in a row, this one included, started at exactly these positions. */
+  readonly attempts: number;
+}
+
+/** A twin as stored. `revision` counts its writes; 0 and `null` mean that nothing is stored. */
+export interface StoredTwin {
+  readonly key: DeviceKey;
+  readonly revision: number;
+  readonly state: string | null;
+}
+
+export interface TwinWrite {
+  readonly key: DeviceKey;
+  /** The revision that the twin was loaded with, or got by this owner's last commit. */
+  readonly expectedRevision: number;
+  /** `null` deletes the twin. */
+  readonly state: string | null;
+}
+
+/** Something to be done after the commit, at least once. The id is the same however often it is done. */
+export interface OutboxEntry {
+  /** `<lane>:<offset>:<index>` of the record that caused it. */
+  readonly id: string;
+  readonly kind: 'downlink' | 'change' | 'deadLetter';
+  readonly key: DeviceKey;
+  readonly payload: string;
+}
+
+export interface TimerWrite {
+  readonly key: DeviceKey;
+  readonly timerId: string;
+  readonly generation: number;
+  /** `null` removes the timer. */
+  readonly dueAtMs: number | null;
+}
+
+export interface DueTimer {
+  readonly key: DeviceKey;
+  readonly timerId: string;
+  readonly generation: number;
+  readonly dueAtMs: number;
+}
+
+/** One atomic step of a shard: everything in it becomes durable together, or nothing does. */
+export interface ShardCommit {
+  readonly partition: Partition;
+  readonly epoch: Epoch;
+  readonly logId: LogId;
+  readonly expected: LanePositions;
+  readonly next: LanePositions;
+  readonly twins: readonly TwinWrite[];
+  readonly outbox: readonly OutboxEntry[];
+  readonly timers: readonly TimerWrite[];
+  /** Added to the ledger: outcome counts by lane, whose sum is `next - expected`. */
+  readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed' }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'STALE_EPOCH' | 'POSITION_MISMATCH' | 'REVISION_MISMATCH' | 'LOG_CHANGED' | 'COMMIT_TOO_LARGE';
+    };
+
+export interface ShardLedger {
+  readonly positions: LanePositions;
+  readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
+}
+
+/** Where twins live, with the positions that produced them. */
+export interface TwinStore {
+  /** Starts a new ownership period. Every commit under an older epoch is refused from now on. */
+  takeOwnership(partition: Partition, ownerId: string): Promise<Ownership>;
+  /** One round trip; the answers stand in the order of the keys. */
+  load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]>;
+  /** One round trip for the commits of several shards; each is atomic alone. A rejected promise means: outcome unknown. */
+  commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]>;
+  /** What was committed and not yet confirmed, oldest first. */
+  outbox(partition: Partition, limit: number): Promise<readonly OutboxEntry[]>;
+  confirmOutbox(partition: Partition, ids: readonly string[]): Promise<void>;
+  dueTimers(partition: Partition, nowMs: number, limit: number): Promise<readonly DueTimer[]>;
+  ledger(partition: Partition): Promise<ShardLedger>;
+  /** For readers that own nothing (the API): the newest stored state of one twin. */
+  read(partition: Partition, key: DeviceKey): Promise<StoredTwin>;
+}

@@ -1,0 +1,74 @@
+import type { Incarnation, Offset, SessionEpoch } from './ids.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+
+/** Measurements of one device time (Unix ms). */
+export interface TelemetryPoint {
+  readonly tsMs: number;
+  readonly values: ReadonlyMap<string, JsonValue>;
+  /** The gateway clamped or replaced the device's time. */
+  readonly marked?: true;
+}
+
+/** Everything that can happen to a twin. Each arrives as one record of the log. */
+export type TwinMessage =
+  | { readonly kind: 'telemetry'; readonly points: readonly TelemetryPoint[] }
+  | { readonly kind: 'event'; readonly name: string; readonly tsMs: number; readonly data: JsonValue }
+  | { readonly kind: 'reportState'; readonly patch: JsonObject; readonly expectedVersion?: number }
+  | { readonly kind: 'getTwin' }
+  | {
+      readonly kind: 'patchTwin';
+      readonly operationId: string;
+      readonly desired?: JsonObject;
+      readonly tags?: JsonObject;
+      /** The versions of an If-Match header; the patch applies when the twin has one of them. */
+      readonly ifMatch?: readonly number[];
+    }
+  | { readonly kind: 'sessionOpened'; readonly gatewayId: string; readonly protocol: string }
+  | { readonly kind: 'sessionClosed'; readonly reason: string }
+  /** The device now listens to `twin/desired`: it is sent the full delta. */
+  | { readonly kind: 'desiredSubscribed' }
+  /** The device's will, or what it says of itself on `status`. */
+  | { readonly kind: 'statusReported'; readonly detail: JsonValue }
+  | { readonly kind: 'timerFired'; readonly timerId: string; readonly generation: number }
+  | { readonly kind: 'deviceCreated' }
+  | { readonly kind: 'deviceDeleted' }
+  /** A message that could not be used, kept with its bytes. The twin only counts it. */
+  | { readonly kind: 'deadLetter' };
+
+export type TwinMessageKind = TwinMessage['kind'];
+
+/** What a decision may depend on beside state and message. There is no clock: `nowMs` is the record's append time. */
+export interface TwinContext {
+  readonly nowMs: number;
+  readonly lane: 'control' | 'telemetry';
+  readonly offset: Offset;
+  readonly incarnation: Incarnation;
+  /** 0 for records that do not come from a session. */
+  readonly sessionEpoch: SessionEpoch;
+}
+
+/** Exactly one per record and consumer; the ledger adds them up. */
+export type RecordOutcome = 'applied' | 'noop' | 'dead' | 'superseded';
+
+/** How an API write ended. Kept in the twin's last operations. */
+export type OperationOutcome =
+  | { readonly kind: 'applied'; readonly version: number }
+  | { readonly kind: 'rejected'; readonly code: string; readonly detail: string; readonly version: number };
+
+/** What is to be done outside the twin once the commit is durable. */
+export type TwinEffect =
+  | {
+      readonly kind: 'downlink';
+      /** Below `v1/devices/me/`, e.g. `twin/desired`. */
+      readonly topic: string;
+      readonly payload: JsonObject;
+      readonly qos: 0 | 1;
+      /** The session that it is meant for; a later one is sent the state anew. */
+      readonly sessionEpoch: SessionEpoch;
+      readonly twinVersion: number;
+    }
+  /** The document changed in desired, tags, reported or presence. The runtime adds the whole document. */
+  | { readonly kind: 'changed'; readonly sections: readonly ('desired' | 'tags' | 'reported' | 'presence')[] }
+  | { readonly kind: 'operationAnswered'; readonly operationId: string; readonly outcome: OperationOutcome }
+  | { readonly kind: 'timerSet'; readonly timerId: string; readonly generation: number; readonly dueAtMs: number }
+  | { readonly kind: 'timerCleared'; readonly timerId: string };

@@ -1,0 +1,18 @@
+export { ERROR_CODES } from './error-codes.ts';
+export type { ErrorCode } from './error-codes.ts';
+export { isTelemetryKey, LIMITS } from './limits.ts';
+export { murmur2, partitionOf } from './partition-of.ts';
+export {
+  DAY_MIXED,
+  decodePoint,
+  decodeRecord,
+  encodePoint,
+  encodeRecord,
+  keyOfRecord,
+  peekLine,
+  RECORD_VERSION,
+  UnknownRecordVersion,
+} from './record.ts';
+export type { DeadLetterData, LinePrefix, PointLine, RecordHeader, RecordMessage, WireRecord } from './record.ts';
+export { DEVICE_TOPIC_PREFIX, ownTail, parseUpTopic } from './topics.ts';
+export type { TopicRefusal, UpTopic } from './topics.ts';

@@ -1,0 +1,48 @@
+import type { DeviceId } from '@breakwater/twin';
+
+/** The prefix of everything that a device may publish or subscribe to. `me` is the authenticated device. */
+export const DEVICE_TOPIC_PREFIX = 'v1/devices/';
+
+export type UpTopic =
+  | { readonly kind: 'telemetry' }
+  | { readonly kind: 'reported' }
+  | { readonly kind: 'twinGet' }
+  | { readonly kind: 'event'; readonly name: string }
+  | { readonly kind: 'status' };
+
+export type TopicRefusal = 'TOPIC_NOT_OWN' | 'TOPIC_UNKNOWN';
+
+const EVENT_NAME_PATTERN = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Reads a topic that `device` publishes to. */
+export function parseUpTopic(topic: string, device: DeviceId): UpTopic | TopicRefusal {
+  const tail = ownTail(topic, device);
+  if (tail === null) return topic.startsWith(DEVICE_TOPIC_PREFIX) ? 'TOPIC_NOT_OWN' : 'TOPIC_UNKNOWN';
+  switch (tail) {
+    case 'telemetry':
+      return { kind: 'telemetry' };
+    case 'attributes':
+    case 'twin/reported':
+      return { kind: 'reported' };
+    case 'twin/get':
+      return { kind: 'twinGet' };
+    case 'status':
+      return { kind: 'status' };
+    default:
+      break;
+  }
+  if (tail.startsWith('events/')) {
+    const name = tail.slice('events/'.length);
+    if (EVENT_NAME_PATTERN.test(name)) return { kind: 'event', name };
+  }
+  return 'TOPIC_UNKNOWN';
+}
+
+/** What stands behind `v1/devices/{me|id}/`, or null when the topic is not this device's. */
+export function ownTail(topic: string, device: DeviceId): string | null {
+  if (!topic.startsWith(DEVICE_TOPIC_PREFIX)) return null;
+  const slash = topic.indexOf('/', DEVICE_TOPIC_PREFIX.length);
+  if (slash === -1) return null;
+  const owner = topic.slice(DEVICE_TOPIC_PREFIX.length, slash);
+  return owner === 'me' || owner === device ? topic.slice(slash + 1) : null;
+}
