@@ -33,3 +33,20 @@ export type {
   TwinStore,
   TwinWrite,
 } from './ports/twin-store.ts';
+export { AGGREGATIONS } from './ports/telemetry-reader.ts';
+export type {
+  AggregateItem,
+  AggregateQuery,
+  Aggregation,
+  DeadLetterItem,
+  DeadLetterQuery,
+  EventItem,
+  EventQuery,
+  Page,
+  StoredCounts,
+  TelemetryItem,
+  TelemetryQuery,
+  TelemetryReader,
+  WriterLedger,
+  WriterLedgerEntry,
+} from './ports/telemetry-reader.ts';
