@@ -1,1 +1,7 @@
-export {};
+export { Installation } from './installation.ts';
+export type { RunningPart } from './installation.ts';
+export { LoadGenerator } from './load-generator.ts';
+export type { LoadPhase, LoadProgress } from './load-generator.ts';
+export { PlatformClient } from './platform-client.ts';
+export { checkRows } from './row-check.ts';
+export type { RowCheck } from './row-check.ts';

@@ -1,0 +1,130 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const READY_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 60_000;
+const POLL_MS = 100;
+const ADMIN_KEY = 'installation-under-test-key';
+
+export interface RunningPart {
+  readonly pid: number;
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+/** One embedded platform of its own, on free ports and an empty data folder: what `npm start` runs, run as users do. */
+export class Installation {
+  readonly url: string;
+  readonly key = ADMIN_KEY;
+  readonly mqttPort: number;
+  readonly dataDir: string;
+  readonly startMs: number;
+  readonly #process: ChildProcess;
+
+  private constructor(options: { httpPort: number; mqttPort: number; dataDir: string; child: ChildProcess }) {
+    this.url = `http://127.0.0.1:${options.httpPort}`;
+    this.mqttPort = options.mqttPort;
+    this.dataDir = options.dataDir;
+    this.#process = options.child;
+    this.startMs = Date.now();
+  }
+
+  /** Starts the platform and waits until events flow end to end. */
+  static async start(options: {
+    readonly dataDir?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {}): Promise<Installation> {
+    const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'breakwater-')));
+    const [httpPort = 0, mqttPort = 0, webSocketPort = 0] = await freePorts(3);
+    const child = spawn(process.execPath, [fileURLToPath(new URL('../../apps/standalone/dist/main.js', import.meta.url))], {
+      env: {
+        ...process.env,
+        BIND_HOST: '127.0.0.1',
+        HTTP_PORT: String(httpPort),
+        MQTT_PORT: String(mqttPort),
+        MQTT_WS_PORT: String(webSocketPort),
+        DATA_DIR: dataDir,
+        ADMIN_API_KEY: ADMIN_KEY,
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const log = createWriteStream(join(dataDir, 'console.log'), { flags: 'a' });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    const installation = new Installation({ httpPort, mqttPort, dataDir, child });
+    await installation.waitUntilReady();
+    return installation;
+  }
+
+  async waitUntilReady(): Promise<void> {
+    const endMs = Date.now() + READY_TIMEOUT_MS;
+    while (Date.now() < endMs) {
+      if (this.#process.exitCode !== null) {
+        throw new Error(`the platform ended with exit code ${this.#process.exitCode}:\n${await this.console()}`);
+      }
+      const answer = await fetch(`${this.url}/health/ready`).catch(() => null);
+      if (answer?.status === 200) return;
+      await pause(POLL_MS);
+    }
+    throw new Error(`the platform was not ready within ${READY_TIMEOUT_MS} ms:\n${await this.console()}`);
+  }
+
+  /** What the supervisor writes down of its parts. */
+  async parts(): Promise<ReadonlyMap<string, RunningPart>> {
+    const run = JSON.parse(await readFile(join(this.dataDir, 'run.json'), 'utf8')) as {
+      parts: Readonly<Record<string, RunningPart>>;
+    };
+    return new Map(Object.entries(run.parts));
+  }
+
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  console(): Promise<string> {
+    return readFile(join(this.dataDir, 'console.log'), 'utf8');
+  }
+
+  /** Stops as Ctrl-C does and answers the exit code. The data folder stays. */
+  async stop(): Promise<number | null> {
+    if (this.#process.exitCode !== null) return this.#process.exitCode;
+    const ended = new Promise<number | null>((resolve) => this.#process.once('exit', (code) => resolve(code)));
+    this.#process.kill('SIGTERM');
+    const forced = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const code = await ended;
+    clearTimeout(forced);
+    return code;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Ports that were free a moment ago. They are held together, so that they differ. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer();
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+  return ports;
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}

@@ -1,0 +1,83 @@
+import type { DeviceLogin } from './simulated-device.ts';
+
+/** Requests that are under way at the same time while devices are registered. */
+const REGISTRATIONS_AT_ONCE = 20;
+
+/** Totals of the ledger, over all partitions of a lane. */
+export interface LedgerTotals {
+  readonly telemetryAppended: number;
+  readonly telemetryApplied: number;
+  readonly telemetryStored: number;
+  readonly twinLag: number;
+  readonly writerLag: number;
+}
+
+/** The little of the REST API that a load needs. */
+export class PlatformClient {
+  readonly #url: string;
+  readonly #key: string;
+
+  constructor(options: { url: string; key: string }) {
+    this.#url = options.url.replace(/\/$/, '');
+    this.#key = options.key;
+  }
+
+  async registerDevices(prefix: string, count: number): Promise<readonly DeviceLogin[]> {
+    const logins: DeviceLogin[] = [];
+    for (let first = 0; first < count; first += REGISTRATIONS_AT_ONCE) {
+      const size = Math.min(REGISTRATIONS_AT_ONCE, count - first);
+      const ids = Array.from({ length: size }, (_, at) => `${prefix}-${first + at}`);
+      logins.push(...(await Promise.all(ids.map((id) => this.#register(id)))));
+    }
+    return logins;
+  }
+
+  async ledger(): Promise<LedgerTotals> {
+    const ledger = (await this.#request('GET', '/api/v1/ledger')) as LedgerAnswer;
+    const { telemetry } = ledger.lanes;
+    return {
+      telemetryAppended: telemetry.appended,
+      telemetryApplied: telemetry.consumers.twins.position,
+      telemetryStored: telemetry.consumers.writer.position,
+      twinLag: telemetry.consumers.twins.inFlight,
+      writerLag: telemetry.consumers.writer.inFlight,
+    };
+  }
+
+  twin(id: string): Promise<unknown> {
+    return this.#request('GET', `/api/v1/devices/${encodeURIComponent(id)}/twin`);
+  }
+
+  /** The ledger as the API gives it. */
+  rawLedger(): Promise<unknown> {
+    return this.#request('GET', '/api/v1/ledger');
+  }
+
+  async #register(id: string): Promise<DeviceLogin> {
+    const { token } = (await this.#request('POST', '/api/v1/devices', { id })) as { token: string };
+    return { id, token };
+  }
+
+  async #request(method: string, path: string, body?: object): Promise<unknown> {
+    const response = await fetch(this.#url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text.slice(0, 300)}`);
+    return text === '' ? null : (JSON.parse(text) as unknown);
+  }
+}
+
+interface LedgerAnswer {
+  readonly lanes: {
+    readonly telemetry: {
+      readonly appended: number;
+      readonly consumers: Readonly<Record<'twins' | 'writer', { readonly position: number; readonly inFlight: number }>>;
+    };
+  };
+}
