@@ -1,3 +1,5 @@
+export { ControlProducer } from './control-producer.ts';
+export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
 export { PlatformError } from './platform-error.ts';
 export type { ChangeFeed, ChangeRecord, FeedEntry } from './ports/change-feed.ts';
 export type { Clock, Random } from './ports/clock.ts';
