@@ -1,0 +1,71 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join, sep } from 'node:path';
+
+import { runProgram } from './run-step.mjs';
+import { platformNodePath } from './verify-node.mjs';
+
+const DEPENDENCY_FIELDS = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
+
+/** Runs `npm ci` when node_modules is not what the lock file says. */
+export function installDependencies(rootFolder) {
+  const reason = reasonToInstall(rootFolder);
+  if (reason === undefined) return { detail: 'match the lock file', changed: false };
+  // Development tools are part of the build, whatever NODE_ENV or the user's npm settings say.
+  runProgram('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: rootFolder,
+    env: environmentOfHost(rootFolder),
+  });
+  return { detail: `npm ci (${reason})`, changed: true };
+}
+
+/**
+ * Compares what is installed (npm's hidden lock file) with what is locked, and what is locked with what the package.json
+ * files ask for. No stamp of our own is needed, and an `npm ci` by hand counts.
+ */
+export function reasonToInstall(rootFolder) {
+  const installedFile = join(rootFolder, 'node_modules', '.package-lock.json');
+  if (!existsSync(installedFile)) return 'first run';
+  const locked = readJson(join(rootFolder, 'package-lock.json')).packages;
+  const installed = readJson(installedFile).packages;
+  for (const [path, entry] of Object.entries(locked)) {
+    if (path !== '' && !path.startsWith('node_modules/')) {
+      if (!asksForTheSame(entry, join(rootFolder, path, 'package.json'))) return `${path} changed`;
+      continue;
+    }
+    if (path === '') {
+      if (!asksForTheSame(entry, join(rootFolder, 'package.json'))) return 'package.json changed';
+      continue;
+    }
+    const present = installed[path];
+    if (present === undefined) {
+      if (entry.optional || entry.devOptional || entry.peer) continue;
+      return `${path.slice('node_modules/'.length)} is missing`;
+    }
+    if (present.version !== entry.version) return `${path.slice('node_modules/'.length)} has another version`;
+    if (!existsSync(join(rootFolder, path))) return `${path} is gone`;
+  }
+  if (!existsSync(platformNodePath(rootFolder))) return 'Node is missing';
+  return undefined;
+}
+
+function asksForTheSame(lockedEntry, packageFile) {
+  const wanted = readJson(packageFile);
+  return DEPENDENCY_FIELDS.every((field) => sameEntries(lockedEntry[field] ?? {}, wanted[field] ?? {}));
+}
+
+function sameEntries(left, right) {
+  const names = Object.keys(left);
+  return names.length === Object.keys(right).length && names.every((name) => left[name] === right[name]);
+}
+
+/** `npm ci` removes node_modules while it runs, so it must not run on the Node that lives in there. */
+function environmentOfHost(rootFolder) {
+  const own = join(rootFolder, 'node_modules') + sep;
+  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.startsWith(own));
+  const { NODE_ENV: _nodeEnvironment, ...rest } = process.env;
+  return { ...rest, PATH: path.join(delimiter) };
+}
+
+function readJson(file) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
