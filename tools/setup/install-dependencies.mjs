@@ -28,24 +28,24 @@ export function reasonToInstall(rootFolder) {
   const locked = readJson(join(rootFolder, 'package-lock.json')).packages;
   const installed = readJson(installedFile).packages;
   for (const [path, entry] of Object.entries(locked)) {
-    if (path !== '' && !path.startsWith('node_modules/')) {
-      if (!asksForTheSame(entry, join(rootFolder, path, 'package.json'))) return `${path} changed`;
-      continue;
-    }
-    if (path === '') {
-      if (!asksForTheSame(entry, join(rootFolder, 'package.json'))) return 'package.json changed';
+    if (!path.includes('node_modules/')) {
+      if (!asksForTheSame(entry, join(rootFolder, path, 'package.json'))) return `${path || 'package.json'} changed`;
       continue;
     }
     const present = installed[path];
     if (present === undefined) {
       if (entry.optional || entry.devOptional || entry.peer) continue;
-      return `${path.slice('node_modules/'.length)} is missing`;
+      return `${nameOf(path)} is missing`;
     }
-    if (present.version !== entry.version) return `${path.slice('node_modules/'.length)} has another version`;
-    if (!existsSync(join(rootFolder, path))) return `${path} is gone`;
+    if (present.version !== entry.version) return `${nameOf(path)} has another version`;
+    if (!existsSync(join(rootFolder, path))) return `${nameOf(path)} is gone`;
   }
   if (!existsSync(platformNodePath(rootFolder))) return 'Node is missing';
   return undefined;
+}
+
+function nameOf(path) {
+  return path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
 }
 
 function asksForTheSame(lockedEntry, packageFile) {
