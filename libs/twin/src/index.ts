@@ -1,4 +1,11 @@
+export { applyMessage } from './apply-message.ts';
+export type { AppliedMessage } from './apply-message.ts';
 export { assert, AssertionFailed } from './assert.ts';
+export { decide } from './decide.ts';
+export type { Decision, Rejection, RejectionCode } from './decision.ts';
+export { deltaOf } from './delta.ts';
+export { estimateBytes } from './estimate-bytes.ts';
+export { evolve } from './evolve.ts';
 export { deviceKey, isDeviceId, isTenantId, splitDeviceKey } from './ids.ts';
 export type {
   Brand,
@@ -13,6 +20,15 @@ export type {
   TenantId,
 } from './ids.ts';
 export type { JsonObject, JsonValue } from './json.ts';
+export { jsonEqual } from './json-equal.ts';
+export { jsonBytes, jsonDepth, jsonProblem, utf8Bytes } from './json-size.ts';
+export type { LatestTelemetry, LatestValue } from './latest-telemetry.ts';
+export { TWIN_LIMITS } from './limits.ts';
+export { mergePatch, mergePatchBetween } from './merge-patch.ts';
+export type { PathTimestamps } from './path-timestamps.ts';
+export { parseTwin, serializeTwin, STATE_VERSION, UnknownStateVersion } from './state-text.ts';
+export { twinDocument } from './twin-document.ts';
+export type { TwinEvent, TwinEventKind } from './twin-event.ts';
 export type {
   OperationOutcome,
   RecordOutcome,
@@ -22,3 +38,5 @@ export type {
   TwinMessage,
   TwinMessageKind,
 } from './twin-message.ts';
+export { isDeleted, newTwin, operationOutcome, sessionIsOpen } from './twin-state.ts';
+export type { ArmedTimer, KeptOperation, Presence, TwinState } from './twin-state.ts';

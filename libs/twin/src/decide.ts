@@ -1,0 +1,39 @@
+import { assert } from './assert.ts';
+import { type Decision, NO_EFFECTS, NO_EVENTS, type Rejection } from './decision.ts';
+import { DECIDERS } from './messages/index.ts';
+import type { TwinContext, TwinEffect, TwinMessage } from './twin-message.ts';
+import { newTwin, type TwinState } from './twin-state.ts';
+
+const DELETED: Rejection = { code: 'NOT_FOUND', detail: 'The device was deleted.' };
+
+/**
+ * What a message means for a twin. A life of a device id ends with its deletion or with the first record of a later
+ * life; whatever still arrives from it is superseded and changes nothing.
+ */
+export function decide(state: TwinState, message: TwinMessage, context: TwinContext): Decision {
+  // A dead letter is counted as one whoever it came from.
+  if (message.kind === 'deadLetter') return DECIDERS.deadLetter(state, message, context);
+  if (context.incarnation > state.incarnation) {
+    const fresh = decideByKind(newTwin(state, context.incarnation), message, context);
+    const started = { kind: 'incarnationStarted', incarnation: context.incarnation } as const;
+    return { ...fresh, events: [started, ...fresh.events] };
+  }
+  if (context.incarnation < state.incarnation || state.deletedAtMs !== null) {
+    return { events: NO_EVENTS, effects: answerLate(message, state), rejection: DELETED, outcome: 'superseded' };
+  }
+  return decideByKind(state, message, context);
+}
+
+function decideByKind(state: TwinState, message: TwinMessage, context: TwinContext): Decision {
+  assert(Object.hasOwn(DECIDERS, message.kind), `there is a decision for every message, ${message.kind} too`);
+  // The compiler can not see that the entry under a kind takes the message of that kind; the registry's type says so.
+  const decider = DECIDERS[message.kind] as (state: TwinState, message: TwinMessage, context: TwinContext) => Decision;
+  return decider(state, message, context);
+}
+
+/** An application waits for its write; without an answer it would wait until its time is over. */
+function answerLate(message: TwinMessage, { version }: TwinState): readonly TwinEffect[] {
+  if (message.kind !== 'patchTwin') return NO_EFFECTS;
+  const outcome = { kind: 'rejected', ...DELETED, version } as const;
+  return [{ kind: 'operationAnswered', operationId: message.operationId, outcome }];
+}

@@ -1,0 +1,32 @@
+import type { Decide } from '../decision.ts';
+import type { TwinMessageKind } from '../twin-message.ts';
+import { decideDeadLetter } from './dead-letter.ts';
+import { decideDesiredSubscribed } from './desired-subscribed.ts';
+import { decideDeviceCreated } from './device-created.ts';
+import { decideDeviceDeleted } from './device-deleted.ts';
+import { decideEvent } from './event.ts';
+import { decideGetTwin } from './get-twin.ts';
+import { decidePatchTwin } from './patch-twin.ts';
+import { decideReportState } from './report-state.ts';
+import { decideSessionClosed } from './session-closed.ts';
+import { decideSessionOpened } from './session-opened.ts';
+import { decideStatusReported } from './status-reported.ts';
+import { decideTelemetry } from './telemetry.ts';
+import { decideTimerFired } from './timer-fired.ts';
+
+/** How each message is decided: everything that can happen to a twin. */
+export const DECIDERS: { readonly [Kind in TwinMessageKind]: Decide<Kind> } = {
+  telemetry: decideTelemetry,
+  event: decideEvent,
+  reportState: decideReportState,
+  getTwin: decideGetTwin,
+  patchTwin: decidePatchTwin,
+  sessionOpened: decideSessionOpened,
+  sessionClosed: decideSessionClosed,
+  desiredSubscribed: decideDesiredSubscribed,
+  statusReported: decideStatusReported,
+  timerFired: decideTimerFired,
+  deviceCreated: decideDeviceCreated,
+  deviceDeleted: decideDeviceDeleted,
+  deadLetter: decideDeadLetter,
+};
