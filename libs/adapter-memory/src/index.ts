@@ -1,1 +1,10 @@
-export {};
+export { MemoryChangeFeed } from './memory-change-feed.ts';
+export { MemoryDeviceRegistry } from './memory-device-registry.ts';
+export { MemoryDownlinkChannel } from './memory-downlink-channel.ts';
+export { MemoryEventLog } from './memory-event-log.ts';
+export type { MemoryEventLogOptions } from './memory-event-log.ts';
+export { MemoryOperationAnswers } from './memory-operation-answers.ts';
+export { MemoryPartitionLeases } from './memory-partition-leases.ts';
+export { MemorySessionDirectory } from './memory-session-directory.ts';
+export { MemoryTwinStore } from './memory-twin-store.ts';
+export type { MemoryTwinStoreOptions } from './memory-twin-store.ts';

@@ -52,3 +52,4 @@ export type {
   WriterLedger,
   WriterLedgerEntry,
 } from './ports/telemetry-reader.ts';
+export { systemClock, systemRandom } from './system-clock.ts';

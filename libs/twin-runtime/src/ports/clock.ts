@@ -2,6 +2,7 @@
 export interface Clock {
   /** Unix ms. For leases and logs only: no twin decides by it. */
   nowMs(): number;
+  /** Resolves early, and never rejects, when the signal is aborted. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 

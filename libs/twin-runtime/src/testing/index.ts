@@ -1,1 +1,15 @@
-export {};
+export { changeFeedContract } from './change-feed-contract.ts';
+export type { ChangeFeedContractOptions } from './change-feed-contract.ts';
+export type { ContractHarness, HarnessMaker } from './contract-harness.ts';
+export { deviceRegistryContract } from './device-registry-contract.ts';
+export { downlinkChannelContract } from './downlink-channel-contract.ts';
+export type { DownlinkChannelContractOptions } from './downlink-channel-contract.ts';
+export { eventLogContract } from './event-log-contract.ts';
+export type { EventLogContractOptions } from './event-log-contract.ts';
+export { operationAnswersContract } from './operation-answers-contract.ts';
+export { partitionLeasesContract } from './partition-leases-contract.ts';
+export { sessionDirectoryContract } from './session-directory-contract.ts';
+export { twinStoreContract } from './twin-store-contract.ts';
+export type { TwinStoreContractOptions } from './twin-store-contract.ts';
+export { VirtualClock } from './virtual-clock.ts';
+export { SeededRandom } from './seeded-random.ts';

@@ -1,0 +1,43 @@
+import type { LogId } from '@breakwater/twin';
+import { type Clock, systemClock } from '@breakwater/twin-runtime';
+import {
+  changeFeedContract,
+  type ContractHarness,
+  deviceRegistryContract,
+  downlinkChannelContract,
+  eventLogContract,
+  operationAnswersContract,
+  partitionLeasesContract,
+  sessionDirectoryContract,
+  twinStoreContract,
+  VirtualClock,
+} from '@breakwater/twin-runtime/testing';
+
+import {
+  MemoryChangeFeed,
+  MemoryDeviceRegistry,
+  MemoryDownlinkChannel,
+  MemoryEventLog,
+  MemoryOperationAnswers,
+  MemoryPartitionLeases,
+  MemorySessionDirectory,
+  MemoryTwinStore,
+} from '../src/index.ts';
+
+const plain = <Port>(port: Port): ContractHarness<Port> => ({ port, cleanup: async () => {} });
+
+function underVirtualTime<Port>(makePort: (clock: Clock) => Port): ContractHarness<Port> {
+  const clock = new VirtualClock(1_000_000);
+  return { ...plain(makePort(clock)), pass: (durationMs) => clock.advance(durationMs) };
+}
+
+eventLogContract('memory', {
+  make: async (options) => plain(new MemoryEventLog({ clock: systemClock, logId: 'memory-log' as LogId, ...options })),
+});
+twinStoreContract('memory', { make: async (options) => plain(new MemoryTwinStore(options)) });
+partitionLeasesContract('memory', { make: async () => underVirtualTime((clock) => new MemoryPartitionLeases(clock)) });
+sessionDirectoryContract('memory', { make: async () => underVirtualTime((clock) => new MemorySessionDirectory(clock)) });
+downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDownlinkChannel(systemClock, options)) });
+changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });
+deviceRegistryContract('memory', { make: async () => plain(new MemoryDeviceRegistry()) });
+operationAnswersContract('memory', { make: async () => plain(new MemoryOperationAnswers()) });

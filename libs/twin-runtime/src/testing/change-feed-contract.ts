@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { DeviceKey, Partition } from '@breakwater/twin';
+
+import type { ChangeFeed, ChangeRecord, FeedEntry } from '../ports/change-feed.ts';
+import type { ContractHarness, HarnessMaker } from './contract-harness.ts';
+
+export interface ChangeFeedContractOptions {
+  /** About how many entries a partition's feed keeps; it may keep some more. */
+  readonly entriesKept: number;
+}
+
+const OPTIONS: ChangeFeedContractOptions = { entriesKept: 100 };
+const FAR_BEYOND_KEPT = 20 * OPTIONS.entriesKept;
+const P0 = 0 as Partition;
+const P1 = 1 as Partition;
+const KEY = 'default/d1' as DeviceKey;
+const OTHER = 'default/d2' as DeviceKey;
+const LIMITS = { entriesMax: 50, waitMs: 0 };
+const WAIT_MS = 5_000;
+
+/** What every change feed must do. */
+export function changeFeedContract(name: string, maker: HarnessMaker<ChangeFeed, ChangeFeedContractOptions>): void {
+  describe(`change feed contract: ${name}`, () => {
+    let harness: ContractHarness<ChangeFeed>;
+    let feed: ChangeFeed;
+    beforeEach(async () => {
+      harness = await maker.make(OPTIONS);
+      feed = harness.port;
+    });
+    afterEach(() => harness.cleanup());
+
+    it('reads what was published after a cursor, in order', async () => {
+      await feed.publish(P0, [change(KEY, 1)]);
+      const cursors = new Map([[P0, await feed.end(P0)]]);
+      expect(await feed.read(cursors, LIMITS)).toEqual([]);
+      await feed.publish(P0, [change(KEY, 2), change(OTHER, 1)]);
+      await feed.publish(P0, [change(KEY, 3)]);
+      const entries = await feed.read(cursors, LIMITS);
+      expect(entries.map(({ change: { key, changeNumber } }) => [key, changeNumber])).toEqual([
+        [KEY, 2], [OTHER, 1], [KEY, 3],
+      ]);
+      expect(entries[0]?.change).toEqual(change(KEY, 2));
+      const rest = await feed.read(new Map([[P0, (entries[1] as FeedEntry).cursor]]), LIMITS);
+      expect(numbers(rest)).toEqual([3]);
+      expect(await feed.end(P0)).toBe((entries[2] as FeedEntry).cursor);
+    });
+
+    it('reads several partitions, each after its own cursor', async () => {
+      const cursors = new Map([
+        [P0, await feed.end(P0)],
+        [P1, await feed.end(P1)],
+      ]);
+      await feed.publish(P1, [change(OTHER, 5)]);
+      await feed.publish(P0, [change(KEY, 4)]);
+      const entries = await feed.read(cursors, LIMITS);
+      expect(entries.map(({ partition }) => partition).sort()).toEqual([P0, P1]);
+    });
+
+    it('wakes a reader that waits', async () => {
+      const waiting = feed.read(new Map([[P0, await feed.end(P0)]]), { ...LIMITS, waitMs: WAIT_MS });
+      await feed.publish(P0, [change(KEY, 1)]);
+      expect(numbers(await waiting)).toEqual([1]);
+    });
+
+    it("answers one device's changes after a cursor", async () => {
+      const start = await feed.end(P0);
+      await feed.publish(P0, [change(KEY, 1), change(OTHER, 1), change(KEY, 2), change(KEY, 3)]);
+      const all = await feed.since(P0, KEY, start, 10);
+      expect(all.gap).toBe(false);
+      expect(numbers(all.entries)).toEqual([1, 2, 3]);
+      const later = await feed.since(P0, KEY, (all.entries[0] as FeedEntry).cursor, 1);
+      expect(numbers(later.entries)).toEqual([2]);
+    });
+
+    it('says so when changes after the cursor are no longer kept', async () => {
+      await feed.publish(P0, [change(KEY, 1)]);
+      const early = await feed.end(P0);
+      for (let number = 2; number < FAR_BEYOND_KEPT; number += LIMITS.entriesMax) {
+        await feed.publish(P0, Array.from({ length: LIMITS.entriesMax }, (_, index) => change(OTHER, number + index)));
+      }
+      expect((await feed.since(P0, KEY, early, 10)).gap).toBe(true);
+      expect((await feed.since(P0, KEY, await feed.end(P0), 10)).gap).toBe(false);
+    });
+  });
+}
+
+function numbers(entries: readonly FeedEntry[]): number[] {
+  return entries.map((entry) => entry.change.changeNumber);
+}
+
+function change(key: DeviceKey, changeNumber: number): ChangeRecord {
+  return { key, incarnation: 1, changeNumber, sections: ['desired'], tsMs: 1_000, document: '{"id":"ä"}' };
+}

@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { Partition } from '@breakwater/twin';
+
+import type { PartitionLeases } from '../ports/partition-leases.ts';
+import { type ContractHarness, type HarnessMaker, LEASE_UNDER_TEST_MS, passOf } from './contract-harness.ts';
+
+const P0 = 0 as Partition;
+const P1 = 1 as Partition;
+const LONG_MS = 60_000;
+
+/** What every lease keeper must do. */
+export function partitionLeasesContract(name: string, maker: HarnessMaker<PartitionLeases>): void {
+  describe(`partition leases contract: ${name}`, () => {
+    let harness: ContractHarness<PartitionLeases>;
+    let leases: PartitionLeases;
+    beforeEach(async () => {
+      harness = await maker.make(undefined);
+      leases = harness.port;
+    });
+    afterEach(() => harness.cleanup());
+
+    it('lets one member hold a partition, and renew it', async () => {
+      expect(await leases.acquire(P0, 'a', LONG_MS)).toBe(true);
+      expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(false);
+      expect(await leases.acquire(P0, 'a', LONG_MS)).toBe(true);
+      expect(await leases.acquire(P1, 'b', LONG_MS)).toBe(true);
+    });
+
+    it('lets only the holder release', async () => {
+      await leases.acquire(P0, 'a', LONG_MS);
+      await leases.release(P0, 'b');
+      expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(false);
+      await leases.release(P0, 'a');
+      expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(true);
+    });
+
+    it('gives a lease that was not renewed to another', async () => {
+      expect(await leases.acquire(P0, 'a', LEASE_UNDER_TEST_MS)).toBe(true);
+      await passOf(harness)(LEASE_UNDER_TEST_MS + 200);
+      expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(true);
+      expect(await leases.acquire(P0, 'a', LONG_MS)).toBe(false);
+    });
+
+    it('renewing puts the end off', async () => {
+      await leases.acquire(P0, 'a', LEASE_UNDER_TEST_MS);
+      await leases.acquire(P0, 'a', LONG_MS);
+      await passOf(harness)(LEASE_UNDER_TEST_MS + 200);
+      expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(false);
+    });
+
+    it('answers the members that live, sorted', async () => {
+      expect(await leases.heartbeat('b', LONG_MS)).toEqual(['b']);
+      expect(await leases.heartbeat('a', LEASE_UNDER_TEST_MS)).toEqual(['a', 'b']);
+      expect(await leases.heartbeat('c', LONG_MS)).toEqual(['a', 'b', 'c']);
+      await passOf(harness)(LEASE_UNDER_TEST_MS + 200);
+      expect(await leases.heartbeat('b', LONG_MS)).toEqual(['b', 'c']);
+    });
+
+    it('forgets a member that leaves', async () => {
+      await leases.heartbeat('a', LONG_MS);
+      await leases.heartbeat('b', LONG_MS);
+      await leases.leave('a');
+      expect(await leases.heartbeat('b', LONG_MS)).toEqual(['b']);
+    });
+  });
+}
