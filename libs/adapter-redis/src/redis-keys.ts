@@ -1,0 +1,41 @@
+import type { DeviceKey, Partition } from '@breakwater/twin';
+import type { Lane } from '@breakwater/twin-runtime';
+
+/**
+ * Every key of the installation. What one script touches shares a hash tag (the part in braces), so that on a Redis
+ * Cluster it lies on one node: all keys of a partition, all of a gateway, all of the device registry.
+ */
+export const redisKeys = {
+  installation: 'bw:installation',
+  logId: 'bw:log:id',
+  members: 'bw:members',
+  operationsChannel: 'bw:operations',
+
+  lane: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}`,
+  frames: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}:frames`,
+  producer: (lane: Lane, partition: Partition, producerId: string) =>
+    `bw:{${partition}}:log:${lane}:producer:${producerId}`,
+
+  shard: (partition: Partition) => `bw:{${partition}}:shard`,
+  twin: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:twin:${key}`,
+  outbox: (partition: Partition) => `bw:{${partition}}:outbox`,
+  outboxOrder: (partition: Partition) => `bw:{${partition}}:outbox:order`,
+  timers: (partition: Partition) => `bw:{${partition}}:timers`,
+  timerGenerations: (partition: Partition) => `bw:{${partition}}:timers:generations`,
+  lease: (partition: Partition) => `bw:{${partition}}:lease`,
+
+  sessions: (partition: Partition) => `bw:{${partition}}:sessions`,
+  sessionEpochs: (partition: Partition) => `bw:{${partition}}:session-epochs`,
+  gateway: (gatewayId: string) => `bw:{gateway:${gatewayId}}:lease`,
+  gatewayChannel: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down`,
+
+  changes: (partition: Partition) => `bw:{${partition}}:changes`,
+  changesMeta: (partition: Partition) => `bw:{${partition}}:changes:meta`,
+
+  tenants: 'bw:{registry}:tenants',
+  apiKeys: 'bw:{registry}:api-keys',
+  deviceTokens: 'bw:{registry}:tokens',
+  devices: (tenant: string) => `bw:{registry}:devices:${tenant}`,
+  deviceOrder: (tenant: string) => `bw:{registry}:devices:${tenant}:order`,
+  incarnations: (tenant: string) => `bw:{registry}:devices:${tenant}:incarnations`,
+} as const;

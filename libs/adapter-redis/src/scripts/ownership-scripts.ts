@@ -1,0 +1,42 @@
+import { RedisScript } from '../redis-script.ts';
+
+/**
+ * A new epoch: a counter that only grows and the owner's id with a random part, so that an epoch is never issued twice,
+ * not even by a Redis that lost its last writes.
+ *
+ * KEYS: shard
+ * ARGV: owner id with its random part
+ */
+export const takeOwnershipScript = new RedisScript(
+  'take_ownership',
+  `#!lua flags=allow-oom
+local shard = redis.call('HMGET', KEYS[1], 'epochs', 'control', 'telemetry', 'logId', 'takenAt', 'attempts')
+local epochs = string.format('%.0f', tonumber(shard[1] or '0') + 1)
+local epoch = epochs .. ':' .. ARGV[1]
+local control, telemetry = shard[2] or '0', shard[3] or '0'
+local positions = control .. ' ' .. telemetry
+local attempts = 1
+if shard[5] == positions then attempts = tonumber(shard[6]) + 1 end
+redis.call('HSET', KEYS[1], 'epochs', epochs, 'epoch', epoch, 'takenAt', positions, 'attempts', attempts)
+return {epoch, control, telemetry, shard[4], attempts}
+`,
+);
+
+/**
+ * One more attempt at the record of one place. Kept beside the positions, so that it survives the process that died on
+ * the record.
+ *
+ * KEYS: shard
+ * ARGV: epoch, place
+ */
+export const noteAttemptScript = new RedisScript(
+  'note_attempt',
+  `#!lua flags=allow-oom
+local shard = redis.call('HMGET', KEYS[1], 'epoch', 'attemptedAt', 'attemptsThere')
+if shard[1] ~= ARGV[1] then return 0 end
+local attempts = 1
+if shard[2] == ARGV[2] then attempts = tonumber(shard[3]) + 1 end
+redis.call('HSET', KEYS[1], 'attemptedAt', ARGV[2], 'attemptsThere', attempts)
+return attempts
+`,
+);

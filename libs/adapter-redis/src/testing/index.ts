@@ -1,0 +1,2 @@
+export { redisServerAvailable, startRedisServer } from './redis-server.ts';
+export type { RedisServerForTest } from './redis-server.ts';

@@ -1,0 +1,72 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { connectRedis } from '../connect-redis.ts';
+import { redisServerArguments } from '../redis-server-arguments.ts';
+
+export interface RedisServerForTest {
+  /** For `connectRedis`. */
+  readonly url: string;
+  readonly socketPath: string;
+  readonly pid: number;
+  /** SIGKILL, and waits for its end. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data. */
+  restart(): Promise<void>;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+}
+
+/**
+ * True when a redis-server can be started. Where there is none, tests that need it are skipped by name; in CI it must
+ * be there, so that a skip is a failure.
+ */
+export function redisServerAvailable(): boolean {
+  if (process.env['CI'] === 'true') return true;
+  return spawnSync('redis-server', ['--version']).status === 0;
+}
+
+/** A redis-server as `npm start` runs it, in a folder of its own, on a Unix socket. */
+export async function startRedisServer(
+  options: { readonly memoryBytesMax?: number; readonly extra?: readonly string[] } = {},
+): Promise<RedisServerForTest> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'breakwater-redis-'));
+  const socketPath = join(dataDir, 'redis.sock');
+  const url = `unix://${socketPath}`;
+  const command = [
+    ...redisServerArguments({ dataDir, unixSocket: socketPath, memoryBytesMax: options.memoryBytesMax ?? 0 }),
+    ...(options.extra ?? []),
+  ];
+  let child: ChildProcess;
+  const start = async (): Promise<void> => {
+    child = spawn('redis-server', command, { stdio: 'ignore' });
+    const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
+    await Promise.race([failed, connectRedis(url).then((redis) => redis.disconnect())]);
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  await start();
+  return {
+    url,
+    socketPath,
+    get pid() {
+      return child.pid!;
+    },
+    kill: () => end('SIGKILL'),
+    restart: async () => {
+      await end('SIGKILL');
+      await start();
+    },
+    stop: async () => {
+      await end('SIGKILL');
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}

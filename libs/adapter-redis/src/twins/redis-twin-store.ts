@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+
+import type { DeviceKey, Epoch, LogId, Offset, Partition, RecordOutcome } from '@breakwater/twin';
+import type {
+  CommitResult,
+  DueTimer,
+  Lane,
+  OutboxEntry,
+  Ownership,
+  ShardCommit,
+  ShardLedger,
+  StoredTwin,
+  TwinStore,
+} from '@breakwater/twin-runtime';
+import type { Redis } from 'ioredis';
+
+import { redisKeys } from '../redis-keys.ts';
+import { valuesOf } from '../redis-script.ts';
+import { commitScript } from '../scripts/commit-script.ts';
+import { dueTimersScript } from '../scripts/due-timers-script.ts';
+import { confirmOutboxScript, readOutboxScript } from '../scripts/outbox-scripts.ts';
+import { noteAttemptScript, takeOwnershipScript } from '../scripts/ownership-scripts.ts';
+import { commitArguments, decodeOutboxEntry, splitTimerMember } from './commit-arguments.ts';
+
+export interface RedisTwinStoreOptions {
+  readonly redis: Redis;
+  readonly commitTwinsMax: number;
+  readonly commitBytesMax: number;
+}
+
+type RefusalCode = Extract<CommitResult, { kind: 'refused' }>['code'];
+
+const LEDGER_FIELD = /^ledger:(control|telemetry):(.+)$/;
+
+/** One hash per twin (`r` revision, `s` state) and one per shard: epoch, positions, ledger. */
+export class RedisTwinStore implements TwinStore {
+  readonly #redis: Redis;
+  readonly #twinsMax: number;
+  readonly #bytesMax: number;
+
+  constructor(options: RedisTwinStoreOptions) {
+    this.#redis = options.redis;
+    this.#twinsMax = options.commitTwinsMax;
+    this.#bytesMax = options.commitBytesMax;
+  }
+
+  async takeOwnership(partition: Partition, ownerId: string): Promise<Ownership> {
+    const owner = `${ownerId}.${randomBytes(6).toString('hex')}`;
+    const reply = await takeOwnershipScript.run(this.#redis, [redisKeys.shard(partition)], [owner]);
+    const [epoch, control, telemetry, logId, attempts] = reply as [Epoch, string, string, LogId | null, number];
+    return {
+      epoch,
+      positions: { control: Number(control) as Offset, telemetry: Number(telemetry) as Offset },
+      logId,
+      attempts,
+    };
+  }
+
+  async noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number> {
+    const place = `${lane}:${offset}`;
+    return (await noteAttemptScript.run(this.#redis, [redisKeys.shard(partition)], [epoch, place])) as number;
+  }
+
+  async load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]> {
+    if (keys.length === 0) return [];
+    const pipeline = this.#redis.pipeline();
+    for (const key of keys) pipeline.hmget(redisKeys.twin(partition, key), 'r', 's');
+    const values = (await valuesOf(pipeline)) as [string | null, string | null][];
+    return values.map(([revision, state], index) => ({ key: keys[index]!, revision: Number(revision ?? 0), state }));
+  }
+
+  async read(partition: Partition, key: DeviceKey): Promise<StoredTwin> {
+    const [twin] = await this.load(partition, [key]);
+    return twin!;
+  }
+
+  async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {
+    const results: CommitResult[] = [];
+    const sent: number[] = [];
+    const calls = commitScript.pipeline(this.#redis);
+    for (const [index, commit] of commits.entries()) {
+      const { keys, args, bytes } = commitArguments(commit);
+      if (commit.twins.length > this.#twinsMax || bytes > this.#bytesMax) {
+        results[index] = { kind: 'refused', code: 'COMMIT_TOO_LARGE' };
+        continue;
+      }
+      sent.push(index);
+      commitScript.queue(calls, keys, args);
+    }
+    if (sent.length > 0) {
+      const replies = (await valuesOf(calls.pipeline)) as ('committed' | RefusalCode)[];
+      for (const [place, index] of sent.entries()) {
+        const code = replies[place]!;
+        results[index] = code === 'committed' ? { kind: 'committed' } : { kind: 'refused', code };
+      }
+    }
+    return results;
+  }
+
+  async outbox(partition: Partition, limit: number): Promise<readonly OutboxEntry[]> {
+    const reply = await readOutboxScript.run(this.#redis, outboxKeys(partition), [limit]);
+    const flat = reply as string[];
+    const entries: OutboxEntry[] = [];
+    for (let at = 0; at < flat.length; at += 2) entries.push(decodeOutboxEntry(flat[at]!, flat[at + 1]!));
+    return entries;
+  }
+
+  async confirmOutbox(partition: Partition, ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await confirmOutboxScript.run(this.#redis, outboxKeys(partition), ids);
+  }
+
+  async dueTimers(partition: Partition, nowMs: number, limit: number): Promise<readonly DueTimer[]> {
+    const keys = [redisKeys.timers(partition), redisKeys.timerGenerations(partition)];
+    const flat = (await dueTimersScript.run(this.#redis, keys, [nowMs, limit])) as string[];
+    const due: DueTimer[] = [];
+    for (let at = 0; at < flat.length; at += 3) {
+      const { key, timerId } = splitTimerMember(flat[at]!);
+      due.push({ key, timerId, dueAtMs: Number(flat[at + 1]), generation: Number(flat[at + 2]) });
+    }
+    return due;
+  }
+
+  async ledger(partition: Partition): Promise<ShardLedger> {
+    const shard = await this.#redis.hgetall(redisKeys.shard(partition));
+    const counts: Record<Lane, Partial<Record<RecordOutcome, number>>> = { control: {}, telemetry: {} };
+    for (const [field, count] of Object.entries(shard)) {
+      const match = LEDGER_FIELD.exec(field);
+      if (match !== null) counts[match[1] as Lane][match[2] as RecordOutcome] = Number(count);
+    }
+    return {
+      positions: {
+        control: Number(shard['control'] ?? 0) as Offset,
+        telemetry: Number(shard['telemetry'] ?? 0) as Offset,
+      },
+      counts,
+    };
+  }
+}
+
+function outboxKeys(partition: Partition): readonly string[] {
+  return [redisKeys.outbox(partition), redisKeys.outboxOrder(partition)];
+}

@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { eventLogContract } from '@breakwater/twin-runtime/testing';
+
+import { RedisEventLog } from '../src/index.ts';
+import { redisServerAvailable } from '../src/testing/index.ts';
+import { RedisUnderTest } from './redis-under-test.ts';
+
+(redisServerAvailable() ? describe : describe.skip)('redis-server', () => {
+  const server = new RedisUnderTest();
+  beforeAll(() => server.start());
+  afterAll(() => server.stop());
+
+  eventLogContract('Redis', {
+    make: async ({ laneBytesMax, frameBytesMax }) => {
+      const redis = await server.emptyConnection();
+      const log = new RedisEventLog({
+        redis,
+        laneBytesMax: { control: laneBytesMax, telemetry: laneBytesMax },
+        frameBytesMax,
+      });
+      return {
+        port: log,
+        cleanup: async () => {
+          log.close();
+          redis.disconnect();
+        },
+      };
+    },
+  });
+});
