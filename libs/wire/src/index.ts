@@ -2,6 +2,8 @@ export { ERROR_CODES } from './error-codes.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { isTelemetryKey, LIMITS } from './limits.ts';
 export { murmur2, partitionOf } from './partition-of.ts';
+export { peekSender } from './peek-sender.ts';
+export type { LineSender } from './peek-sender.ts';
 export {
   DAY_MIXED,
   decodePoint,

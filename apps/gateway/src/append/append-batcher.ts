@@ -1,0 +1,218 @@
+import { assert, type Partition } from '@breakwater/twin';
+import { type AppendResult, type Clock, type EventLog, type Lane, LANES } from '@breakwater/twin-runtime';
+
+import { type AppendOutcome, type Frame, LaneQueue } from './lane-queue.ts';
+
+export interface AppendLimits {
+  /** How long the first record of a flush waits for company. */
+  readonly flushMs: number;
+  readonly flightsMax: number;
+  readonly frameRecordsMax: number;
+  readonly frameBytesMax: number;
+  /** Above one of these nothing more is taken: the connection is closed, unacknowledged. */
+  readonly queueRecordsMax: number;
+  readonly queueBytesMax: number;
+  /** Above this what may be shed (QoS 0) is shed. */
+  readonly shedBytes: number;
+  /** How long a record is withheld while the log is full or does not answer. */
+  readonly withholdMs: number;
+  readonly retryMsMin: number;
+  readonly retryMsMax: number;
+}
+
+export interface AppendBatcherOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly partitionCount: number;
+  readonly limits: AppendLimits;
+  /** The producer id is used up: it must be fenced before `restart` gives the next one. */
+  readonly onProducerLost: (detail: string) => void;
+  readonly onFlight?: (durationMs: number) => void;
+  readonly onRetry?: (reason: string) => void;
+}
+
+/** A record that is of no use without an acknowledgement is never shed. */
+export type AppendClass = 'keep' | 'mayBeShed';
+
+/**
+ * Makes records durable, those of all devices together, and says of each when it is.
+ *
+ * No record is ever in the log twice and none is called durable that is not: a frame whose outcome is unknown is sent
+ * again under its own number until the log answers. When that takes too long the producer id itself is given up, since
+ * the number can be used neither for the same records nor for others; the records end as `failed`.
+ */
+export class AppendBatcher {
+  readonly #options: AppendBatcherOptions;
+  readonly #limits: AppendLimits;
+  readonly #queues: readonly LaneQueue[];
+  /** Queues that have something to send, and no frame in the air. */
+  readonly #ready = new Set<LaneQueue>();
+  /** Counts producers, so that answers to an older one's frames are recognised. */
+  #generation = 0;
+  #producerId: string | null = null;
+  #records = 0;
+  #bytes = 0;
+  #flights = 0;
+  #timerArmed = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: AppendBatcherOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#queues = LANES.flatMap((lane) =>
+      Array.from({ length: options.partitionCount }, (_, partition) => new LaneQueue(lane, partition as Partition)),
+    );
+  }
+
+  get records(): number {
+    return this.#records;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a producer id that nobody has used, after the one before was fenced. */
+  restart(producerId: string): void {
+    assert(this.#producerId === null, 'a producer is only replaced after it was given up');
+    this.#generation += 1;
+    this.#producerId = producerId;
+  }
+
+  /** Settles when the record is durable, or will not be acknowledged. Records of one lane and partition keep their order. */
+  append(target: { lane: Lane; partition: Partition }, line: string, appendClass: AppendClass): Promise<AppendOutcome> {
+    if (this.#producerId === null) return Promise.resolve({ kind: 'failed', detail: 'the gateway has no producer now' });
+    const bytes = Buffer.byteLength(line);
+    if (appendClass === 'mayBeShed' && this.#bytes + bytes > this.#limits.shedBytes) {
+      return Promise.resolve({ kind: 'shed' });
+    }
+    if (this.#bytes + bytes > this.#limits.queueBytesMax || this.#records >= this.#limits.queueRecordsMax) {
+      return Promise.resolve({ kind: 'failed', detail: 'the gateway waits for the log and its queue is full' });
+    }
+    const queue = this.#queueOf(target.lane, target.partition);
+    this.#records += 1;
+    this.#bytes += bytes;
+    return new Promise((settle) => {
+      queue.push({ line, bytes, addedAtMs: this.#options.clock.nowMs(), settle });
+      if (queue.frame === null) this.#ready.add(queue);
+      this.#arm(this.#limits.flushMs);
+    });
+  }
+
+  /** Gives the producer up: everything that waits fails, and nothing is taken until `restart`. */
+  giveUpProducer(detail: string): void {
+    if (this.#producerId === null) return;
+    this.#producerId = null;
+    this.#generation += 1;
+    this.#ready.clear();
+    for (const queue of this.#queues) {
+      for (const record of queue.reset()) this.#settle(record, { kind: 'failed', detail });
+    }
+    this.#wakeIdle();
+  }
+
+  /** Settles when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#records > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #queueOf(lane: Lane, partition: Partition): LaneQueue {
+    const queue = this.#queues[LANES.indexOf(lane) * this.#options.partitionCount + partition];
+    assert(queue !== undefined, 'a partition number is below the partition count');
+    return queue;
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#timerArmed) return;
+    this.#timerArmed = true;
+    void this.#options.clock.sleep(delayMs).then(() => {
+      this.#timerArmed = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#producerId === null || this.#flights >= this.#limits.flightsMax) return;
+    const nowMs = this.#options.clock.nowMs();
+    const { frameRecordsMax: recordsMax, frameBytesMax: bytesMax } = this.#limits;
+    const due: { readonly queue: LaneQueue; readonly frame: Frame }[] = [];
+    for (const queue of this.#ready) {
+      const frame = queue.frameDue(this.#producerId, { recordsMax, bytesMax }, nowMs);
+      if (frame === null) continue;
+      queue.flying = true;
+      frame.attempts += 1;
+      this.#ready.delete(queue);
+      due.push({ queue, frame });
+    }
+    if (due.length > 0) void this.#fly(due, nowMs);
+    // What is left waits for the time of its next attempt.
+    if (this.#ready.size > 0) this.#arm(this.#limits.retryMsMin);
+  }
+
+  async #fly(due: readonly { readonly queue: LaneQueue; readonly frame: Frame }[], startedAtMs: number): Promise<void> {
+    const generation = this.#generation;
+    this.#flights += 1;
+    let results: readonly AppendResult[] | null = null;
+    try {
+      results = await this.#options.log.append(due.map(({ frame }) => frame.request));
+    } catch (error) {
+      this.#options.onRetry?.(error instanceof Error ? error.message : String(error));
+    }
+    this.#flights -= 1;
+    this.#options.onFlight?.(this.#options.clock.nowMs() - startedAtMs);
+    for (const [index, { queue, frame }] of due.entries()) {
+      // A frame can give the producer up, and with it all the others of the flight.
+      if (generation !== this.#generation) break;
+      queue.flying = false;
+      this.#land(queue, frame, results?.[index] ?? null);
+    }
+    this.#flush();
+  }
+
+  #land(queue: LaneQueue, frame: Frame, result: AppendResult | null): void {
+    if (result?.kind === 'appended') {
+      queue.confirm();
+      for (const record of frame.records) this.#settle(record, { kind: 'durable', appendedAtMs: result.appendedAtMs });
+      if (queue.length > 0) this.#ready.add(queue);
+      this.#wakeIdle();
+      return;
+    }
+    if (result === null) frame.outcomeUnknown = true;
+    else if (result.code === 'FRAME_TOO_LARGE') return this.#refuseFrame(queue, frame, 'the record is too large for the log');
+    else if (result.code !== 'LANE_FULL') return this.#loseProducer(`the log refused the producer: ${result.code}`);
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - (frame.records[0]?.addedAtMs ?? nowMs) >= this.#limits.withholdMs) {
+      if (frame.outcomeUnknown) return this.#loseProducer('the log did not answer in time');
+      return this.#refuseFrame(queue, frame, 'the lane stayed full');
+    }
+    frame.retryAtMs = nowMs + this.#retryMs(frame.attempts);
+    if (result !== null) this.#options.onRetry?.(result.code);
+    this.#ready.add(queue);
+  }
+
+  #retryMs(attempts: number): number {
+    return Math.min(this.#limits.retryMsMax, this.#limits.retryMsMin * 2 ** Math.min(attempts - 1, 16));
+  }
+
+  #refuseFrame(queue: LaneQueue, frame: Frame, detail: string): void {
+    if (frame.outcomeUnknown) return this.#loseProducer(detail);
+    for (const record of queue.drop()) this.#settle(record, { kind: 'failed', detail });
+    this.#wakeIdle();
+  }
+
+  #loseProducer(detail: string): void {
+    this.giveUpProducer(detail);
+    this.#options.onProducerLost(detail);
+  }
+
+  #settle(record: Frame['records'][number], outcome: AppendOutcome): void {
+    this.#records -= 1;
+    this.#bytes -= record.bytes;
+    record.settle(outcome);
+  }
+
+  #wakeIdle(): void {
+    if (this.#records > 0) return;
+    for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+}

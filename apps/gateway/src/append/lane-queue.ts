@@ -1,0 +1,114 @@
+import { assert, type Partition } from '@breakwater/twin';
+import type { AppendRequest, Lane } from '@breakwater/twin-runtime';
+
+/** What became of one record. `failed`: it is not known to be durable, so nobody may be told that it is. */
+export type AppendOutcome =
+  | { readonly kind: 'durable'; readonly appendedAtMs: number }
+  | { readonly kind: 'shed' }
+  | { readonly kind: 'failed'; readonly detail: string };
+
+export interface WaitingRecord {
+  readonly line: string;
+  readonly bytes: number;
+  readonly addedAtMs: number;
+  readonly settle: (outcome: AppendOutcome) => void;
+}
+
+/** Records under one sequence number. Once cut, a frame is only ever sent again as it is. */
+export interface Frame {
+  readonly request: AppendRequest;
+  readonly records: readonly WaitingRecord[];
+  readonly bytes: number;
+  attempts: number;
+  /** Some attempt ended without an answer: the frame may be in the log. */
+  outcomeUnknown: boolean;
+  retryAtMs: number;
+}
+
+export interface FrameLimits {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * The records that wait for one lane of one partition. One frame at a time is on its way, so that sequence numbers are
+ * contiguous and a device's records stand in the log in the order in which they came.
+ */
+export class LaneQueue {
+  readonly lane: Lane;
+  readonly partition: Partition;
+  frame: Frame | null = null;
+  flying = false;
+  #waiting: WaitingRecord[] = [];
+  #nextSeq = 1;
+
+  constructor(lane: Lane, partition: Partition) {
+    this.lane = lane;
+    this.partition = partition;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  push(record: WaitingRecord): void {
+    this.#waiting.push(record);
+  }
+
+  /** The frame to be sent now: the one that is to be repeated, or a new one, or none. */
+  frameDue(producerId: string, limits: FrameLimits, nowMs: number): Frame | null {
+    if (this.flying) return null;
+    if (this.frame === null && this.#waiting.length > 0) this.frame = this.#cut(producerId, limits);
+    return this.frame !== null && this.frame.retryAtMs <= nowMs ? this.frame : null;
+  }
+
+  /** The frame is in the log: its number is used up. */
+  confirm(): void {
+    assert(this.frame !== null, 'only a frame that was cut can be confirmed');
+    this.frame = null;
+    this.#nextSeq += 1;
+  }
+
+  /**
+   * The log refused the frame and keeps nothing of it: the next frame gets its number. What waits behind it is given up
+   * with it, or a device's later record would get into the log before its earlier one is sent again.
+   */
+  drop(): readonly WaitingRecord[] {
+    assert(this.frame !== null && !this.frame.outcomeUnknown, 'a number that may be in the log is never given again');
+    const dropped = [...this.frame.records, ...this.#waiting];
+    this.frame = null;
+    this.#waiting = [];
+    return dropped;
+  }
+
+  /** Starts anew, for another producer id, and answers everything that was not settled. */
+  reset(): readonly WaitingRecord[] {
+    const left = [...(this.frame?.records ?? []), ...this.#waiting];
+    this.frame = null;
+    this.flying = false;
+    this.#waiting = [];
+    this.#nextSeq = 1;
+    return left;
+  }
+
+  #cut(producerId: string, limits: FrameLimits): Frame {
+    let bytes = 0;
+    let count = 0;
+    for (const record of this.#waiting) {
+      if (count > 0 && (count === limits.recordsMax || bytes + record.bytes > limits.bytesMax)) break;
+      bytes += record.bytes;
+      count += 1;
+    }
+    const records = count === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, count);
+    this.#waiting = count === this.#waiting.length ? [] : this.#waiting.slice(count);
+    const request: AppendRequest = {
+      lane: this.lane,
+      partition: this.partition,
+      producerId,
+      seq: this.#nextSeq,
+      body: records.map((record) => record.line).join('\n'),
+      recordCount: records.length,
+    };
+    return { request, records, bytes, attempts: 0, outcomeUnknown: false, retryAtMs: 0 };
+  }
+}

@@ -1,0 +1,119 @@
+import type { DeviceId, JsonObject, JsonValue } from '@breakwater/twin';
+import type { Lane } from '@breakwater/twin-runtime';
+import { type ErrorCode, LIMITS, parseUpTopic, type RecordMessage, type UpTopic } from '@breakwater/wire';
+
+import { readDeviceTime } from './device-time.ts';
+import { PayloadRefused } from './payload-refused.ts';
+import { readPayload } from './read-payload.ts';
+import { readMessageId, readTelemetry } from './read-telemetry.ts';
+
+/** A message as it came from the device. */
+export interface IncomingMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly contentType: string | null;
+  readonly userProperties: readonly (readonly [string, string])[];
+}
+
+export type Classified =
+  | { readonly kind: 'good'; readonly lane: Lane; readonly message: RecordMessage; readonly messageId: string }
+  /** It cannot be used: it is kept as a dead letter, and the device is told why. */
+  | { readonly kind: 'dead'; readonly code: ErrorCode; readonly detail: string };
+
+const MESSAGE_ID_PROPERTY = 'id';
+
+/**
+ * Decides what a message is. Pure, total, and the only place that does: what it calls good is never refused later,
+ * and whatever the bytes are, it answers instead of throwing.
+ */
+export function classify(incoming: IncomingMessage, device: DeviceId, receivedAtMs: number): Classified {
+  try {
+    if (Buffer.byteLength(incoming.topic) > LIMITS.topicBytesMax) {
+      throw new PayloadRefused('TOPIC_UNKNOWN', `the topic is longer than ${LIMITS.topicBytesMax} bytes`);
+    }
+    const topic = parseUpTopic(incoming.topic, device);
+    if (topic === 'TOPIC_NOT_OWN') throw new PayloadRefused(topic, 'the topic belongs to another device');
+    if (topic === 'TOPIC_UNKNOWN') throw new PayloadRefused(topic, 'nothing is sent to this topic');
+    if (incoming.payload.byteLength > LIMITS.payloadBytesMax) {
+      const length = incoming.payload.byteLength;
+      throw new PayloadRefused('PAYLOAD_TOO_LARGE', `${length} bytes are more than ${LIMITS.payloadBytesMax}`);
+    }
+    return read(topic, incoming, receivedAtMs);
+  } catch (error) {
+    if (!(error instanceof PayloadRefused)) throw error;
+    return { kind: 'dead', code: error.code, detail: error.message };
+  }
+}
+
+function read(topic: UpTopic, incoming: IncomingMessage, receivedAtMs: number): Classified {
+  const givenId = propertyId(incoming.userProperties);
+  if (topic.kind === 'telemetry') {
+    const { points, messageId } = readTelemetry(readPayload(incoming.payload, incoming.contentType), receivedAtMs);
+    return { kind: 'good', lane: 'telemetry', message: { kind: 'telemetry', points }, messageId: givenId || messageId };
+  }
+  if (topic.kind === 'event') {
+    const message = { kind: 'event', name: topic.name, ...readEvent(incoming, receivedAtMs) } as const;
+    return { kind: 'good', lane: 'telemetry', message, messageId: givenId };
+  }
+  return { kind: 'good', lane: 'control', message: readControl(topic, incoming), messageId: givenId };
+}
+
+function readControl(topic: UpTopic, incoming: IncomingMessage): RecordMessage {
+  switch (topic.kind) {
+    case 'reported':
+      return readPatch(readPayload(incoming.payload, incoming.contentType));
+    case 'status':
+      return { kind: 'statusReported', detail: readStatus(incoming) };
+    default:
+      return { kind: 'getTwin' };
+  }
+}
+
+function readPatch(value: JsonValue): RecordMessage {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new PayloadRefused('PATCH_INVALID', 'the reported state is a JSON object');
+  }
+  // Rest properties are defined, not assigned: a key `__proto__` stays an own property.
+  const { $version: version, ...patch } = value as JsonObject;
+  if (version === undefined) return { kind: 'reportState', patch };
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0) {
+    throw new PayloadRefused('PATCH_INVALID', '`$version` is a whole number from 0');
+  }
+  return { kind: 'reportState', patch, expectedVersion: version };
+}
+
+/** `{"ts":ms,"data":…}` names its own time; everything else is the data of an event that happens now. */
+function readEvent(incoming: IncomingMessage, receivedAtMs: number): { tsMs: number; data: JsonValue } {
+  if (incoming.payload.byteLength === 0) return { tsMs: receivedAtMs, data: null };
+  const value = readPayload(incoming.payload, incoming.contentType);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const { ts, data, ...others } = value as JsonObject;
+    if (ts !== undefined && data !== undefined && Object.keys(others).length === 0) {
+      return { tsMs: readDeviceTime(ts, receivedAtMs).tsMs, data };
+    }
+  }
+  return { tsMs: receivedAtMs, data: value };
+}
+
+/** Wills are often plain words such as `offline`: a text that is no JSON is kept as the text that it is. */
+function readStatus(incoming: IncomingMessage): JsonValue {
+  if (incoming.payload.byteLength === 0) return null;
+  try {
+    return readPayload(incoming.payload, incoming.contentType);
+  } catch (error) {
+    const text = Buffer.from(incoming.payload).toString('utf8');
+    if (error instanceof PayloadRefused && isPlainWords(text)) return text;
+    throw error;
+  }
+}
+
+const STATUS_WORDS_PATTERN = /^[\p{L}\p{N} _.:-]{1,128}$/u;
+
+function isPlainWords(text: string): boolean {
+  return STATUS_WORDS_PATTERN.test(text);
+}
+
+function propertyId(userProperties: IncomingMessage['userProperties']): string {
+  for (const [name, value] of userProperties) if (name === MESSAGE_ID_PROPERTY) return readMessageId(value);
+  return '';
+}

@@ -1,0 +1,47 @@
+import type { DeviceId } from '@breakwater/twin';
+import { DEVICE_TOPIC_PREFIX, ownTail } from '@breakwater/wire';
+
+/** Where the desired state is sent to: our own topic, and the one that ThingsBoard's firmware listens to. */
+export const DESIRED_TOPIC = 'twin/desired';
+const DESIRED_ALIAS_TOPIC = 'attributes';
+
+/** A device listens below its own id only, whatever the wildcards. */
+export function isOwnFilter(filter: string, device: DeviceId): boolean {
+  const tail = ownTail(filter, device);
+  return tail !== null && tail !== '';
+}
+
+/** Does the filter stand for a topic on which the device is told its desired state? */
+export function listensToDesired(filter: string, device: DeviceId): boolean {
+  const tail = ownTail(filter, device);
+  return tail !== null && (matches(tail, DESIRED_TOPIC) || tail === DESIRED_ALIAS_TOPIC);
+}
+
+/**
+ * The full topic on which a device hears what is sent to `tail`, in the form in which it subscribed (`me` or its id);
+ * null when it does not listen.
+ */
+export function topicHeard(filters: Iterable<string>, tail: string, device: DeviceId): string | null {
+  let alias: string | null = null;
+  for (const filter of filters) {
+    const filterTail = ownTail(filter, device);
+    if (filterTail === null) continue;
+    const owner = filter.slice(DEVICE_TOPIC_PREFIX.length, filter.length - filterTail.length - 1);
+    if (matches(filterTail, tail)) return `${DEVICE_TOPIC_PREFIX}${owner}/${tail}`;
+    if (tail === DESIRED_TOPIC && filterTail === DESIRED_ALIAS_TOPIC) {
+      alias = `${DEVICE_TOPIC_PREFIX}${owner}/${DESIRED_ALIAS_TOPIC}`;
+    }
+  }
+  return alias;
+}
+
+/** MQTT's rules for filters: `+` is one level, `#` is the rest and also nothing. */
+function matches(filter: string, topic: string): boolean {
+  const filterLevels = filter.split('/');
+  const topicLevels = topic.split('/');
+  for (const [index, level] of filterLevels.entries()) {
+    if (level === '#') return true;
+    if (index >= topicLevels.length || (level !== '+' && level !== topicLevels[index])) return false;
+  }
+  return filterLevels.length === topicLevels.length;
+}

@@ -1,0 +1,84 @@
+import type { DeviceKey, Offset, Partition } from '@breakwater/twin';
+import type { EventLog, Lane } from '@breakwater/twin-runtime';
+import { peekSender } from '@breakwater/wire';
+
+import type { MessageMark } from './resend-memory.ts';
+
+export interface PreviousSessionReaderOptions {
+  /** An instance of its own: its reads must not stand in the way of appends. */
+  readonly log: EventLog;
+  /** How far back the tail of a lane is read. A resend of something older counts as a new event. */
+  readonly tailRecordsMax: number;
+  readonly framesPerRead: number;
+}
+
+interface TailRead {
+  readonly marks: Map<DeviceKey, MessageMark[]>;
+  readonly done: Promise<void>;
+}
+
+const NEWLINE = 10;
+
+/**
+ * Finds in the log what devices sent in their previous sessions. One read of a tail serves every session that asked
+ * before it began: after the loss of a gateway all its devices come back at once.
+ */
+export class PreviousSessionReader {
+  readonly #options: PreviousSessionReaderOptions;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #next = new Map<string, TailRead>();
+
+  constructor(options: PreviousSessionReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The marks of the device's messages in the tail, oldest first. The read begins after this call. */
+  async marksOf(key: DeviceKey, lane: Lane, partition: Partition): Promise<readonly MessageMark[]> {
+    const name = `${lane}:${partition}`;
+    let read = this.#next.get(name);
+    if (read === undefined) {
+      const marks = new Map<DeviceKey, MessageMark[]>();
+      const before = this.#running.get(name) ?? Promise.resolve();
+      const done = before.then(() => {
+        this.#next.delete(name);
+        return this.#readTail(lane, partition, marks);
+      });
+      read = { marks, done };
+      this.#next.set(name, read);
+      const settled = done.catch(() => undefined).then(() => {
+        if (this.#running.get(name) === settled) this.#running.delete(name);
+      });
+      this.#running.set(name, settled);
+    }
+    const found: MessageMark[] = [];
+    read.marks.set(key, read.marks.get(key) ?? found);
+    await read.done;
+    return read.marks.get(key) ?? found;
+  }
+
+  async #readTail(lane: Lane, partition: Partition, marks: Map<DeviceKey, MessageMark[]>): Promise<void> {
+    const bounds = await this.#options.log.bounds(lane, partition);
+    let from = Math.max(bounds.first, bounds.end - this.#options.tailRecordsMax) as Offset;
+    const limits = { framesMaxPerPartition: this.#options.framesPerRead, waitMs: 0 };
+    while (from < bounds.end) {
+      const batches = await this.#options.log.read([{ lane, partition, from }], limits);
+      const frames = batches[0]?.frames ?? [];
+      const last = frames.at(-1);
+      if (last === undefined) return;
+      for (const frame of frames) collectMarks(frame.body, marks);
+      from = (last.lastOffset + 1) as Offset;
+    }
+  }
+}
+
+function collectMarks(body: Buffer, marks: ReadonlyMap<DeviceKey, MessageMark[]>): void {
+  let start = 0;
+  while (start < body.length) {
+    const newline = body.indexOf(NEWLINE, start);
+    const end = newline === -1 ? body.length : newline;
+    const sender = peekSender(body.toString('utf8', start, end));
+    start = end + 1;
+    if (sender === null || (sender.packetId === 0 && sender.messageId === '')) continue;
+    marks.get(`${sender.tenant}/${sender.device}` as DeviceKey)?.push(sender);
+  }
+}
