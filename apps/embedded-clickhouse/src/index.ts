@@ -1,1 +1,1 @@
-export {};
+export { startEmbeddedClickhouse } from './embedded-server.ts';

@@ -1,0 +1,39 @@
+import { join, resolve } from 'node:path';
+
+import { embeddedClickhouseSettings, platformSettings, readSettings } from '@breakwater/config';
+import { createLogger, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
+
+import { ChdbEngine } from './chdb-engine.ts';
+import { startHttpServer } from './http-server.ts';
+import { StatementRunner } from './statement-runner.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function embeddedLogger(env: Environment): Logger {
+  return createLogger('embedded-clickhouse', env['LOG_LEVEL'] ?? 'info');
+}
+
+/** Opens the data folder and serves it until it is stopped. */
+export async function startEmbeddedClickhouse(env: Environment, logger: Logger): Promise<RunningProcess> {
+  const platform = readSettings(platformSettings, env);
+  const settings = readSettings(embeddedClickhouseSettings, env);
+  const folder = join(resolve(platform.dataDir), 'clickhouse');
+  const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax });
+  const server = await startHttpServer({
+    port: settings.port,
+    runner: new StatementRunner(engine, settings),
+    logger,
+    metrics: new Metrics('embedded-clickhouse'),
+    bodyBytesMax: settings.bodyBytesMax,
+    queueBytesMax: settings.queueBytesMax,
+    user: platform.clickhouseUser,
+    password: platform.clickhousePassword,
+  });
+  return {
+    ports: { clickhouse: server.port },
+    stop: async () => {
+      await server.close();
+      engine.close();
+    },
+  };
+}
