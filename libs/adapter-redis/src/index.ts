@@ -1,8 +1,15 @@
+export { checkInstallation, DATA_FORMAT_VERSION } from './check-installation.ts';
 export { blockingConnection, connectRedis } from './connect-redis.ts';
 export type { ConnectOptions } from './connect-redis.ts';
-export { RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';
+export { mintLogId, RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';
 export type { RedisEventLogOptions } from './log/redis-event-log.ts';
-export { redisServerArguments } from './redis-server-arguments.ts';
-export type { RedisServerOptions } from './redis-server-arguments.ts';
+export { RedisChangeFeed } from './redis-change-feed.ts';
+export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
+export { RedisDeviceRegistry } from './redis-device-registry.ts';
+export { RedisOperationAnswers } from './redis-operation-answers.ts';
+export { RedisPartitionLeases } from './redis-partition-leases.ts';
+export { RedisDownlinkChannel } from './sessions/redis-downlink-channel.ts';
+export type { RedisDownlinkChannelOptions } from './sessions/redis-downlink-channel.ts';
+export { RedisSessionDirectory } from './sessions/redis-session-directory.ts';
 export { RedisTwinStore } from './twins/redis-twin-store.ts';
 export type { RedisTwinStoreOptions } from './twins/redis-twin-store.ts';

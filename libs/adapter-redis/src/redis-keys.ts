@@ -28,9 +28,10 @@ export const redisKeys = {
   sessionEpochs: (partition: Partition) => `bw:{${partition}}:session-epochs`,
   gateway: (gatewayId: string) => `bw:{gateway:${gatewayId}}:lease`,
   gatewayChannel: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down`,
+  gatewayChannelState: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down:state`,
 
   changes: (partition: Partition) => `bw:{${partition}}:changes`,
-  changesMeta: (partition: Partition) => `bw:{${partition}}:changes:meta`,
+  changesState: (partition: Partition) => `bw:{${partition}}:changes:state`,
 
   tenants: 'bw:{registry}:tenants',
   apiKeys: 'bw:{registry}:api-keys',

@@ -4,3 +4,7 @@ export { platformSettings } from './settings/platform-settings.ts';
 export { workerSettings } from './settings/worker-settings.ts';
 export { embeddedClickhouseSettings } from './settings/clickhouse-settings.ts';
 export { writerSettings } from './settings/writer-settings.ts';
+export { eventLogSettings } from './settings/event-log-settings.ts';
+export { gatewaySettings } from './settings/gateway-settings.ts';
+export { standaloneSettings } from './settings/standalone-settings.ts';
+export { redisSettings } from './settings/redis-settings.ts';

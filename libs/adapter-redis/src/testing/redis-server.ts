@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { connectRedis } from '../connect-redis.ts';
-import { redisServerArguments } from '../redis-server-arguments.ts';
 
 export interface RedisServerForTest {
   /** For `connectRedis`. */
@@ -37,7 +36,10 @@ export async function startRedisServer(
   const socketPath = join(dataDir, 'redis.sock');
   const url = `unix://${socketPath}`;
   const command = [
-    ...redisServerArguments({ dataDir, unixSocket: socketPath, memoryBytesMax: options.memoryBytesMax ?? 0 }),
+    ...['--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700', '--dir', dataDir],
+    // What `npm start` promises: one fsync per turn of the event loop, before its replies; nothing is ever evicted.
+    ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
+    ...['--maxmemory', String(options.memoryBytesMax ?? 0), '--maxmemory-policy', 'noeviction'],
     ...(options.extra ?? []),
   ];
   let child: ChildProcess;

@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { DeviceKey, Partition } from '@breakwater/twin';
+import type { ChangeFeed, ChangeRecord, FeedEntry } from '@breakwater/twin-runtime';
+import type { Redis } from 'ioredis';
+
+import { blockingConnection } from './connect-redis.ts';
+import { redisKeys } from './redis-keys.ts';
+import { publishChangesScript } from './scripts/change-feed-scripts.ts';
+
+export interface RedisChangeFeedOptions {
+  readonly redis: Redis;
+  /** Changes that a partition's feed keeps. */
+  readonly entriesKept: number;
+  /** Their bytes. */
+  readonly bytesKept: number;
+}
+
+type Entry = readonly [id: string, fields: readonly string[]];
+
+const READ_WAIT_MS_MAX = 10_000;
+const SCAN_CHUNK = 256;
+
+/**
+ * One stream per partition, numbered without holes: a cursor is the number of the last change seen, so a gap shows as
+ * a first kept number that does not follow it.
+ */
+export class RedisChangeFeed implements ChangeFeed {
+  readonly #options: RedisChangeFeedOptions;
+  #reading: Redis | null = null;
+
+  constructor(options: RedisChangeFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Another reader with a connection of its own, on the same feed. */
+  reader(): RedisChangeFeed {
+    return new RedisChangeFeed(this.#options);
+  }
+
+  async publish(partition: Partition, changes: readonly ChangeRecord[]): Promise<void> {
+    if (changes.length === 0) return;
+    const { redis, entriesKept, bytesKept } = this.#options;
+    await publishChangesScript.run(
+      redis,
+      [redisKeys.changes(partition), redisKeys.changesState(partition)],
+      [entriesKept, bytesKept, ...changes.flatMap((change) => [change.key, JSON.stringify(change)])],
+    );
+  }
+
+  /** One caller at a time per instance. */
+  async read(
+    cursors: ReadonlyMap<Partition, string>,
+    limits: { readonly entriesMax: number; readonly waitMs: number },
+  ): Promise<readonly FeedEntry[]> {
+    const waitMs = Math.min(limits.waitMs, READ_WAIT_MS_MAX);
+    if (cursors.size === 0) {
+      await delay(waitMs);
+      return [];
+    }
+    this.#reading ??= blockingConnection(this.#options.redis, READ_WAIT_MS_MAX);
+    const partitions = new Map([...cursors.keys()].map((partition) => [redisKeys.changes(partition), partition]));
+    const reply = (await this.#reading.call('XREAD', [
+      'COUNT',
+      limits.entriesMax,
+      // BLOCK 0 would wait for ever.
+      ...(waitMs > 0 ? ['BLOCK', Math.ceil(waitMs)] : []),
+      'STREAMS',
+      ...partitions.keys(),
+      ...[...cursors.values()].map((cursor) => `${cursor}-1`),
+    ])) as readonly [key: string, entries: readonly Entry[]][] | null;
+    const found = (reply ?? []).flatMap(([key, entries]) => entries.map((entry) => entryOf(partitions.get(key)!, entry)));
+    return found.slice(0, limits.entriesMax);
+  }
+
+  async since(
+    partition: Partition,
+    key: DeviceKey,
+    cursor: string,
+    limit: number,
+  ): Promise<{ readonly entries: readonly FeedEntry[]; readonly gap: boolean }> {
+    const { redis } = this.#options;
+    const feed = redisKeys.changes(partition);
+    const [[oldest], end] = await Promise.all([redis.xrange(feed, '-', '+', 'COUNT', 1), this.end(partition)]);
+    const first = oldest === undefined ? Number(end) + 1 : Number.parseInt(oldest[0], 10);
+    // A cursor beyond the end is of another life of the feed: nobody knows what came after it.
+    const gap = first > Number(cursor) + 1 || Number(cursor) > Number(end);
+    const entries: FeedEntry[] = [];
+    let after = `(${cursor}-1`;
+    for (;;) {
+      const chunk: readonly Entry[] = await redis.xrange(feed, after, '+', 'COUNT', SCAN_CHUNK);
+      for (const entry of chunk) {
+        if (entry[1][1] === key && entries.length < limit) entries.push(entryOf(partition, entry));
+      }
+      const last = chunk.at(-1);
+      if (last === undefined || chunk.length < SCAN_CHUNK || entries.length >= limit) return { entries, gap };
+      after = `(${last[0]}`;
+    }
+  }
+
+  async end(partition: Partition): Promise<string> {
+    return (await this.#options.redis.hget(redisKeys.changesState(partition), 'end')) ?? '0';
+  }
+
+  /** Ends this instance's reading connection; the connection that it was given stays open. */
+  close(): void {
+    this.#reading?.disconnect();
+  }
+}
+
+function entryOf(partition: Partition, [id, fields]: Entry): FeedEntry {
+  return { partition, cursor: String(Number.parseInt(id, 10)), change: JSON.parse(fields[3]!) as ChangeRecord };
+}

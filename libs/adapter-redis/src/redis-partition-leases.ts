@@ -1,0 +1,32 @@
+import type { Partition } from '@breakwater/twin';
+import type { PartitionLeases } from '@breakwater/twin-runtime';
+import type { Redis } from 'ioredis';
+
+import { redisKeys } from './redis-keys.ts';
+import { acquireLeaseScript, heartbeatScript, releaseLeaseScript } from './scripts/partition-lease-scripts.ts';
+
+/** Leases by the clock of Redis. They only spread the work: what keeps one writer per twin is the epoch. */
+export class RedisPartitionLeases implements PartitionLeases {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  async heartbeat(memberId: string, ttlMs: number): Promise<readonly string[]> {
+    const members = (await heartbeatScript.run(this.#redis, [redisKeys.members], [memberId, ttlMs])) as string[];
+    return members.sort();
+  }
+
+  async acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean> {
+    return (await acquireLeaseScript.run(this.#redis, [redisKeys.lease(partition)], [memberId, ttlMs])) === 1;
+  }
+
+  async release(partition: Partition, memberId: string): Promise<void> {
+    await releaseLeaseScript.run(this.#redis, [redisKeys.lease(partition)], [memberId]);
+  }
+
+  async leave(memberId: string): Promise<void> {
+    await this.#redis.hdel(redisKeys.members, memberId);
+  }
+}

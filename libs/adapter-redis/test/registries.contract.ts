@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import {
+  changeFeedContract,
+  deviceRegistryContract,
+  downlinkChannelContract,
+  operationAnswersContract,
+  partitionLeasesContract,
+  sessionDirectoryContract,
+} from '@breakwater/twin-runtime/testing';
+import type { Redis } from 'ioredis';
+
+import {
+  RedisChangeFeed,
+  RedisDeviceRegistry,
+  RedisDownlinkChannel,
+  RedisOperationAnswers,
+  RedisPartitionLeases,
+  RedisSessionDirectory,
+} from '../src/index.ts';
+import { redisServerAvailable } from '../src/testing/index.ts';
+import { RedisUnderTest } from './redis-under-test.ts';
+
+const BYTES_MAX = 1024 * 1024;
+
+(redisServerAvailable() ? describe : describe.skip)('redis-server', () => {
+  const server = new RedisUnderTest();
+  beforeAll(() => server.start());
+  afterAll(() => server.stop());
+
+  const make = async <Port extends object>(create: (redis: Redis) => Port) => {
+    const redis = await server.emptyConnection();
+    const port = create(redis);
+    const cleanup = async (): Promise<void> => {
+      if ('close' in port && typeof port.close === 'function' && port.close.length === 0) port.close();
+      redis.disconnect();
+    };
+    return { port, cleanup };
+  };
+
+  partitionLeasesContract('Redis', { make: () => make((redis) => new RedisPartitionLeases(redis)) });
+  sessionDirectoryContract('Redis', { make: () => make((redis) => new RedisSessionDirectory(redis)) });
+  downlinkChannelContract('Redis', {
+    make: ({ noticesMax }) => make((redis) => new RedisDownlinkChannel({ redis, noticesMax, bytesMax: BYTES_MAX })),
+  });
+  changeFeedContract('Redis', {
+    make: ({ entriesKept }) => make((redis) => new RedisChangeFeed({ redis, entriesKept, bytesKept: BYTES_MAX })),
+  });
+  operationAnswersContract('Redis', { make: () => make((redis) => new RedisOperationAnswers(redis)) });
+  deviceRegistryContract('Redis', { make: () => make((redis) => new RedisDeviceRegistry(redis)) });
+});
