@@ -41,6 +41,15 @@ export const ERROR_CODES = [
   'CONTROL_LAGGING',
   'BACKEND_UNAVAILABLE',
   'INTERNAL',
+  // starting the embedded platform
+  'PORT_IN_USE',
+  'DISK_FULL',
+  'DATA_DIR_UNUSABLE',
+  'DATA_DIR_IN_USE',
+  'DATA_FORMAT_MISMATCH',
+  'PARTITION_COUNT_MISMATCH',
+  'REDIS_SERVER_MISSING',
+  'PART_START_FAILED',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

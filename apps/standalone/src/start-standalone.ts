@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { platformSettings, readSettings, type SettingsOf, standaloneSettings } from '@breakwater/config';
+
+import { banner } from './banner.ts';
+import type { ConsoleReport } from './console-report.ts';
+import { adminKeyOf, checkInstallation, freeMegabytesOf, prepareDataFolder } from './data-folder.ts';
+import { firstDevice } from './first-device.ts';
+import type { Part } from './part.ts';
+import { platformParts } from './platform-parts.ts';
+import { checkPorts, freeLoopbackPort } from './port-check.ts';
+import { processIdentity } from './process-identity.ts';
+import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
+import { endLeftovers, endProcess, RunFile } from './run-file.ts';
+import { Supervisor } from './supervisor.ts';
+import { waitUntilReady } from './wait-until-ready.ts';
+
+const settingGroup = { ...platformSettings, ...standaloneSettings };
+type Settings = SettingsOf<typeof settingGroup>;
+
+/** The running platform, as main.ts holds it. */
+export interface Standalone {
+  /** Resolves when everything serves and the banner is printed; refuses with StartRefused. */
+  readonly started: Promise<void>;
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+/** Checks the machine, starts every part and prints how to use it. */
+export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): Standalone {
+  let supervisor: Supervisor | undefined;
+  let runFile: RunFile | undefined;
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    await supervisor?.stop();
+    runFile?.release();
+  };
+  const start = async (): Promise<void> => {
+    const startedAt = performance.now();
+    const settings = readSettings(settingGroup, env);
+    const dataFolder = resolve(settings.dataDir);
+    const redisServerPath = findRedisServer(settings.redisServerPath, env['PATH'] ?? '');
+    prepareDataFolder(dataFolder, settings.diskFreeMegabytesMin);
+    runFile = await claimFolder(dataFolder, settings, report);
+    checkInstallation(dataFolder, settings.partitionCount);
+    await checkPorts(publicPorts(settings), settings.bindHost);
+    const adminKey = adminKeyOf(dataFolder, settings.adminApiKey);
+    const parts = platformParts({
+      dataFolder,
+      redisServerPath,
+      redisSocketPath: redisSocketPath(dataFolder),
+      redisMemoryMegabytes: settings.redisMemoryMegabytes,
+      clickhousePort: await freeLoopbackPort(),
+      twinWorkers: settings.twinWorkers,
+      adminKey,
+      partitions: settings.partitionCount,
+    });
+    if (stopping) return;
+    supervisor = newSupervisor({ parts: built(parts), dataFolder, settings, runFile, report });
+    report.line('Breakwater starts:');
+    await supervisor.start();
+    if (stopping) return;
+    await waitUntilReady(settings.httpPort, report);
+    const device = await firstDevice({ dataFolder, httpPort: settings.httpPort, adminKey });
+    const { httpPort, mqttPort, mqttWebSocketPort } = settings;
+    const tookMs = performance.now() - startedAt;
+    if (!stopping) report.line(banner({ httpPort, mqttPort, mqttWebSocketPort, adminKey, dataFolder, device, tookMs }));
+  };
+  return { started: start(), stop, kill: () => supervisor?.kill() };
+}
+
+function newSupervisor(options: {
+  readonly parts: readonly Part[];
+  readonly dataFolder: string;
+  readonly settings: Settings;
+  readonly runFile: RunFile;
+  readonly report: ConsoleReport;
+}): Supervisor {
+  const { parts, dataFolder, settings, runFile, report } = options;
+  return new Supervisor({
+    parts,
+    runFile,
+    report,
+    logFolder: join(dataFolder, 'logs'),
+    readyTimeoutMs: settings.readyTimeoutMs,
+    stopGraceMs: settings.stopGraceMs,
+    explainCrash: () => {
+      const freeMegabytes = freeMegabytesOf(dataFolder);
+      return freeMegabytes < settings.diskFreeMegabytesMin ? `the disk is full (${freeMegabytes} MB free)` : undefined;
+    },
+  });
+}
+
+async function claimFolder(dataFolder: string, settings: Settings, report: ConsoleReport): Promise<RunFile> {
+  const { runFile, leftovers } = RunFile.claim(join(dataFolder, 'run.json'));
+  await endLeftovers(leftovers, {
+    graceMs: settings.stopGraceMs,
+    onEnd: (part) => report.notice(part.name, `process ${part.pid} is left from a run that was killed, and is ended`),
+  });
+  const redis = await redisProcessAt(redisSocketPath(dataFolder));
+  const identity = redis === undefined ? undefined : processIdentity(redis);
+  if (redis !== undefined && identity !== undefined) await endProcess(redis, identity, settings.stopGraceMs);
+  return runFile;
+}
+
+function publicPorts(settings: Settings): { setting: string; port: number }[] {
+  return [
+    { setting: 'HTTP_PORT', port: settings.httpPort },
+    { setting: 'MQTT_PORT', port: settings.mqttPort },
+    ...(settings.mqttWebSocketPort === 0 ? [] : [{ setting: 'MQTT_WS_PORT', port: settings.mqttWebSocketPort }]),
+  ];
+}
+
+function built(parts: readonly Part[]): Part[] {
+  return parts.filter((part) => !part.args[1]?.endsWith('main.js') || existsSync(part.args[1]));
+}

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+
+import type { ConsoleReport } from './console-report.ts';
+import { PartKeeper } from './part-keeper.ts';
+import type { Part } from './part.ts';
+import type { RunFile } from './run-file.ts';
+
+export interface SupervisorOptions {
+  readonly parts: readonly Part[];
+  readonly logFolder: string;
+  readonly runFile: RunFile;
+  readonly report: ConsoleReport;
+  readonly readyTimeoutMs: number;
+  readonly stopGraceMs: number;
+  readonly explainCrash: () => string | undefined;
+}
+
+/** Runs all parts: up level by level, down level by level in the other order, and none left behind either way. */
+export class Supervisor {
+  readonly #keepers: readonly PartKeeper[];
+  readonly #runFile: RunFile;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#runFile = options.runFile;
+    this.#keepers = options.parts.map(
+      (part) =>
+        new PartKeeper(part, {
+          report: options.report,
+          logFile: join(options.logFolder, `${part.name}.log`),
+          readyTimeoutMs: options.readyTimeoutMs,
+          stopGraceMs: options.stopGraceMs,
+          onChange: () => this.#record(),
+          explainCrash: options.explainCrash,
+        }),
+    );
+  }
+
+  async start(): Promise<void> {
+    for (const level of levels(this.#keepers, (keeper) => keeper.part.startLevel)) {
+      if (this.#stopped !== undefined) return;
+      const results = await Promise.allSettled(level.map((keeper) => keeper.start()));
+      if (this.#stopped !== undefined) return;
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    }
+  }
+
+  /** Stops what runs, in order. A second call waits for the first. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopInOrder();
+    return this.#stopped;
+  }
+
+  kill(): void {
+    for (const keeper of this.#keepers) keeper.kill();
+  }
+
+  async #stopInOrder(): Promise<void> {
+    for (const level of levels(this.#keepers, (keeper) => keeper.part.stopLevel)) {
+      await Promise.all(level.map((keeper) => keeper.stop()));
+    }
+  }
+
+  #record(): void {
+    this.#runFile.write(
+      this.#keepers.flatMap((keeper) => {
+        const { pid, ports } = keeper;
+        return pid === undefined ? [] : [{ name: keeper.part.name, pid, stopLevel: keeper.part.stopLevel, ports }];
+      }),
+    );
+  }
+}
+
+function levels<Item>(items: readonly Item[], levelOf: (item: Item) => number): Item[][] {
+  const byLevel = Map.groupBy(items, levelOf);
+  return [...byLevel.keys()].sort((left, right) => left - right).map((level) => byLevel.get(level) ?? []);
+}

@@ -1,0 +1,28 @@
+import { integer, text } from '../define-settings.ts';
+
+/** Settings of `npm start`, the embedded platform. */
+export const standaloneSettings = {
+  redisServerPath: text('REDIS_SERVER_PATH', {
+    reason: 'The redis-server (7 or newer) that is started. Empty: the first one on PATH or in a Homebrew folder.',
+  }),
+  redisMemoryMegabytes: integer('REDIS_MEMORY_MB', {
+    default: 512, min: 64, max: 65_536, unit: 'MB',
+    reason: 'What Redis may hold: the twins and the backlog of the log. Full, it refuses appends and keeps draining.',
+  }),
+  twinWorkers: integer('TWIN_WORKERS', {
+    default: 2, min: 1, max: 64, unit: 'processes',
+    reason: 'Twin workers that are started. Two, so that the twins of one that dies have somewhere to go at once.',
+  }),
+  diskFreeMegabytesMin: integer('DISK_FREE_MIN_MB', {
+    default: 200, min: 1, max: 1_048_576, unit: 'MB',
+    reason: 'With less free space in DATA_DIR the platform does not start: a log that cannot grow accepts nothing.',
+  }),
+  readyTimeoutMs: integer('PART_READY_TIMEOUT_MS', {
+    default: 120_000, min: 100, max: 3_600_000, unit: 'ms',
+    reason: 'How long a part may take until it serves. Generous, because Redis reads its whole file first.',
+  }),
+  stopGraceMs: integer('PART_STOP_GRACE_MS', {
+    default: 35_000, min: 100, max: 600_000, unit: 'ms',
+    reason: 'How long a part may take to stop before it is ended. A little more than the parts allow themselves.',
+  }),
+} as const;
