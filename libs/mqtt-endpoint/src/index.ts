@@ -14,3 +14,11 @@ export type {
   Transport,
   WillMessage,
 } from './endpoint-host.ts';
+export type { EndpointObserver } from './endpoint-observer.ts';
+export {
+  type ConnectionInput,
+  createMqttEndpoint,
+  type DrainOptions,
+  type MqttEndpoint,
+  type MqttEndpointOptions,
+} from './endpoint.ts';

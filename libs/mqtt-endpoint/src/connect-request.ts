@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import type { IConnectPacket } from 'mqtt-packet';
+import type { Credentials, ProtocolVersion, WillMessage } from './endpoint-host.ts';
+import type { PacketCodec } from './packet-codec.ts';
+import type { PacketLayout } from './packet-layout.ts';
+import { validatePacket } from './packet-validator.ts';
+import { ProtocolFault } from './protocol-fault.ts';
+import { ReasonCode, ReturnCode } from './reason-codes.ts';
+
+/** What a CONNECT asks for, checked, with the defaults of the standard filled in. */
+export interface ConnectRequest {
+  readonly credentials: Omit<Credentials, 'remoteAddress'>;
+  readonly clientIdAssigned: boolean;
+  readonly version: ProtocolVersion;
+  readonly keepaliveSeconds: number;
+  readonly sessionExpirySeconds: number;
+  readonly receiveMax: number;
+  readonly packetBytesMax: number;
+  readonly reasonStrings: boolean;
+  readonly will: WillMessage | null;
+}
+
+/** How a CONNECT that goes no further is answered: not at all when even its version is not certain. */
+export interface ConnectRefusal {
+  readonly version: ProtocolVersion | null;
+  readonly reasonCode: ReasonCode;
+  /** For MQTT 3.1 and 3.1.1; null closes without an answer, as these versions want it for malformed packets. */
+  readonly returnCode: ReturnCode | null;
+  readonly detail: string;
+}
+
+const RECEIVE_MAX_DEFAULT = 65_535;
+const CONNECT_TYPE = 0x10;
+
+export function readConnect(
+  frame: Buffer,
+  bodyOffset: number,
+  reader: { codec: PacketCodec; layout: PacketLayout },
+): { request: ConnectRequest } | { refusal: ConnectRefusal } {
+  const version = readVersion(frame, bodyOffset);
+  if (typeof version === 'object') return { refusal: version };
+  const malformed = reader.layout.check(frame, bodyOffset, version);
+  if (malformed !== null) return { refusal: refuse(version, malformed) };
+  const packet = reader.codec.decodeConnect(frame, version);
+  if (packet instanceof ProtocolFault) return { refusal: refuse(version, packet) };
+  if (packet.cmd !== 'connect') {
+    return { refusal: refuse(version, new ProtocolFault(ReasonCode.protocolError, 'not a CONNECT')) };
+  }
+  const invalid = validatePacket(packet, version);
+  if (invalid !== null) return { refusal: refuse(version, invalid) };
+  if (packet.properties?.authenticationMethod !== undefined) {
+    const detail = 'no enhanced authentication here';
+    return { refusal: { version, reasonCode: ReasonCode.badAuthenticationMethod, returnCode: null, detail } };
+  }
+  if (packet.clientId === '' && (version === 3 || (version === 4 && packet.clean !== true))) {
+    const { identifierRejected: returnCode } = ReturnCode;
+    const detail = 'a client id is needed';
+    return { refusal: { version, reasonCode: ReasonCode.clientIdentifierNotValid, returnCode, detail } };
+  }
+  return { request: toRequest(packet, version) };
+}
+
+/**
+ * Name and level are read from the raw bytes, because the codec takes the levels of bridges (131, 132) for clients. A
+ * level we do not speak is answered in the form of 3.1.1, which a client of any version can read.
+ */
+function readVersion(frame: Buffer, bodyOffset: number): ProtocolVersion | ConnectRefusal {
+  const unknown = { version: null, reasonCode: ReasonCode.malformedPacket, returnCode: null, detail: 'not MQTT' };
+  if (frame[0] !== CONNECT_TYPE || frame.length < bodyOffset + 2) return unknown;
+  const nameBytes = frame.readUInt16BE(bodyOffset);
+  const levelOffset = bodyOffset + 2 + nameBytes;
+  if (levelOffset >= frame.length) return unknown;
+  const name = frame.toString('latin1', bodyOffset + 2, levelOffset);
+  const level = frame[levelOffset];
+  if (name === 'MQIsdp' && level === 3) return 3;
+  if (name === 'MQTT' && (level === 4 || level === 5)) return level;
+  if (name !== 'MQTT' && name !== 'MQIsdp') return unknown;
+  return {
+    version: 4,
+    reasonCode: ReasonCode.unsupportedProtocolVersion,
+    returnCode: ReturnCode.unacceptableProtocolVersion,
+    detail: 'MQTT 3.1, 3.1.1 and 5 are spoken here',
+  };
+}
+
+function refuse(version: ProtocolVersion, fault: ProtocolFault): ConnectRefusal {
+  return { version, reasonCode: fault.code, returnCode: null, detail: fault.detail };
+}
+
+function toRequest(packet: IConnectPacket, version: ProtocolVersion): ConnectRequest {
+  const properties = packet.properties;
+  const clientIdAssigned = packet.clientId === '';
+  return {
+    credentials: {
+      clientId: clientIdAssigned ? `auto-${randomUUID()}` : packet.clientId,
+      username: packet.username ?? null,
+      password: packet.password ?? null,
+      protocolVersion: version,
+    },
+    clientIdAssigned,
+    version,
+    keepaliveSeconds: packet.keepalive ?? 0,
+    sessionExpirySeconds: properties?.sessionExpiryInterval ?? 0,
+    receiveMax: properties?.receiveMaximum ?? RECEIVE_MAX_DEFAULT,
+    packetBytesMax: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    reasonStrings: version === 5 && properties?.requestProblemInformation !== false,
+    will: toWill(packet.will),
+  };
+}
+
+function toWill(will: IConnectPacket['will']): WillMessage | null {
+  if (will === undefined) return null;
+  const payload = typeof will.payload === 'string' ? Buffer.from(will.payload) : will.payload;
+  return { topic: will.topic, payload, qos: will.qos ?? 0, retain: will.retain ?? false };
+}

@@ -1,0 +1,368 @@
+import { agreeKeepalive, encodeAccepted, encodeRefused } from './connack.ts';
+import { type ConnectRefusal, type ConnectRequest, readConnect } from './connect-request.ts';
+import { ConnectionOutput } from './connection-output.ts';
+import { DeviceSession } from './device-session.ts';
+import type { Authentication, CloseReason, Transport, WillMessage } from './endpoint-host.ts';
+import type { EngineContext } from './engine-context.ts';
+import { HELD_BYTES_MAX, KEEPALIVE_GRACE, SLOW_READER_TIMEOUT_MS } from './engine-limits.ts';
+import { InboundPublishes } from './inbound-publishes.ts';
+import { OutboundMessages } from './outbound-messages.ts';
+import { encodeDisconnect } from './packet-encoder.ts';
+import { PacketFramer } from './packet-framer.ts';
+import { ProtocolFault } from './protocol-fault.ts';
+import { PublishRate } from './publish-rate.ts';
+import { ReadingGate, StopReason } from './reading-gate.ts';
+import { closeReasonCodes, ReasonCode, refusalCodes, ReturnCode } from './reason-codes.ts';
+import { type ReadyConnection, handlePacket } from './ready-packets.ts';
+
+/** How a connection ends. `code` null: nothing is said to the client. */
+interface Ending {
+  readonly reason: CloseReason;
+  readonly code: ReasonCode | null;
+  readonly detail: string | null;
+}
+
+const MS_PER_SECOND = 1000;
+const CONNECT = 1;
+const NOBODY_THERE = 'connection lost';
+
+/**
+ * One network connection, from its first byte to its end:
+ *
+ *     awaitingConnect ──CONNECT──▶ authenticating ──accepted──▶ opening ──host ready, CONNACK──▶ ready
+ *            └──────────────────────────┴──── refused, lost, taken over, faulty ──┴──▶ closed ◀──┘
+ *
+ * `closed` is entered once and never left. The host hears `sessionClosed` exactly once for each session whose
+ * `sessionOpened` succeeded, and for one session key the calls never overlap: opened, closed, opened, closed.
+ */
+export class Connection<Identity> {
+  readonly #context: EngineContext<Identity>;
+  readonly #transport: Transport;
+  readonly #isOverLimit: boolean;
+  readonly #output: ConnectionOutput;
+  readonly #gate: ReadingGate;
+  readonly #framer: PacketFramer;
+  readonly #acceptedAtMs: number;
+  #state: 'awaitingConnect' | 'authenticating' | 'opening' | 'ready' | 'closed' = 'awaitingConnect';
+  #ready: ReadyConnection<Identity> | null = null;
+  #sessionKey: string | null = null;
+  #opening: Promise<void> | null = null;
+  #version: 3 | 4 | 5 | null = null;
+  #keepaliveMs = 0;
+  #lastHeardMs: number;
+  #blockedSinceMs: number | null = null;
+  #will: WillMessage | null = null;
+  #endReason: CloseReason = 'connectionLost';
+  #isOpened = false;
+  #isPumping = false;
+
+  constructor(context: EngineContext<Identity>, transport: Transport, isOverLimit: boolean) {
+    this.#context = context;
+    this.#transport = transport;
+    this.#isOverLimit = isOverLimit;
+    this.#framer = new PacketFramer(context.limits.packetBytesMax);
+    this.#output = new ConnectionOutput({
+      transport,
+      flushQueue: context.flushQueue,
+      onFlushed: () => this.#flushed(),
+    });
+    this.#gate = new ReadingGate(transport, () => this.#readAgain());
+    this.#acceptedAtMs = context.now();
+    this.#lastHeardMs = this.#acceptedAtMs;
+  }
+
+  /** The session, as long as it may be used. */
+  get session(): DeviceSession<Identity> | null {
+    return this.#state === 'ready' || this.#state === 'opening' ? (this.#ready?.session ?? null) : null;
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#state === 'closed') return;
+    this.#lastHeardMs = this.#context.now();
+    if (this.#framer.unreadBytes + bytes.byteLength > this.#context.limits.packetBytesMax + HELD_BYTES_MAX) {
+      return this.#end({ reason: 'overloaded', code: ReasonCode.quotaExceeded, detail: 'paused, yet still sending' });
+    }
+    this.#framer.push(bytes);
+    this.#pump(false);
+  }
+
+  transportClosed(): void {
+    if (this.#state === 'closed') return;
+    this.#output.abandon();
+    // What arrived while we were not reading is ours already, and a DISCONNECT in it must still cancel the will.
+    if (this.#state === 'ready') this.#pump(true);
+    this.#end({ reason: 'connectionLost', code: null, detail: NOBODY_THERE });
+  }
+
+  drained(): void {
+    this.#blockedSinceMs = null;
+    this.#output.drained();
+    this.#ready?.session.outbound.pump();
+    this.#gate.release(StopReason.output);
+  }
+
+  /** Another connection has the session now. Settles when the host knows that this one is closed. */
+  async yieldSession(): Promise<void> {
+    this.#end({ reason: 'takenOver', code: ReasonCode.sessionTakenOver, detail: null });
+    if (this.#opening !== null) await this.#opening;
+  }
+
+  drain(): void {
+    this.#gate.stop(StopReason.draining);
+    if (this.#ready === null || this.#ready.inbound.isIdle) this.close('draining');
+  }
+
+  close(reason: CloseReason): void {
+    this.#end({ reason, code: closeReasonCodes[reason], detail: null });
+  }
+
+  /** Closes at once, without reading or saying anything. */
+  abort(): void {
+    this.#output.destroy();
+    this.#end({ reason: 'overloaded', code: null, detail: 'far too many connections' });
+  }
+
+  /** Everything that depends on time passing. One sweep serves all connections, so none holds a timer. */
+  sweep(nowMs: number): void {
+    if (this.#state === 'closed') return;
+    if (this.#state !== 'ready') return this.#sweepHandshake(nowMs);
+    const ready = this.#ready as ReadyConnection<Identity>;
+    if (this.#gate.holds(StopReason.rate) && ready.rate.refill(nowMs)) this.#gate.release(StopReason.rate);
+    ready.session.outbound.sweep(nowMs);
+    if (this.#blockedSinceMs !== null && nowMs - this.#blockedSinceMs > SLOW_READER_TIMEOUT_MS) {
+      return this.#end({ reason: 'overloaded', code: null, detail: 'client does not read' });
+    }
+    // While we do not read, silence is our doing.
+    if (this.#keepaliveMs === 0 || !this.#gate.isOpen) return;
+    if (nowMs - this.#lastHeardMs > this.#keepaliveMs) this.close('keepaliveTimeout');
+  }
+
+  #sweepHandshake(nowMs: number): void {
+    if (nowMs - this.#acceptedAtMs <= this.#context.limits.connectTimeoutMs) return;
+    if (this.#state === 'awaitingConnect') {
+      return this.#end({ reason: 'protocolError', code: null, detail: 'no CONNECT in time' });
+    }
+    this.#refuse({
+      version: this.#version,
+      reasonCode: ReasonCode.serverUnavailable,
+      returnCode: ReturnCode.serverUnavailable,
+      detail: 'not ready in time',
+    });
+  }
+
+  #pump(force: boolean): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#state !== 'closed' && (force || this.#gate.isOpen)) {
+      const frame = this.#framer.next();
+      if (frame === null) {
+        this.#framer.settle();
+        break;
+      }
+      const fault = frame instanceof ProtocolFault ? frame : this.#handleFrame(frame);
+      if (fault !== null) this.#fail(fault);
+    }
+    this.#isPumping = false;
+  }
+
+  #readAgain(): void {
+    this.#lastHeardMs = this.#context.now();
+    this.#pump(false);
+  }
+
+  #handleFrame(frame: Buffer): ProtocolFault | null {
+    if (this.#ready !== null) return this.#handleReady(frame, this.#ready);
+    if ((frame[0] as number) >> 4 !== CONNECT) {
+      return new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
+    }
+    const answer = readConnect(frame, this.#framer.bodyOffset, this.#context);
+    if ('refusal' in answer) this.#refuse(answer.refusal);
+    else this.#connect(answer.request);
+    return null;
+  }
+
+  #handleReady(frame: Buffer, ready: ReadyConnection<Identity>): ProtocolFault | null {
+    const { layout, codec } = this.#context;
+    const version = ready.session.protocolVersion;
+    const malformed = layout.check(frame, this.#framer.bodyOffset, version);
+    if (malformed !== null) return malformed;
+    const packet = codec.decode(frame, version);
+    if (packet instanceof ProtocolFault) return packet;
+    return handlePacket(this.#context, ready, { packet, userProperties: layout.userProperties, bytes: frame.length });
+  }
+
+  #connect(request: ConnectRequest): void {
+    this.#version = request.version;
+    if (this.#isOverLimit || this.#context.isDraining()) {
+      return this.#refuse({
+        version: request.version,
+        reasonCode: this.#isOverLimit ? ReasonCode.serverBusy : ReasonCode.serverUnavailable,
+        returnCode: ReturnCode.serverUnavailable,
+        detail: this.#isOverLimit ? 'too many connections' : 'server is shutting down',
+      });
+    }
+    this.#state = 'authenticating';
+    this.#gate.stop(StopReason.handshake);
+    void this.#authenticate(request);
+  }
+
+  async #authenticate(request: ConnectRequest): Promise<void> {
+    let answer: Authentication<Identity>;
+    try {
+      const { remoteAddress } = this.#transport;
+      answer = await this.#context.host.authenticate({ ...request.credentials, remoteAddress });
+    } catch (error) {
+      this.#context.observer.hostFailed?.('authenticate', error);
+      answer = { kind: 'refused', reason: 'serverUnavailable', detail: 'authentication is not available' };
+    }
+    if (this.#state !== 'authenticating') return;
+    if (answer.kind === 'refused') {
+      return this.#refuse({ version: request.version, ...refusalCodes[answer.reason], detail: answer.detail });
+    }
+    this.#state = 'opening';
+    this.#sessionKey = answer.sessionKey;
+    this.#ready = this.#createReady(request, answer.identity);
+    const previous = this.#context.registry.replace(answer.sessionKey, this);
+    this.#opening = this.#open(request, this.#ready, previous);
+    await this.#opening;
+    this.#opening = null;
+  }
+
+  async #open(
+    request: ConnectRequest,
+    ready: ReadyConnection<Identity>,
+    previous: Connection<Identity> | null,
+  ): Promise<void> {
+    if (previous !== null) await previous.yieldSession();
+    if (!this.#isOpening()) return this.#forget();
+    try {
+      await this.#context.host.sessionOpened(ready.session);
+    } catch (error) {
+      this.#context.observer.hostFailed?.('sessionOpened', error);
+      const { serverUnavailable: reasonCode } = ReasonCode;
+      const detail = 'session could not be opened';
+      this.#refuse({ version: request.version, reasonCode, returnCode: ReturnCode.serverUnavailable, detail });
+      return this.#forget();
+    }
+    this.#isOpened = true;
+    if (!this.#isOpening()) return this.#announceClosed();
+    const keepalive = agreeKeepalive(request, this.#context.limits);
+    this.#keepaliveMs = keepalive.seconds * MS_PER_SECOND * KEEPALIVE_GRACE;
+    this.#will = request.will;
+    this.#state = 'ready';
+    this.#output.packet(encodeAccepted(request, keepalive, this.#context.limits));
+    this.#context.observer.connected?.(request.version);
+    ready.session.outbound.open();
+    this.#gate.release(StopReason.handshake);
+  }
+
+  /** A function of its own because the state changes while `#open` waits. */
+  #isOpening(): boolean {
+    return this.#state === 'opening';
+  }
+
+  #createReady(request: ConnectRequest, identity: Identity): ReadyConnection<Identity> {
+    const { limits, host, now } = this.#context;
+    const outbound = new OutboundMessages({
+      output: this.#output,
+      now,
+      version: request.version,
+      clientReceiveMax: request.receiveMax,
+      clientPacketBytesMax: request.packetBytesMax,
+      queueMax: limits.outboundQueueMax,
+      bytesMax: limits.outboundBytesMax,
+    });
+    const session = new DeviceSession({
+      identity,
+      request,
+      remoteAddress: this.#transport.remoteAddress,
+      outbound,
+      subscriptionsMax: limits.subscriptionsMax,
+      maySubscribe: (of, filter) => host.maySubscribe(of, filter),
+      close: (reason) => this.close(reason),
+    });
+    const inbound = new InboundPublishes({
+      context: this.#context,
+      session,
+      output: this.#output,
+      gate: this.#gate,
+      reasonStrings: request.reasonStrings,
+      clientPacketBytesMax: request.packetBytesMax,
+      onEnd: (cause, code, detail) =>
+        this.#end({ reason: cause === 'failed' ? 'overloaded' : 'protocolError', code, detail }),
+      onIdle: () => {
+        if (this.#gate.holds(StopReason.draining)) this.close('draining');
+      },
+    });
+    return {
+      session,
+      inbound,
+      output: this.#output,
+      gate: this.#gate,
+      rate: new PublishRate(limits.publishesPerSecondMax, now()),
+      mayExtendSession: request.sessionExpirySeconds > 0,
+      disconnect: (keepsWill) => {
+        if (!keepsWill) this.#will = null;
+        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
+      },
+    };
+  }
+
+  #fail(fault: ProtocolFault): void {
+    if (this.#state === 'awaitingConnect') {
+      return this.#end({ reason: 'protocolError', code: null, detail: fault.detail });
+    }
+    this.#end({ reason: 'protocolError', code: fault.code, detail: fault.detail });
+  }
+
+  #refuse(refusal: ConnectRefusal): void {
+    if (this.#state === 'closed') return;
+    this.#context.observer.connectRefused?.(refusal.reasonCode, refusal.detail);
+    const connack = encodeRefused(refusal);
+    if (connack !== null) this.#output.packet(connack);
+    this.#end({ reason: 'protocolError', code: null, detail: refusal.detail });
+  }
+
+  #end(ending: Ending): void {
+    if (this.#state === 'closed') return;
+    const wasReady = this.#state === 'ready';
+    this.#state = 'closed';
+    this.#endReason = ending.reason;
+    this.#transport.pause();
+    const says = wasReady && this.#version === 5 ? ending.code : null;
+    if (says !== null) this.#output.packet(encodeDisconnect(says, ending.detail));
+    // A peer that does not read would only keep our bytes; everybody else gets the reason before the close.
+    if (this.#output.blocked) this.#output.destroy();
+    else this.#output.end();
+    this.#framer.clear();
+    this.#context.connections.delete(this);
+    this.#ready?.inbound.end();
+    this.#ready?.session.outbound.end();
+    this.#context.observer.connectionClosed?.(ending.reason, says, ending.detail);
+    if (this.#isOpened) this.#announceClosed();
+    this.#context.onConnectionGone();
+  }
+
+  #announceClosed(): void {
+    this.#forget();
+    try {
+      const session = (this.#ready as ReadyConnection<Identity>).session;
+      this.#context.host.sessionClosed(session, this.#endReason, this.#will);
+    } catch (error) {
+      this.#context.observer.hostFailed?.('sessionClosed', error);
+    }
+  }
+
+  #forget(): void {
+    if (this.#sessionKey !== null) this.#context.registry.release(this.#sessionKey, this);
+  }
+
+  #flushed(): void {
+    if (this.#state === 'closed') return;
+    if (!this.#output.blocked) return this.#ready?.session.outbound.pump();
+    this.#blockedSinceMs ??= this.#context.now();
+    if (!this.#gate.holds(StopReason.output)) this.#context.observer.readingStopped?.('output');
+    // Every packet read may have to be answered, and nobody takes the answers.
+    this.#gate.stop(StopReason.output);
+  }
+}

@@ -1,0 +1,49 @@
+import type { ConnectRequest } from './connect-request.ts';
+import type { CloseReason, DeliveryOutcome, OutboundMessage, ProtocolVersion, Session } from './endpoint-host.ts';
+import type { OutboundMessages } from './outbound-messages.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** The host's view of one authenticated connection. It outlives its connection only as an identity for late answers. */
+export class DeviceSession<Identity> implements Session<Identity> {
+  readonly identity: Identity;
+  readonly clientId: string;
+  readonly protocolVersion: ProtocolVersion;
+  readonly remoteAddress: string;
+  readonly filters: Subscriptions;
+  readonly outbound: OutboundMessages;
+  readonly #close: (reason: CloseReason) => void;
+
+  constructor(options: {
+    identity: Identity;
+    request: ConnectRequest;
+    remoteAddress: string;
+    outbound: OutboundMessages;
+    subscriptionsMax: number;
+    maySubscribe: (session: Session<Identity>, filter: string) => boolean;
+    close: (reason: CloseReason) => void;
+  }) {
+    this.identity = options.identity;
+    this.clientId = options.request.credentials.clientId;
+    this.protocolVersion = options.request.version;
+    this.remoteAddress = options.remoteAddress;
+    this.outbound = options.outbound;
+    this.filters = new Subscriptions({
+      filtersMax: options.subscriptionsMax,
+      version: options.request.version,
+      isAllowed: (filter) => options.maySubscribe(this, filter),
+    });
+    this.#close = options.close;
+  }
+
+  subscriptions(): ReadonlyMap<string, 0 | 1 | 2> {
+    return this.filters.filters;
+  }
+
+  send(message: OutboundMessage): Promise<DeliveryOutcome> {
+    return this.outbound.send(message);
+  }
+
+  close(reason: CloseReason): void {
+    this.#close(reason);
+  }
+}

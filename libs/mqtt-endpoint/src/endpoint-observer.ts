@@ -1,0 +1,19 @@
+import type { CloseReason, DeliveryOutcome, ProtocolVersion, PublishOutcome } from './endpoint-host.ts';
+
+/** What the engine counts, for metrics and audit. Every method is optional and must not throw. */
+export interface EndpointObserver {
+  /** CONNACK with success was written. */
+  connected?(version: ProtocolVersion): void;
+  /** `code` is the MQTT 5 reason code, also for older clients. */
+  connectRefused?(code: number, detail: string): void;
+  /** Any end of an accepted connection. `code` is what a DISCONNECT said, null when there was none. */
+  connectionClosed?(reason: CloseReason, code: number | null, detail: string | null): void;
+  publishReceived?(qos: 0 | 1 | 2, payloadBytes: number): void;
+  publishSettled?(qos: 0 | 1 | 2, outcome: PublishOutcome['kind']): void;
+  /** A QoS 2 message that was handed over before. */
+  duplicateSuppressed?(): void;
+  readingStopped?(cause: 'inbound' | 'output' | 'rate'): void;
+  sent?(qos: 0 | 1, outcome: DeliveryOutcome): void;
+  /** The host threw where it must not. The connection concerned is closed, the others go on. */
+  hostFailed?(operation: string, error: unknown): void;
+}

@@ -1,0 +1,109 @@
+import { Connection } from './connection.ts';
+import type { EndpointHost, EndpointLimits, Session, Transport } from './endpoint-host.ts';
+import type { EndpointObserver } from './endpoint-observer.ts';
+import type { EngineContext } from './engine-context.ts';
+import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
+import { FlushQueue } from './flush-queue.ts';
+import { PacketCodec } from './packet-codec.ts';
+import { PacketLayout } from './packet-layout.ts';
+import { SessionRegistry } from './session-registry.ts';
+
+export interface MqttEndpointOptions<Identity> {
+  readonly host: EndpointHost<Identity>;
+  readonly limits: EndpointLimits;
+  /** Milliseconds that never go back. */
+  readonly now: () => number;
+  readonly observer?: EndpointObserver;
+}
+
+/** What a transport reports about one connection. */
+export interface ConnectionInput {
+  /** The engine keeps views of `bytes` while a message is in process: the transport must not write to them again. */
+  receive(bytes: Uint8Array): void;
+  /** The peer is gone, or the transport failed. Called at most once; later calls mean nothing. */
+  transportClosed(): void;
+  /** `Transport.write` answered false before, and the peer has caught up. */
+  drained(): void;
+}
+
+export interface DrainOptions {
+  /** Publishes in process have this long to be settled and acknowledged; then their connections close without. */
+  readonly timeoutMs: number;
+}
+
+export interface MqttEndpoint<Identity> {
+  accept(transport: Transport): ConnectionInput;
+  session(sessionKey: string): Session<Identity> | null;
+  sessions(): Iterable<Session<Identity>>;
+  /** Called by the host every 250 ms to 1 s: all that depends on time happens here. */
+  sweep(): void;
+  /**
+   * Stops reading, acknowledges what is in process, tells the clients (MQTT 5: 0x8B) and closes. New connections are
+   * refused from now on. Needs `sweep` to go on until it settles.
+   */
+  drain(options: DrainOptions): Promise<void>;
+  /** Connections accepted and not closed, with those whose CONNECT is still to come. */
+  readonly connectionCount: number;
+}
+
+/** An MQTT 3.1, 3.1.1 and 5 endpoint for devices: bytes in, bytes out; it knows no sockets and no timers. */
+export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identity>): MqttEndpoint<Identity> {
+  const { limits, now } = options;
+  const connections = new Set<Connection<Identity>>();
+  const registry = new SessionRegistry<Identity>();
+  let drainDeadlineMs: number | null = null;
+  let onDrained: (() => void)[] = [];
+
+  const settleDrain = (): void => {
+    if (drainDeadlineMs === null || connections.size > 0) return;
+    const waiting = onDrained;
+    onDrained = [];
+    for (const settle of waiting) settle();
+  };
+
+  const context: EngineContext<Identity> = {
+    host: options.host,
+    limits,
+    now,
+    observer: options.observer ?? {},
+    codec: new PacketCodec(),
+    layout: new PacketLayout(),
+    flushQueue: new FlushQueue(),
+    registry,
+    connections,
+    isDraining: () => drainDeadlineMs !== null,
+    onConnectionGone: settleDrain,
+  };
+
+  return {
+    accept(transport) {
+      const connection = new Connection(context, transport, connections.size >= limits.connectionsMax);
+      if (connections.size >= limits.connectionsMax + REFUSED_CONNECTIONS_MAX) connection.abort();
+      else connections.add(connection);
+      return connection;
+    },
+    session: (sessionKey) => registry.get(sessionKey)?.session ?? null,
+    *sessions() {
+      for (const connection of registry.holders()) if (connection.session !== null) yield connection.session;
+    },
+    sweep() {
+      const nowMs = now();
+      const isOverdue = drainDeadlineMs !== null && nowMs >= drainDeadlineMs;
+      for (const connection of connections) {
+        if (isOverdue) connection.close('draining');
+        else connection.sweep(nowMs);
+      }
+    },
+    drain({ timeoutMs }) {
+      drainDeadlineMs ??= now() + timeoutMs;
+      for (const connection of connections) connection.drain();
+      return new Promise((settle) => {
+        onDrained.push(settle);
+        settleDrain();
+      });
+    },
+    get connectionCount() {
+      return connections.size;
+    },
+  };
+}

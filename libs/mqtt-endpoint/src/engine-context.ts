@@ -1,0 +1,23 @@
+import type { Connection } from './connection.ts';
+import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
+import type { EndpointObserver } from './endpoint-observer.ts';
+import type { FlushQueue } from './flush-queue.ts';
+import type { PacketCodec } from './packet-codec.ts';
+import type { PacketLayout } from './packet-layout.ts';
+import type { SessionRegistry } from './session-registry.ts';
+
+/** What all connections of one endpoint share. */
+export interface EngineContext<Identity> {
+  readonly host: EndpointHost<Identity>;
+  readonly limits: EndpointLimits;
+  readonly now: () => number;
+  readonly observer: EndpointObserver;
+  readonly codec: PacketCodec;
+  readonly layout: PacketLayout;
+  readonly flushQueue: FlushQueue;
+  readonly registry: SessionRegistry<Identity>;
+  readonly connections: Set<Connection<Identity>>;
+  /** Set once, when the endpoint is told to drain. */
+  readonly isDraining: () => boolean;
+  readonly onConnectionGone: () => void;
+}

@@ -1,0 +1,36 @@
+/**
+ * Limits of the engine that nobody tunes: they follow from the protocol or from the size of a socket buffer. What an
+ * operator may want to change is in `EndpointLimits`.
+ */
+
+/** Bytes waiting for the peer of one connection, above which nothing more is taken from its queue. */
+export const OUTPUT_HIGH_WATER_BYTES = 65_536;
+
+/** How long a peer may leave our bytes unread before its connection is closed. */
+export const SLOW_READER_TIMEOUT_MS = 30_000;
+
+/** QoS 1 messages on the wire to one client at once, whatever larger number it offers. */
+export const OUTBOUND_IN_FLIGHT_MAX = 32;
+
+/** Connections over `connectionsMax` that are read as far as their CONNECT, so that they can be told why. */
+export const REFUSED_CONNECTIONS_MAX = 256;
+
+/** What a paused transport may still hand over, on top of one packet of the largest size. */
+export const HELD_BYTES_MAX = 1_048_576;
+
+/** Topics behind an alias are kept for the whole connection, so their length has a limit of its own. */
+export const ALIASED_TOPIC_CHARACTERS_MAX = 1_024;
+
+/** Longest filter that is offered to the host. */
+export const FILTER_CHARACTERS_MAX = 1_024;
+
+/** Longest reason string on the wire. */
+export const REASON_STRING_CHARACTERS_MAX = 256;
+
+/** User properties of one packet. */
+export const USER_PROPERTIES_MAX = 64;
+
+/** Keepalive: the standard closes after one and a half times the interval. */
+export const KEEPALIVE_GRACE = 1.5;
+
+export const PACKET_ID_MAX = 65_535;

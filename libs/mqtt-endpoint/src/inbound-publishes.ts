@@ -1,0 +1,217 @@
+import type { IPublishPacket } from 'mqtt-packet';
+import { AckOrder, type PendingAck } from './ack-order.ts';
+import type { ConnectionOutput } from './connection-output.ts';
+import type { EngineContext } from './engine-context.ts';
+import type { InboundMessage, PublishOutcome, ProtocolVersion, Session } from './endpoint-host.ts';
+import { InboundQos2 } from './inbound-qos2.ts';
+import { AckType, encodeAckWithReason } from './packet-encoder.ts';
+import { ProtocolFault } from './protocol-fault.ts';
+import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { publishRefusalCodes, ReasonCode } from './reason-codes.ts';
+import { TopicAliases } from './topic-aliases.ts';
+
+const STORED: PublishOutcome = { kind: 'stored' };
+const NO_PAYLOAD = Buffer.alloc(0);
+
+export interface InboundOptions<Identity> {
+  readonly context: EngineContext<Identity>;
+  readonly session: Session<Identity>;
+  readonly output: ConnectionOutput;
+  readonly gate: ReadingGate;
+  /** The client takes reason strings on acknowledgements and packets of at most these bytes. */
+  readonly reasonStrings: boolean;
+  readonly clientPacketBytesMax: number;
+  /** The connection must end: its publish failed or broke a rule of the host. */
+  readonly onEnd: (cause: 'failed' | 'violation', code: ReasonCode, detail: string) => void;
+  /** Nothing is in process any more. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * Publishes of one connection on their way to the host. An acknowledgement leaves only after the host has settled its
+ * message, and in receive order; what is in process is bounded by count and bytes, over which reading stops.
+ */
+export class InboundPublishes<Identity> {
+  readonly #options: InboundOptions<Identity>;
+  readonly #version: ProtocolVersion;
+  readonly #order = new AckOrder();
+  readonly #qos2 = new InboundQos2();
+  readonly #aliases: TopicAliases;
+  #qos0Count = 0;
+  #inProcessCount = 0;
+  #inProcessBytes = 0;
+  #ended = false;
+
+  constructor(options: InboundOptions<Identity>) {
+    this.#options = options;
+    this.#version = options.session.protocolVersion;
+    this.#aliases = new TopicAliases(options.context.limits.topicAliasMax);
+  }
+
+  get isIdle(): boolean {
+    return this.#inProcessCount === 0;
+  }
+
+  receive(
+    packet: IPublishPacket,
+    userProperties: InboundMessage['userProperties'],
+    packetBytes: number,
+  ): ProtocolFault | null {
+    const alias = packet.properties?.topicAlias;
+    const topic = alias === undefined ? packet.topic : this.#aliases.resolve(alias, packet.topic);
+    if (topic instanceof ProtocolFault) return topic;
+    const packetId = packet.qos === 0 ? 0 : (packet.messageId as number);
+    let pending: PendingAck | null = null;
+    if (packet.qos !== 0) {
+      const state = packet.qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
+      if (state !== 'new') this.#options.context.observer.duplicateSuppressed?.();
+      // The PUBREC of the first copy is still to come and answers this one too.
+      if (state === 'logging') return null;
+      if (this.#isOverReceiveMaximum(state)) {
+        return new ProtocolFault(ReasonCode.receiveMaximumExceeded, 'more publishes in flight than agreed');
+      }
+      pending = this.#order.add(packetId, packet.qos);
+      if (state === 'unreleased') {
+        pending.outcome = STORED;
+        this.#advance();
+        this.#stopWhenFull();
+        return null;
+      }
+      if (packet.qos === 2) this.#qos2.received(packetId);
+    }
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
+    this.#handOver(pending, packetBytes, {
+      topic,
+      payload,
+      qos: packet.qos,
+      dup: packet.dup,
+      retain: packet.retain,
+      packetId,
+      contentType: packet.properties?.contentType ?? null,
+      userProperties,
+    });
+    return null;
+  }
+
+  release(packetId: number): ProtocolFault | null {
+    if (this.#qos2.stateOf(packetId) === 'logging') {
+      return new ProtocolFault(ReasonCode.protocolError, 'PUBREL before PUBREC');
+    }
+    const { output } = this.#options;
+    const known = this.#qos2.released(packetId);
+    if (known || this.#version !== 5) {
+      // 3.1.1 has no way to say "unknown", and without a PUBCOMP the client would repeat its PUBREL for ever.
+      output.ack(AckType.pubcomp, packetId);
+    } else {
+      const reasonCode = ReasonCode.packetIdentifierNotFound;
+      output.packet(encodeAckWithReason({ type: AckType.pubcomp, packetId, reasonCode, reasonString: null }));
+    }
+    return null;
+  }
+
+  /** The connection is over: what the host still answers is ignored. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #isOverReceiveMaximum(state: 'new' | 'unreleased'): boolean {
+    if (this.#version !== 5) return false;
+    // A repeated message already has its place in the count.
+    const held = this.#order.size + this.#qos2.unreleasedCount - (state === 'unreleased' ? 1 : 0);
+    return held >= this.#options.context.limits.receiveMax;
+  }
+
+  #handOver(pending: PendingAck | null, packetBytes: number, message: InboundMessage): void {
+    const { context, session } = this.#options;
+    context.observer.publishReceived?.(message.qos, message.payload.length);
+    if (pending === null) this.#qos0Count += 1;
+    this.#inProcessCount += 1;
+    this.#inProcessBytes += packetBytes;
+    this.#stopWhenFull();
+    let answer: Promise<PublishOutcome>;
+    try {
+      answer = context.host.publish(session, message);
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    answer.then(
+      (outcome) => this.#settle(pending, packetBytes, outcome),
+      (error: unknown) => {
+        context.observer.hostFailed?.('publish', error);
+        this.#settle(pending, packetBytes, { kind: 'failed', detail: 'internal error' });
+      },
+    );
+  }
+
+  #settle(pending: PendingAck | null, packetBytes: number, outcome: PublishOutcome): void {
+    this.#inProcessCount -= 1;
+    this.#inProcessBytes -= packetBytes;
+    this.#options.context.observer.publishSettled?.(pending?.qos ?? 0, outcome.kind);
+    if (pending === null) this.#qos0Count -= 1;
+    if (this.#ended) return;
+    if (pending !== null) {
+      pending.outcome = outcome;
+      this.#advance();
+    } else if (outcome.kind === 'violation') {
+      this.#options.onEnd('violation', publishRefusalCodes[outcome.reason], outcome.detail);
+    }
+    // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
+    if (this.#ended) return;
+    if (this.#hasRoom()) this.#options.gate.release(StopReason.inbound);
+    if (this.#inProcessCount === 0) this.#options.onIdle();
+  }
+
+  #advance(): void {
+    for (;;) {
+      const next = this.#order.takeSettled();
+      if (next === null) return;
+      const { outcome } = next;
+      if (outcome.kind === 'failed') {
+        // 0x83 is the nearest DISCONNECT code that does not blame the client.
+        return this.#options.onEnd('failed', ReasonCode.implementationSpecificError, outcome.detail);
+      }
+      if (outcome.kind === 'violation') {
+        return this.#options.onEnd('violation', publishRefusalCodes[outcome.reason], outcome.detail);
+      }
+      this.#acknowledge(next, outcome);
+    }
+  }
+
+  #acknowledge(pending: PendingAck, outcome: Extract<PublishOutcome, { kind: 'stored' | 'refused' }>): void {
+    const { output } = this.#options;
+    const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
+    const refused = outcome.kind === 'refused' && this.#version === 5;
+    if (pending.qos === 2) this.#qos2.settled(pending.packetId, !refused);
+    if (!refused) return output.ack(type, pending.packetId);
+    output.packet(this.#encodeRefusal(type, pending.packetId, outcome));
+  }
+
+  #encodeRefusal(type: AckType, packetId: number, outcome: Extract<PublishOutcome, { kind: 'refused' }>): Buffer {
+    const reasonCode = publishRefusalCodes[outcome.reason];
+    const { reasonStrings, clientPacketBytesMax } = this.#options;
+    if (reasonStrings) {
+      const explained = encodeAckWithReason({ type, packetId, reasonCode, reasonString: outcome.detail });
+      if (explained.length <= clientPacketBytesMax) return explained;
+    }
+    return encodeAckWithReason({ type, packetId, reasonCode, reasonString: null });
+  }
+
+  /** In MQTT 5 the client keeps to the receive maximum by itself, so only QoS 0 is counted against reading. */
+  #countHeld(): number {
+    return this.#version === 5 ? this.#qos0Count : this.#qos0Count + this.#order.size;
+  }
+
+  #stopWhenFull(): void {
+    const { gate, context } = this.#options;
+    const { receiveMax, inboundBytesMax } = context.limits;
+    if (this.#countHeld() < receiveMax && this.#inProcessBytes < inboundBytesMax) return;
+    if (!gate.holds(StopReason.inbound)) context.observer.readingStopped?.('inbound');
+    gate.stop(StopReason.inbound);
+  }
+
+  /** Half of the limit, so that a connection at its limit does not stop and go with every message. */
+  #hasRoom(): boolean {
+    const { receiveMax, inboundBytesMax } = this.#options.context.limits;
+    return this.#countHeld() * 2 <= receiveMax && this.#inProcessBytes * 2 <= inboundBytesMax;
+  }
+}

@@ -1,0 +1,51 @@
+import { PACKET_ID_MAX } from './engine-limits.ts';
+
+/** Up to here a hash set is smaller than the bitmap. */
+const SPARSE_MAX = 128;
+const BITMAP_BYTES = (PACKET_ID_MAX + 1) / 8;
+
+/**
+ * A set of packet ids that costs at most 8 kB. MQTT 3.1.1 has no receive maximum, so a client may leave all 65,535 ids
+ * of QoS 2 unreleased, and may mean well.
+ */
+export class PacketIdSet {
+  readonly #sparse = new Set<number>();
+  #bitmap: Uint8Array | null = null;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(packetId: number): boolean {
+    if (this.#bitmap === null) return this.#sparse.has(packetId);
+    return ((this.#bitmap[packetId >> 3] as number) & (1 << (packetId & 7))) !== 0;
+  }
+
+  add(packetId: number): void {
+    if (this.has(packetId)) return;
+    this.#size += 1;
+    if (this.#bitmap === null) {
+      this.#sparse.add(packetId);
+      if (this.#sparse.size > SPARSE_MAX) this.#becomeBitmap();
+    } else {
+      this.#bitmap[packetId >> 3] = (this.#bitmap[packetId >> 3] as number) | (1 << (packetId & 7));
+    }
+  }
+
+  delete(packetId: number): boolean {
+    if (!this.has(packetId)) return false;
+    this.#size -= 1;
+    if (this.#bitmap === null) this.#sparse.delete(packetId);
+    else this.#bitmap[packetId >> 3] = (this.#bitmap[packetId >> 3] as number) & ~(1 << (packetId & 7));
+    if (this.#size === 0) this.#bitmap = null;
+    return true;
+  }
+
+  #becomeBitmap(): void {
+    const bitmap = new Uint8Array(BITMAP_BYTES);
+    for (const id of this.#sparse) bitmap[id >> 3] = (bitmap[id >> 3] as number) | (1 << (id & 7));
+    this.#sparse.clear();
+    this.#bitmap = bitmap;
+  }
+}

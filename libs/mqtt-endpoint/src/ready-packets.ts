@@ -1,0 +1,121 @@
+import type { IDisconnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
+import type { ConnectionOutput } from './connection-output.ts';
+import type { DeviceSession } from './device-session.ts';
+import type { InboundMessage } from './endpoint-host.ts';
+import type { EngineContext } from './engine-context.ts';
+import type { InboundPublishes } from './inbound-publishes.ts';
+import { AckType, encodeAckWithReason, encodePacket, PINGRESP } from './packet-encoder.ts';
+import { validatePacket } from './packet-validator.ts';
+import { ProtocolFault } from './protocol-fault.ts';
+import type { PublishRate } from './publish-rate.ts';
+import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { ReasonCode } from './reason-codes.ts';
+
+/** What a connection consists of once its client is known. */
+export interface ReadyConnection<Identity> {
+  readonly session: DeviceSession<Identity>;
+  readonly inbound: InboundPublishes<Identity>;
+  readonly output: ConnectionOutput;
+  readonly gate: ReadingGate;
+  readonly rate: PublishRate;
+  /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
+  readonly mayExtendSession: boolean;
+  readonly disconnect: (keepsWill: boolean) => void;
+}
+
+export interface ReceivedPacket {
+  readonly packet: Packet;
+  readonly userProperties: InboundMessage['userProperties'];
+  readonly bytes: number;
+}
+
+/** What an authenticated client may say, and the answer to it. A fault ends the connection. */
+export function handlePacket<Identity>(
+  context: EngineContext<Identity>,
+  ready: ReadyConnection<Identity>,
+  received: ReceivedPacket,
+): ProtocolFault | null {
+  const { packet } = received;
+  const invalid = validatePacket(packet, ready.session.protocolVersion);
+  if (invalid !== null) return invalid;
+  switch (packet.cmd) {
+    case 'publish': {
+      if (!ready.rate.spend(context.now())) {
+        if (!ready.gate.holds(StopReason.rate)) context.observer.readingStopped?.('rate');
+        ready.gate.stop(StopReason.rate);
+      }
+      return ready.inbound.receive(packet, received.userProperties, received.bytes);
+    }
+    case 'puback':
+      ready.session.outbound.acknowledged(packet.messageId as number, packet.reasonCode ?? ReasonCode.success);
+      return null;
+    case 'pubrel':
+      return ready.inbound.release(packet.messageId as number);
+    case 'pubrec':
+      return answerPubrec(ready, packet.messageId as number);
+    case 'pubcomp':
+      return refuseQos2Answer(ready, packet.messageId as number);
+    case 'subscribe':
+      return subscribe(context, ready, packet);
+    case 'unsubscribe':
+      return unsubscribe(ready, packet);
+    case 'pingreq':
+      ready.output.packet(PINGRESP);
+      return null;
+    case 'disconnect':
+      return disconnect(ready, packet);
+    default:
+      return new ProtocolFault(ReasonCode.protocolError, `a client may not send ${packet.cmd} here`);
+  }
+}
+
+/** Nothing is sent with QoS 2, so its answers can only be to nothing, or to a QoS 1 message, which is a fault. */
+function refuseQos2Answer<Identity>(ready: ReadyConnection<Identity>, packetId: number): ProtocolFault | null {
+  if (!ready.session.outbound.isInFlight(packetId)) return null;
+  return new ProtocolFault(ReasonCode.protocolError, 'QoS 2 answer to a QoS 1 message');
+}
+
+function answerPubrec<Identity>(ready: ReadyConnection<Identity>, packetId: number): ProtocolFault | null {
+  const fault = refuseQos2Answer(ready, packetId);
+  if (fault !== null) return fault;
+  const reasonCode = ReasonCode.packetIdentifierNotFound;
+  if (ready.session.protocolVersion === 5) {
+    ready.output.packet(encodeAckWithReason({ type: AckType.pubrel, packetId, reasonCode, reasonString: null }));
+  } else {
+    ready.output.ack(AckType.pubrel, packetId);
+  }
+  return null;
+}
+
+function subscribe<Identity>(
+  context: EngineContext<Identity>,
+  ready: ReadyConnection<Identity>,
+  packet: ISubscribePacket,
+): ProtocolFault | null {
+  const { session, output } = ready;
+  try {
+    const { codes, granted } = session.filters.subscribe(packet.subscriptions);
+    const suback = { cmd: 'suback' as const, messageId: packet.messageId as number, granted: [...codes] };
+    output.packet(encodePacket(suback, session.protocolVersion));
+    if (granted.length > 0) context.host.subscribed(session, granted);
+    return null;
+  } catch (error) {
+    context.observer.hostFailed?.('subscribe', error);
+    return new ProtocolFault(ReasonCode.implementationSpecificError, 'internal error');
+  }
+}
+
+function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubscribePacket): null {
+  const granted = [...ready.session.filters.unsubscribe(packet.unsubscriptions)];
+  const unsuback = { cmd: 'unsuback' as const, messageId: packet.messageId as number, granted };
+  ready.output.packet(encodePacket(unsuback, ready.session.protocolVersion));
+  return null;
+}
+
+function disconnect<Identity>(ready: ReadyConnection<Identity>, packet: IDisconnectPacket): ProtocolFault | null {
+  if ((packet.properties?.sessionExpiryInterval ?? 0) > 0 && !ready.mayExtendSession) {
+    return new ProtocolFault(ReasonCode.protocolError, 'DISCONNECT cannot give a session an expiry it did not have');
+  }
+  ready.disconnect((packet.reasonCode ?? ReasonCode.success) !== ReasonCode.success);
+  return null;
+}
