@@ -1,6 +1,6 @@
 import type { Rejection } from './decision.ts';
 import { VERSION_KEY } from './decision.ts';
-import { jsonBytes, jsonProblem } from './json-size.ts';
+import { jsonBytes, jsonFits, jsonProblem } from './json-size.ts';
 import type { JsonObject } from './json.ts';
 import { TWIN_LIMITS } from './limits.ts';
 import { isJsonObject } from './own-property.ts';
@@ -23,10 +23,9 @@ export function checkPatch(patch: unknown, section: string): Rejection | null {
 
 /** Whether what one writer owns fits, after the change. */
 export function checkSize(sections: readonly JsonObject[], names: string): Rejection | null {
+  const bytesMax = TWIN_LIMITS.documentBytesMax;
+  if (sections.length === 1 && jsonFits(sections[0] as JsonObject, bytesMax)) return null;
   const bytes = sections.reduce((sum, section) => sum + jsonBytes(section), 0);
-  if (bytes <= TWIN_LIMITS.documentBytesMax) return null;
-  return {
-    code: 'TWIN_TOO_LARGE',
-    detail: `${names} would have ${bytes} bytes, over the limit of ${TWIN_LIMITS.documentBytesMax}.`,
-  };
+  if (bytes <= bytesMax) return null;
+  return { code: 'TWIN_TOO_LARGE', detail: `${names} would have ${bytes} bytes, over the limit of ${bytesMax}.` };
 }

@@ -4,9 +4,16 @@ import type { TwinContext, TwinEffect, TwinMessage, TwinMessageKind } from './tw
 import type { TwinEvent } from './twin-event.ts';
 import type { TwinState } from './twin-state.ts';
 
-/** Codes of `libs/wire`'s error list that a twin answers with. */
-export type RejectionCode =
-  'TWIN_VERSION_CONFLICT' | 'TWIN_TOO_LARGE' | 'JSON_TOO_DEEP' | 'PATCH_INVALID' | 'NOT_FOUND';
+/** What a twin answers a refused message with; all of them stand in `libs/wire`'s list of error codes. */
+export const REJECTION_CODES = [
+  'TWIN_VERSION_CONFLICT',
+  'TWIN_TOO_LARGE',
+  'JSON_TOO_DEEP',
+  'PATCH_INVALID',
+  'NOT_FOUND',
+] as const;
+
+export type RejectionCode = (typeof REJECTION_CODES)[number];
 
 /** Why a message was not done. A value: it is an expected answer, not an exception. */
 export interface Rejection {

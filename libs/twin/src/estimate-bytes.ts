@@ -1,7 +1,8 @@
 import type { JsonObject, JsonValue } from './json.ts';
+import type { LatestTelemetry } from './latest-telemetry.ts';
 import type { TwinState } from './twin-state.ts';
 
-/** Measured on V8 with the twins of the benchmark; the passivation budget needs the right size of magnitude, no more. */
+/** Measured on V8, see the test. The passivation budget needs the order of magnitude, no more. */
 const STATE_BYTES = 700;
 const VALUE_BYTES = 120;
 const OPERATION_BYTES = 200;
@@ -11,7 +12,7 @@ const MEMBER_BYTES = 40;
 /** Documents are shared between the states of a twin, so each is walked once in its life. */
 const known = new WeakMap<object, number>();
 
-/** About how much memory a state holds. Cheap: telemetry, the most frequent change, costs no walk. */
+/** About how much memory a state holds. Cheap: telemetry, the most frequent change, walks no document. */
 export function estimateBytes(state: TwinState): number {
   return (
     STATE_BYTES +
@@ -21,10 +22,16 @@ export function estimateBytes(state: TwinState): number {
     documentBytes(state.desiredTimestamps) +
     documentBytes(state.reportedTimestamps) +
     documentBytes(state.tagsTimestamps) +
-    state.telemetry.length * VALUE_BYTES +
+    telemetryBytes(state.telemetry) +
     state.operations.length * OPERATION_BYTES +
     valueBytes(state.presence.status ?? null)
   );
+}
+
+function telemetryBytes(table: LatestTelemetry): number {
+  let bytes = table.length * VALUE_BYTES;
+  for (const { value } of table) if (typeof value !== 'number') bytes += valueBytes(value);
+  return bytes;
 }
 
 function documentBytes(document: JsonObject): number {

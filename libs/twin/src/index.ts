@@ -2,6 +2,7 @@ export { applyMessage } from './apply-message.ts';
 export type { AppliedMessage } from './apply-message.ts';
 export { assert, AssertionFailed } from './assert.ts';
 export { decide } from './decide.ts';
+export { REJECTION_CODES } from './decision.ts';
 export type { Decision, Rejection, RejectionCode } from './decision.ts';
 export { deltaOf } from './delta.ts';
 export { estimateBytes } from './estimate-bytes.ts';
@@ -21,7 +22,7 @@ export type {
 } from './ids.ts';
 export type { JsonObject, JsonValue } from './json.ts';
 export { jsonEqual } from './json-equal.ts';
-export { jsonBytes, jsonDepth, jsonProblem, utf8Bytes } from './json-size.ts';
+export { jsonBytes, jsonDepth, jsonFits, jsonProblem, utf8Bytes } from './json-size.ts';
 export type { LatestTelemetry, LatestValue } from './latest-telemetry.ts';
 export { TWIN_LIMITS } from './limits.ts';
 export { mergePatch, mergePatchBetween } from './merge-patch.ts';

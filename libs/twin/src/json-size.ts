@@ -39,6 +39,18 @@ export function jsonBytes(value: JsonValue): number {
   return utf8Bytes(JSON.stringify(value));
 }
 
+/** Bytes per UTF-16 code unit in UTF-8, and in a JSON string, where a control character is written as `\u0000`. */
+const UNIT_BYTES_MAX = 3;
+const ESCAPED_BYTES_MAX = 6;
+const QUOTES_BYTES = 2;
+
+/** Whether the value has at most so many bytes as JSON text. Counts only what can not be told from lengths. */
+export function jsonFits(value: JsonValue, bytesMax: number): boolean {
+  if (typeof value === 'string' && value.length * ESCAPED_BYTES_MAX + QUOTES_BYTES <= bytesMax) return true;
+  const text = JSON.stringify(value);
+  return text.length * UNIT_BYTES_MAX <= bytesMax || (text.length <= bytesMax && utf8Bytes(text) <= bytesMax);
+}
+
 /** UTF-8 bytes of a text. Pure code knows no `TextEncoder`; and nothing is allocated this way. */
 export function utf8Bytes(text: string): number {
   let bytes = text.length;

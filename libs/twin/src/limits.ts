@@ -21,5 +21,9 @@ export const TWIN_LIMITS = {
   operationIdLengthMax: 256,
   /** What a device says of itself on `status`. */
   statusBytesMax: 4 * 1024,
+  /** Why a session ended; a longer reason is cut. */
+  reasonLengthMax: 256,
   timersMax: 64,
+  /** UTF-16 length of a stored state. No state within the limits above comes near it: this is their pair. */
+  stateTextLengthMax: 2 * 1024 * 1024,
 } as const;

@@ -2,6 +2,8 @@ import { assert } from './assert.ts';
 import type { DeviceId, Incarnation, Offset, TenantId } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { LatestTelemetry, LatestValue } from './latest-telemetry.ts';
+import { TWIN_LIMITS } from './limits.ts';
+import { isJsonObject } from './own-property.ts';
 import { newTwin, type ArmedTimer, type KeptOperation, type Presence, type TwinState } from './twin-state.ts';
 import { assertTwinState } from './twin-invariants.ts';
 
@@ -51,18 +53,21 @@ export function serializeTwin(state: TwinState): string {
     `"version":${state.version},"reportedVersion":${state.reportedVersion},"changeNumber":${state.changeNumber}`;
   if (state.deletedAtMs !== null) return `${head}}`;
   const timestamps = [state.desiredTimestamps, state.reportedTimestamps, state.tagsTimestamps];
-  return (
+  const text =
     `${head},"desired":${JSON.stringify(state.desired)},"reported":${JSON.stringify(state.reported)},` +
     `"tags":${JSON.stringify(state.tags)},"timestamps":${JSON.stringify(timestamps)},` +
     `"presence":${JSON.stringify(state.presence)},"operations":${JSON.stringify(state.operations)},` +
-    `"timers":${JSON.stringify(state.timers)},"telemetry":${telemetryText(state.telemetry)}}`
-  );
+    `"timers":${JSON.stringify(state.timers)},"telemetry":${telemetryText(state.telemetry)}}`;
+  assert(text.length <= TWIN_LIMITS.stateTextLengthMax, 'the limits of a twin bound its state');
+  return text;
 }
 
 /** @throws UnknownStateVersion, and AssertionFailed for a text that no build of this version has written. */
 export function parseTwin(text: string): TwinState {
   const stored = parseStored(text);
   if (stored.v !== STATE_VERSION) throw new UnknownStateVersion(`state version ${String(stored.v)} is not known`);
+  const isTombstone = stored.deletedAtMs !== null;
+  assert(isTombstone === (stored.desired === undefined), 'a tombstone has no document, and all else has one');
   const empty = newTwin(stored, stored.incarnation);
   const { createdAtMs, deletedAtMs, version, reportedVersion, changeNumber } = stored;
   const numbers = { ...empty, createdAtMs, deletedAtMs, version, reportedVersion, changeNumber };
@@ -72,12 +77,17 @@ export function parseTwin(text: string): TwinState {
 }
 
 function parseStored(text: string): StoredState {
+  assert(text.length <= TWIN_LIMITS.stateTextLengthMax, 'the limits of a twin bound its state');
   const parsed: unknown = JSON.parse(text);
-  assert(typeof parsed === 'object' && parsed !== null, 'a stored state is a JSON object');
-  return parsed as StoredState;
+  assert(isJsonObject(parsed), 'a stored state is a JSON object');
+  return parsed as unknown as StoredState;
 }
 
 function withDocument(numbers: TwinState, stored: StoredState, desired: JsonObject): TwinState {
+  for (const list of [stored.timestamps, stored.operations, stored.timers, stored.telemetry]) {
+    assert(Array.isArray(list), 'timestamps, operations, timers and latest values are lists');
+  }
+  assert(isJsonObject(stored.presence), 'the presence is an object');
   const [desiredTimestamps, reportedTimestamps, tagsTimestamps] = stored.timestamps;
   const { connected, sinceMs, sessionEpoch, desiredSubscribed, reason, status } = stored.presence;
   return {

@@ -15,7 +15,7 @@ export interface Presence {
   readonly desiredSubscribed: boolean;
   /** Why the last session ended; null while connected. */
   readonly reason: string | null;
-  /** What the device, or its will, last said on `status`; undefined when it never did. */
+  /** What the device, or its will, last said of this session on `status`; undefined when it did not. */
   readonly status: JsonValue | undefined;
 }
 

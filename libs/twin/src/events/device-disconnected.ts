@@ -3,7 +3,7 @@ import type { TwinState } from '../twin-state.ts';
 
 export function evolveDeviceDisconnected(state: TwinState, event: EventOf<'deviceDisconnected'>): TwinState {
   const { sessionEpoch, reason, atMs } = event;
-  const { status } = state.presence;
+  const status = sessionEpoch === state.presence.sessionEpoch ? state.presence.status : undefined;
   return {
     ...state,
     changeNumber: state.changeNumber + 1,

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../canonical-json.ts';
 import { type Decide, NOTHING_TO_DO } from '../decision.ts';
 import { jsonEqual } from '../json-equal.ts';
-import { jsonBytes, jsonProblem } from '../json-size.ts';
+import { jsonFits, jsonProblem } from '../json-size.ts';
 import { TWIN_LIMITS } from '../limits.ts';
 
 /**
@@ -12,7 +12,7 @@ export const decideStatusReported: Decide<'statusReported'> = (state, { detail }
   const { presence } = state;
   if (sessionEpoch < presence.sessionEpoch) return NOTHING_TO_DO;
   if (jsonProblem(detail, TWIN_LIMITS.depthMax) !== null) return NOTHING_TO_DO;
-  if (jsonBytes(detail) > TWIN_LIMITS.statusBytesMax) return NOTHING_TO_DO;
+  if (!jsonFits(detail, TWIN_LIMITS.statusBytesMax)) return NOTHING_TO_DO;
   if (presence.status !== undefined && jsonEqual(presence.status, detail)) return NOTHING_TO_DO;
   return {
     events: [{ kind: 'statusChanged', status: canonicalJson(detail) }],

@@ -1,7 +1,7 @@
 import type { Decide } from '../decision.ts';
 import { NO_EFFECTS, NOTHING_TO_DO } from '../decision.ts';
 import { indexOfName, isNewer, type LatestValue } from '../latest-telemetry.ts';
-import { jsonBytes, jsonProblem } from '../json-size.ts';
+import { jsonFits, jsonProblem } from '../json-size.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import type { JsonValue } from '../json.ts';
 import { TWIN_LIMITS } from '../limits.ts';
@@ -18,7 +18,7 @@ export const decideTelemetry: Decide<'telemetry'> = (state, { points }, context)
   for (let at = points.length - 1; at >= 0; at--) {
     const { tsMs, values } = points[at] as TelemetryPoint;
     const orderMs = Math.min(tsMs, context.nowMs);
-    if (!Number.isSafeInteger(orderMs) || !Number.isSafeInteger(tsMs)) continue;
+    if (!Number.isSafeInteger(tsMs)) continue;
     for (const [name, value] of values) {
       const index = indexOfName(telemetry, name);
       if (index >= 0 && !isNewer(orderMs, context.offset, telemetry[index] as LatestValue)) continue;
@@ -41,7 +41,7 @@ function latestValue(at: Omit<LatestValue, 'value' | 'tooLarge'>, value: JsonVal
   if (typeof value === 'boolean' || value === null) return { name, tsMs, orderMs, offset, value, tooLarge: false };
   const problem = jsonProblem(value, TWIN_LIMITS.depthMax);
   if (problem === 'notJson') return null;
-  const tooLarge = problem === 'tooDeep' || jsonBytes(value) > TWIN_LIMITS.telemetryValueBytesMax;
+  const tooLarge = problem === 'tooDeep' || !jsonFits(value, TWIN_LIMITS.telemetryValueBytesMax);
   return { name, tsMs, orderMs, offset, value: tooLarge ? null : canonicalJson(value), tooLarge };
 }
 
