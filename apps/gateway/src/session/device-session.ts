@@ -1,7 +1,8 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
-import type { Lane, RegisteredDevice } from '@breakwater/twin-runtime';
+import { type Lane, LANES, type RegisteredDevice } from '@breakwater/twin-runtime';
 
 import type { ResendMemory } from './resend-memory.ts';
+import { SessionDownlinks } from './session-downlinks.ts';
 
 /** One connection of a device, as the gateway knows it. The engine hands it back on every call. */
 export class DeviceSession {
@@ -10,12 +11,13 @@ export class DeviceSession {
   readonly partition: Partition;
   readonly tokenHash: string;
   readonly memory: ResendMemory;
+  readonly downlinks = new SessionDownlinks();
   /** 0 until the directory has given the connection its number. */
   sessionEpoch = 0 as SessionEpoch;
   /** The identity of the gateway under which the session was opened. */
   gatewayId = '';
   /** Lanes whose tail may still hold messages of the previous session that the memory does not know. */
-  readonly unreadLanes = new Set<Lane>();
+  readonly unreadLanes = new Set<Lane>(LANES);
   /** Set while a message waits for such a read: those behind it wait too, so that they keep their order. */
   gate: Promise<unknown> | null = null;
   /** A message was not stored: nothing behind it may be, or it would overtake it. */

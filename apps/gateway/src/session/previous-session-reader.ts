@@ -1,4 +1,4 @@
-import type { DeviceKey, Offset, Partition } from '@breakwater/twin';
+import type { DeviceKey, Incarnation, Offset, Partition } from '@breakwater/twin';
 import type { EventLog, Lane } from '@breakwater/twin-runtime';
 import { peekSender } from '@breakwater/wire';
 
@@ -12,8 +12,16 @@ export interface PreviousSessionReaderOptions {
   readonly framesPerRead: number;
 }
 
+/** One life of a device, and where its records are. */
+export interface DeviceLife {
+  readonly key: DeviceKey;
+  readonly incarnation: Incarnation;
+  readonly partition: Partition;
+}
+
 interface TailRead {
-  readonly marks: Map<DeviceKey, MessageMark[]>;
+  /** By device and incarnation. */
+  readonly marks: Map<string, MessageMark[]>;
   readonly done: Promise<void>;
 }
 
@@ -33,11 +41,12 @@ export class PreviousSessionReader {
   }
 
   /** The marks of the device's messages in the tail, oldest first. The read begins after this call. */
-  async marksOf(key: DeviceKey, lane: Lane, partition: Partition): Promise<readonly MessageMark[]> {
+  async marksOf(device: DeviceLife, lane: Lane): Promise<readonly MessageMark[]> {
+    const { partition } = device;
     const name = `${lane}:${partition}`;
     let read = this.#next.get(name);
     if (read === undefined) {
-      const marks = new Map<DeviceKey, MessageMark[]>();
+      const marks = new Map<string, MessageMark[]>();
       const before = this.#running.get(name) ?? Promise.resolve();
       const done = before.then(() => {
         this.#next.delete(name);
@@ -50,13 +59,14 @@ export class PreviousSessionReader {
       });
       this.#running.set(name, settled);
     }
-    const found: MessageMark[] = [];
-    read.marks.set(key, read.marks.get(key) ?? found);
+    const life = `${device.key}#${device.incarnation}`;
+    const found = read.marks.get(life) ?? [];
+    read.marks.set(life, found);
     await read.done;
-    return read.marks.get(key) ?? found;
+    return found;
   }
 
-  async #readTail(lane: Lane, partition: Partition, marks: Map<DeviceKey, MessageMark[]>): Promise<void> {
+  async #readTail(lane: Lane, partition: Partition, marks: Map<string, MessageMark[]>): Promise<void> {
     const bounds = await this.#options.log.bounds(lane, partition);
     let from = Math.max(bounds.first, bounds.end - this.#options.tailRecordsMax) as Offset;
     const limits = { framesMaxPerPartition: this.#options.framesPerRead, waitMs: 0 };
@@ -71,7 +81,7 @@ export class PreviousSessionReader {
   }
 }
 
-function collectMarks(body: Buffer, marks: ReadonlyMap<DeviceKey, MessageMark[]>): void {
+function collectMarks(body: Buffer, marks: ReadonlyMap<string, MessageMark[]>): void {
   let start = 0;
   while (start < body.length) {
     const newline = body.indexOf(NEWLINE, start);
@@ -79,6 +89,6 @@ function collectMarks(body: Buffer, marks: ReadonlyMap<DeviceKey, MessageMark[]>
     const sender = peekSender(body.toString('utf8', start, end));
     start = end + 1;
     if (sender === null || (sender.packetId === 0 && sender.messageId === '')) continue;
-    marks.get(`${sender.tenant}/${sender.device}` as DeviceKey)?.push(sender);
+    marks.get(`${sender.tenant}/${sender.device}#${sender.incarnation}`)?.push(sender);
   }
 }

@@ -1,3 +1,5 @@
+import type { DeviceKey, Incarnation } from '@breakwater/twin';
+
 import type { AppendOutcome } from '../append/lane-queue.ts';
 
 /** How a message names itself when it is sent again. */
@@ -17,6 +19,8 @@ export type Recollection = 'durable' | Promise<AppendOutcome> | null;
  * message only, since a client gives it to another message only after it saw the first one acknowledged.
  */
 export class ResendMemory {
+  /** The newest session whose messages are all in here; 0 when there was none. */
+  lastSessionEpoch = 0;
   readonly #entriesMax: number;
   readonly #digests = new Map<number, number>();
   readonly #ids = new Set<string>();
@@ -73,6 +77,26 @@ export class ResendMemory {
     for (const mark of marks) this.remember(mark);
     for (const messageId of newer.ids) this.remember({ messageId, packetId: 0, digest: 0 });
     for (const [packetId, digest] of newer.digests) this.remember({ messageId: '', packetId, digest });
+  }
+}
+
+/** The memories of the devices that were here last. One that is dropped is read from the log when it is needed. */
+export class ResendMemories {
+  readonly #limits: { readonly entriesMax: number; readonly devicesMax: number };
+  readonly #memories = new Map<string, ResendMemory>();
+
+  constructor(limits: { readonly entriesMax: number; readonly devicesMax: number }) {
+    this.#limits = limits;
+  }
+
+  /** An id of an earlier life of the device is another id. */
+  of(key: DeviceKey, incarnation: Incarnation): ResendMemory {
+    const name = `${key}#${incarnation}`;
+    const memory = this.#memories.get(name) ?? new ResendMemory(this.#limits.entriesMax);
+    this.#memories.delete(name);
+    this.#memories.set(name, memory);
+    if (this.#memories.size > this.#limits.devicesMax) dropFirst(this.#memories);
+    return memory;
   }
 }
 

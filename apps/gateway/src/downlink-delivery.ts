@@ -1,0 +1,151 @@
+import type { Session } from '@breakwater/mqtt-endpoint';
+import type { Partition } from '@breakwater/twin';
+import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
+
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceSession } from './session/device-session.ts';
+import { DESIRED_TOPIC, topicHeard } from './session/own-filters.ts';
+import type { SessionLifecycle } from './session-lifecycle.ts';
+
+export interface DownlinkDeliveryOptions {
+  readonly channel: DownlinkChannel;
+  readonly outbox: Pick<TwinStore, 'confirmOutbox'>;
+  readonly sessions: SessionLifecycle;
+  readonly authenticator: DeviceAuthenticator;
+  readonly clock: Clock;
+  readonly metrics: GatewayMetrics;
+  readonly waitMs: number;
+  readonly onTrouble: (detail: string) => void;
+}
+
+type Handling = 'delivered' | 'noSession' | 'notListening' | 'repeated' | 'stale' | 'notTaken';
+
+const RETRY_MS = 500;
+/** How long confirmations are gathered, so that those of many devices are one call per partition. */
+const CONFIRM_MS = 10;
+
+/**
+ * Brings to devices what their twins send. A downlink is confirmed when its session took it or that session is gone:
+ * a new session asks for the whole state. What was not confirmed comes again, so each is recognised by its outbox id.
+ *
+ * Two things must not reach a device: what a former owner of the shard still sends, and an older desired state after a
+ * newer one.
+ */
+export class DownlinkDelivery {
+  readonly #options: DownlinkDeliveryOptions;
+  /** The newest ownership period that was heard of, per partition: the counter in front of the epoch. */
+  readonly #epochs = new Map<Partition, number>();
+  readonly #confirmable = new Map<Partition, Set<string>>();
+  #confirmArmed = false;
+  #gatewayId: string | null = null;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: DownlinkDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Listens under this identity until the next call; null stops. */
+  listenAs(gatewayId: string | null): void {
+    this.#gatewayId = gatewayId;
+    if (gatewayId !== null) this.#loop = this.#loop.then(() => this.#receive(gatewayId));
+  }
+
+  async stopped(): Promise<void> {
+    this.#gatewayId = null;
+    await this.#loop;
+    await this.#confirm();
+  }
+
+  async #receive(gatewayId: string): Promise<void> {
+    while (this.#gatewayId === gatewayId) {
+      try {
+        for (const notice of await this.#options.channel.receive(gatewayId, this.#options.waitMs)) this.#handle(notice);
+      } catch (error) {
+        this.#options.onTrouble(`downlinks were not received: ${messageOf(error)}`);
+        await this.#options.clock.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  #handle(notice: GatewayNotice): void {
+    if (notice.kind === 'downlink') {
+      void this.#deliver(notice.downlink);
+      return;
+    }
+    if (notice.reason !== 'takenOver') this.#options.authenticator.forget(notice.key);
+    const session = this.#options.sessions.find(notice.key);
+    if (session === undefined) return;
+    if (notice.sessionEpoch !== null && notice.sessionEpoch !== session.identity.sessionEpoch) return;
+    session.close(notice.reason === 'takenOver' ? 'takenOver' : 'revoked');
+  }
+
+  async #deliver(downlink: Downlink): Promise<void> {
+    const handling = await this.#send(downlink);
+    this.#options.metrics.downlinks.inc({ result: handling });
+    if (handling === 'stale' || handling === 'notTaken') return;
+    const ids = this.#confirmable.get(downlink.partition) ?? new Set();
+    this.#confirmable.set(downlink.partition, ids.add(downlink.outboxId));
+    if (this.#confirmArmed) return;
+    this.#confirmArmed = true;
+    await this.#options.clock.sleep(CONFIRM_MS);
+    this.#confirmArmed = false;
+    await this.#confirm();
+  }
+
+  async #send(downlink: Downlink): Promise<Handling> {
+    if (this.#isStale(downlink)) return 'stale';
+    const session = this.#options.sessions.find(downlink.key);
+    if (session === undefined || session.identity.sessionEpoch !== downlink.sessionEpoch) return 'noSession';
+    const { downlinks, device } = session.identity;
+    const first = downlinks.begin(downlink.outboxId);
+    // It is on its way already; its first coming is what confirms it.
+    if (first !== 'new') return first === 'done' ? 'repeated' : 'notTaken';
+    const topic = topicHeard(session.subscriptions().keys(), downlink.topic, device.device);
+    if (topic === null) return this.#ended(session, downlink, 'notListening');
+    if (downlink.topic === DESIRED_TOPIC && !downlinks.raiseDesired(downlink.twinVersion)) {
+      // The device knows a newer state, without what this one holds: it is sent the whole delta instead.
+      this.#options.sessions.requestDesired(session);
+      return this.#ended(session, downlink, 'delivered');
+    }
+    const payload = Buffer.from(downlink.payload);
+    const outcome = await session.send({ topic, payload, qos: downlink.qos });
+    if (outcome.kind === 'delivered') return this.#ended(session, downlink, 'delivered');
+    if (outcome.reason === 'queueFull') {
+      downlinks.forget(downlink.outboxId);
+      return 'notTaken';
+    }
+    return this.#ended(session, downlink, outcome.reason === 'sessionEnded' ? 'noSession' : 'delivered');
+  }
+
+  #ended(session: Session<DeviceSession>, downlink: Downlink, handling: Handling): Handling {
+    session.identity.downlinks.done(downlink.outboxId);
+    return handling;
+  }
+
+  #isStale({ partition, epoch }: Downlink): boolean {
+    const counter = Number.parseInt(epoch, 10);
+    const newest = this.#epochs.get(partition) ?? 0;
+    if (counter < newest) return true;
+    this.#epochs.set(partition, counter);
+    return false;
+  }
+
+  async #confirm(): Promise<void> {
+    const confirmable = [...this.#confirmable];
+    this.#confirmable.clear();
+    const confirmations = confirmable.map(async ([partition, ids]) => {
+      try {
+        await this.#options.outbox.confirmOutbox(partition, [...ids]);
+      } catch (error) {
+        // They come again, are recognised, and are then confirmed.
+        this.#options.onTrouble(`downlinks were not confirmed: ${messageOf(error)}`);
+      }
+    });
+    await Promise.all(confirmations);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,40 @@
+import type { Counter, Gauge, Histogram, Metrics } from '@breakwater/observability';
+
+const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** What the gateway counts. No label holds anything that a device can choose. */
+export class GatewayMetrics {
+  readonly connections: Gauge;
+  readonly connects: Counter<'result'>;
+  readonly messages: Counter<'kind' | 'qos'>;
+  readonly acknowledgeSeconds: Histogram;
+  readonly appendSeconds: Histogram;
+  readonly appendRetries: Counter;
+  readonly rejected: Counter<'reason'>;
+  readonly deadLettersNotKept: Counter;
+  readonly resends: Counter;
+  readonly shed: Counter<'class'>;
+  readonly downlinks: Counter<'result'>;
+  readonly queueRecords: Gauge;
+  readonly queueBytes: Gauge;
+
+  constructor(metrics: Metrics) {
+    this.connections = metrics.gauge('mqtt_connections', 'MQTT sessions that are open.');
+    this.connects = metrics.counter('mqtt_connects_total', 'CONNECTs by result.', ['result']);
+    this.messages = metrics.counter('mqtt_messages_received_total', 'Messages from devices.', ['kind', 'qos']);
+    this.acknowledgeSeconds = metrics.histogram('mqtt_publish_ack_seconds', 'From a QoS 1 or 2 message to its answer.', {
+      buckets: LATENCY_BUCKETS_S,
+    });
+    this.appendSeconds = metrics.histogram('log_append_seconds', 'One durable append of a batch.', {
+      buckets: LATENCY_BUCKETS_S,
+    });
+    this.appendRetries = metrics.counter('log_append_retries_total', 'Appends that are repeated: log full or silent.');
+    this.rejected = metrics.counter('ingest_rejected_total', 'Messages that became dead letters.', ['reason']);
+    this.deadLettersNotKept = metrics.counter('dead_letters_not_kept_total', 'Dead letters over the quota of a device.');
+    this.resends = metrics.counter('mqtt_resends_total', 'Messages that were in the log already.');
+    this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class']);
+    this.downlinks = metrics.counter('downlinks_total', 'Messages to devices by result.', ['result']);
+    this.queueRecords = metrics.gauge('append_queue_records', 'Records that wait for the log.');
+    this.queueBytes = metrics.gauge('append_queue_bytes', 'Bytes that wait for the log.');
+  }
+}

@@ -1,0 +1,14 @@
+import type { Clock, DeviceRegistry, DownlinkChannel, EventLog, Random, SessionDirectory, TwinStore } from '@breakwater/twin-runtime';
+
+/** What the gateway needs of the outside. */
+export interface GatewayPorts {
+  readonly log: EventLog;
+  /** Another instance on the same log, for reads that must not stand in the way of appends. */
+  readonly tailLog: EventLog;
+  readonly registry: DeviceRegistry;
+  readonly directory: SessionDirectory;
+  readonly downlinks: DownlinkChannel;
+  readonly outbox: Pick<TwinStore, 'confirmOutbox'>;
+  readonly clock: Clock;
+  readonly random: Random;
+}

@@ -1,0 +1,209 @@
+import { performance } from 'node:perf_hooks';
+
+import { eventLogSettings, gatewaySettings, platformSettings, type SettingsOf } from '@breakwater/config';
+import { createMqttEndpoint, type EndpointObserver, type MqttEndpoint } from '@breakwater/mqtt-endpoint';
+import type { Logger, Metrics, Readiness } from '@breakwater/observability';
+
+import { AppendBatcher } from './append/append-batcher.ts';
+import { DownlinkDelivery } from './downlink-delivery.ts';
+import { GatewayHost } from './gateway-host.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayPorts } from './gateway-ports.ts';
+import { MessageIntake } from './message-intake.ts';
+import { DeadLetterQuota } from './session/dead-letter-quota.ts';
+import { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceSession } from './session/device-session.ts';
+import { GatewayIdentity } from './session/gateway-identity.ts';
+import { PreviousSessionReader } from './session/previous-session-reader.ts';
+import { ResendMemories } from './session/resend-memory.ts';
+import { SessionLifecycle } from './session-lifecycle.ts';
+import type { Listener } from './transport/listener.ts';
+import { listenTcp } from './transport/tcp-listener.ts';
+import { listenWebSocket } from './transport/websocket-listener.ts';
+
+export const gatewaySettingGroup = { ...platformSettings, ...eventLogSettings, ...gatewaySettings } as const;
+export type GatewaySettings = SettingsOf<typeof gatewaySettingGroup>;
+
+const SWEEP_MS = 500;
+const DEAD_LETTER_DEVICES_MAX = 50_000;
+const FENCED_PAIRS_MAX = 10_000;
+const TAIL_FRAMES_PER_READ = 64;
+
+export interface GatewayOptions {
+  readonly settings: GatewaySettings;
+  readonly ports: GatewayPorts;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The gateway: its parts put together, started and stopped in order. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #metrics: GatewayMetrics;
+  readonly #batcher: AppendBatcher;
+  readonly #identity: GatewayIdentity;
+  readonly #sessions: SessionLifecycle;
+  readonly #downlinks: DownlinkDelivery;
+  readonly #endpoint: MqttEndpoint<DeviceSession>;
+  #sweeper: NodeJS.Timeout | null = null;
+  #listeners: readonly Listener[] = [];
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const { settings, ports } = options;
+    this.#metrics = new GatewayMetrics(options.metrics);
+    this.#batcher = this.#createBatcher();
+    this.#identity = this.#createIdentity();
+    const authenticator = new DeviceAuthenticator({
+      ...ports,
+      cacheEntriesMax: settings.tokenCacheEntriesMax,
+      cacheMs: settings.tokenCacheMs,
+    });
+    const gatewayId = (): string | null => this.#identity.id;
+    const batcher = this.#batcher;
+    const sessions = new SessionLifecycle({
+      ...ports, batcher, authenticator, gatewayId, fencedPairsMax: FENCED_PAIRS_MAX,
+    });
+    this.#sessions = sessions;
+    this.#downlinks = new DownlinkDelivery({
+      ...ports,
+      channel: ports.downlinks,
+      sessions,
+      authenticator,
+      metrics: this.#metrics,
+      waitMs: settings.downlinkWaitMs,
+      onTrouble: (detail) => options.logger.warn(detail),
+    });
+    const host = new GatewayHost({
+      ...settings, authenticator, batcher, intake: this.#createIntake(), memories: this.#createMemories(), sessions, gatewayId,
+    });
+    this.#endpoint = createMqttEndpoint({
+      host, limits: settings, now: () => performance.now(), observer: this.#observer(),
+    });
+  }
+
+  readiness(): Readiness {
+    const ready = this.#identity.id !== null && this.#listeners.length > 0;
+    return { ready, degraded: ready ? [] : [{ part: 'event log', detail: 'the gateway has no identity in it' }] };
+  }
+
+  /** Settles when devices can connect. */
+  async start(): Promise<Readonly<Record<string, number>>> {
+    const { settings, logger } = this.#options;
+    await this.#identity.start();
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    const address = { host: settings.bindHost, logger };
+    const accept = this.#endpoint.accept.bind(this.#endpoint);
+    try {
+      const tcp = await listenTcp({ ...address, port: settings.mqttPort }, accept);
+      this.#listeners = [tcp];
+      if (settings.mqttWebSocketPort === 0) return { mqtt: tcp.port };
+      const frameBytesMax = settings.packetBytesMax;
+      const ws = await listenWebSocket({ ...address, port: settings.mqttWebSocketPort, frameBytesMax }, accept);
+      this.#listeners = [tcp, ws];
+      return { mqtt: tcp.port, mqttWs: ws.port };
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes no more, answers what it took, tells the devices, and says of each session that it ended. */
+  async stop(): Promise<void> {
+    const { drainMs } = this.#options.settings;
+    const listenersClosed = this.#listeners.map((listener) => listener.close());
+    await this.#endpoint.drain({ timeoutMs: drainMs });
+    await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
+    this.#downlinks.listenAs(null);
+    await this.#identity.stop();
+    await this.#within(drainMs, Promise.all([this.#downlinks.stopped(), ...listenersClosed]));
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
+  }
+
+  #createBatcher(): AppendBatcher {
+    const { settings, ports, logger } = this.#options;
+    return new AppendBatcher({
+      ...ports,
+      partitionCount: settings.partitionCount,
+      // A frame's lines are joined by newlines, which count too.
+      limits: { ...settings, frameBytesMax: settings.frameBytesMax - settings.frameRecordsMax },
+      onProducerLost: (detail) => this.#identity.replace(detail),
+      onFlight: (durationMs) => this.#metrics.appendSeconds.observe(durationMs / 1000),
+      onRetry: (reason) => {
+        this.#metrics.appendRetries.inc();
+        logger.debug({ reason }, 'an append is repeated');
+      },
+    });
+  }
+
+  #createIdentity(): GatewayIdentity {
+    const { settings, ports, logger } = this.#options;
+    return new GatewayIdentity({
+      ...ports,
+      ...settings,
+      onTaken: (gatewayId) => {
+        logger.info({ gatewayId }, 'the gateway has an identity');
+        this.#batcher.restart(gatewayId);
+        this.#downlinks.listenAs(gatewayId);
+      },
+      onLost: (gatewayId, detail) => {
+        logger.error({ gatewayId, detail, sessions: this.#sessions.count }, 'the gateway lost its identity');
+        this.#batcher.giveUpProducer(detail);
+        this.#sessions.closeAll('overloaded');
+        this.#downlinks.listenAs(null);
+      },
+      onTrouble: (detail) => logger.warn(detail),
+    });
+  }
+
+  #createIntake(): MessageIntake {
+    const { settings, ports } = this.#options;
+    return new MessageIntake({
+      batcher: this.#batcher,
+      previousSessions: new PreviousSessionReader({
+        log: ports.tailLog,
+        tailRecordsMax: settings.resendTailRecordsMax,
+        framesPerRead: TAIL_FRAMES_PER_READ,
+      }),
+      deadLetterQuota: new DeadLetterQuota({
+        bytesPerHourMax: settings.deadLetterBytesPerHourMax,
+        devicesMax: DEAD_LETTER_DEVICES_MAX,
+      }),
+      clock: ports.clock,
+      metrics: this.#metrics,
+      recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
+    });
+  }
+
+  #createMemories(): ResendMemories {
+    const { resendEntriesMax, resendDevicesMax, connectionsMax } = this.#options.settings;
+    return new ResendMemories({ entriesMax: resendEntriesMax, devicesMax: resendDevicesMax + connectionsMax });
+  }
+
+  #observer(): EndpointObserver {
+    const { logger } = this.#options;
+    return {
+      connected: () => this.#metrics.connects.inc({ result: 'accepted' }),
+      connectRefused: (code) => this.#metrics.connects.inc({ result: `0x${code.toString(16)}` }),
+      hostFailed: (operation, error) => logger.warn({ operation, err: error }, 'a connection was closed by a failure'),
+    };
+  }
+
+  #sweep(): void {
+    this.#endpoint.sweep();
+    this.#metrics.connections.set(this.#sessions.count);
+    this.#metrics.queueRecords.set(this.#batcher.records);
+    this.#metrics.queueBytes.set(this.#batcher.bytes);
+  }
+
+  /** What is not done by then is left as it is: nothing of it was acknowledged. */
+  async #within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timedOut = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([work, timedOut]);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,219 @@
+import { crc32 } from 'node:zlib';
+
+import type { InboundMessage, PublishOutcome, PublishRefusal, Session } from '@breakwater/mqtt-endpoint';
+import type { Clock, Lane } from '@breakwater/twin-runtime';
+import { encodeRecord, type ErrorCode, LIMITS, type RecordMessage } from '@breakwater/wire';
+
+import type { AppendBatcher } from './append/append-batcher.ts';
+import type { AppendOutcome } from './append/lane-queue.ts';
+import { classify, type Classified } from './classify/classify.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { DeadLetterQuota } from './session/dead-letter-quota.ts';
+import type { DeviceSession } from './session/device-session.ts';
+import type { PreviousSessionReader } from './session/previous-session-reader.ts';
+import type { MessageMark } from './session/resend-memory.ts';
+
+export interface MessageIntakeOptions {
+  readonly batcher: AppendBatcher;
+  readonly previousSessions: PreviousSessionReader;
+  readonly deadLetterQuota: DeadLetterQuota;
+  readonly clock: Clock;
+  readonly metrics: GatewayMetrics;
+  readonly recordBytesMax: number;
+}
+
+/** A message with everything that is known of it on arrival. */
+interface Arrival {
+  readonly session: Session<DeviceSession>;
+  readonly message: InboundMessage;
+  readonly classified: Classified;
+  readonly receivedAtMs: number;
+  readonly mark: MessageMark;
+}
+
+const STORED: PublishOutcome = { kind: 'stored' };
+const QUALITY_LABELS = ['0', '1', '2'] as const;
+
+const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
+  TOPIC_NOT_OWN: 'notAuthorized',
+  TOPIC_UNKNOWN: 'topicNameInvalid',
+  // MQTT 5 has no "too large" for a PUBACK.
+  PAYLOAD_TOO_LARGE: 'implementationSpecific',
+};
+
+/**
+ * The way of a message from the socket into the log. It is answered `stored` only when its record, or the record of its
+ * first sending, is durable; a message that cannot be used is answered only when its dead letter is, or is over the
+ * quota. Messages of a session enter the log in the order in which they came, and none after one that failed.
+ */
+export class MessageIntake {
+  readonly #options: MessageIntakeOptions;
+
+  constructor(options: MessageIntakeOptions) {
+    this.#options = options;
+  }
+
+  async take(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
+    const { metrics, clock } = this.#options;
+    const device = session.identity;
+    const arrival = this.#arrival(session, message);
+    const kind = arrival.classified.kind === 'good' ? arrival.classified.message.kind : 'deadLetter';
+    metrics.messages.inc({ kind, qos: QUALITY_LABELS[message.qos] });
+    const outcome =
+      device.gate === null && !this.#needsTail(arrival)
+        ? await this.#enter(arrival)
+        : await this.#enterInTurn(device, arrival);
+    if (outcome.kind === 'failed') device.broken = true;
+    else if (message.qos > 0) metrics.acknowledgeSeconds.observe((clock.nowMs() - arrival.receivedAtMs) / 1000);
+    return outcome;
+  }
+
+  #arrival(session: Session<DeviceSession>, message: InboundMessage): Arrival {
+    const receivedAtMs = this.#options.clock.nowMs();
+    const classified = classify(message, session.identity.device.device, receivedAtMs);
+    const mark: MessageMark = {
+      packetId: message.qos > 0 ? message.packetId : 0,
+      digest: crc32(message.payload, crc32(message.topic)),
+      messageId: classified.kind === 'good' ? classified.messageId : '',
+    };
+    return { session, message, classified, receivedAtMs, mark };
+  }
+
+  /** Only a message that may have been sent in the previous session asks for what that session left in the log. */
+  #needsTail({ session, message, classified, mark }: Arrival): boolean {
+    if (session.identity.unreadLanes.size === 0) return false;
+    const mayBeResend = (message.dup && mark.packetId !== 0) || mark.messageId !== '';
+    return mayBeResend && session.identity.unreadLanes.has(laneOf(classified));
+  }
+
+  /** Waits for the messages before it, and for the tail if it needs that; those behind it wait until it has entered. */
+  async #enterInTurn(device: DeviceSession, arrival: Arrival): Promise<PublishOutcome> {
+    const entered = (device.gate ?? Promise.resolve()).then(async () => {
+      if (this.#needsTail(arrival) && !device.broken) await this.#readTail(device, laneOf(arrival.classified));
+      // The answer is wrapped, or the gate would wait for it too.
+      return { outcome: this.#enter(arrival) };
+    });
+    const gate = entered.catch(() => undefined);
+    device.gate = gate;
+    void gate.then(() => {
+      if (device.gate === gate) device.gate = null;
+    });
+    const { outcome } = await entered;
+    return outcome;
+  }
+
+  async #readTail(device: DeviceSession, lane: Lane): Promise<void> {
+    try {
+      const marks = await this.#options.previousSessions.marksOf(
+        { key: device.key, incarnation: device.device.incarnation, partition: device.partition },
+        lane,
+      );
+      device.memory.fillFromLog(marks);
+      device.unreadLanes.delete(lane);
+    } catch {
+      // Whether the message is in the log cannot be said: its connection ends without an answer, and it comes again.
+      device.broken = true;
+    }
+  }
+
+  async #enter(arrival: Arrival): Promise<PublishOutcome> {
+    const { identity: device } = arrival.session;
+    if (device.broken) return { kind: 'failed', detail: 'a message before this one was not stored' };
+    const known = device.memory.find(arrival.mark, arrival.message.dup);
+    if (known === null) return this.#append(arrival);
+    this.#options.metrics.resends.inc();
+    const outcome = known === 'durable' ? { kind: 'durable' as const } : await known;
+    return outcome.kind === 'durable' ? this.#answer(arrival) : { kind: 'failed', detail: 'its first sending was not stored' };
+  }
+
+  async #append(arrival: Arrival): Promise<PublishOutcome> {
+    const { session, message, mark } = arrival;
+    const { batcher, metrics } = this.#options;
+    const device = session.identity;
+    const record = this.#lineOf(arrival);
+    if (record === null) return this.#answer(arrival);
+    const target = { lane: record.lane, partition: device.partition };
+    const appended = batcher.append(target, record.line, message.qos === 0 ? 'mayBeShed' : 'keep');
+    device.memory.appending(mark, appended);
+    const outcome = await appended;
+    device.memory.settled(mark, appended, outcome.kind === 'durable');
+    return this.#outcomeOf(record.arrival, outcome, metrics);
+  }
+
+  #outcomeOf(arrival: Arrival, outcome: AppendOutcome, metrics: GatewayMetrics): PublishOutcome {
+    if (outcome.kind === 'durable') return this.#answer(arrival);
+    // Nobody waits for an answer to QoS 0: what is not stored is counted, and the connection goes on.
+    if (arrival.message.qos === 0) {
+      metrics.shed.inc({ class: 'qos0' });
+      return STORED;
+    }
+    return { kind: 'failed', detail: outcome.kind === 'failed' ? outcome.detail : 'the gateway is overloaded' };
+  }
+
+  #answer({ session, classified }: Arrival): PublishOutcome {
+    if (classified.kind === 'good') return STORED;
+    const reason = REFUSALS[classified.code] ?? 'payloadFormatInvalid';
+    const detail = `${classified.code}: ${classified.detail}`;
+    // Before MQTT 5 there is no negative answer: who writes to another device's topic is told by the end of it.
+    if (classified.code === 'TOPIC_NOT_OWN' && session.protocolVersion < 5) return { kind: 'violation', reason, detail };
+    return { kind: 'refused', reason, detail };
+  }
+
+  /** The record to be appended; null for a dead letter that is over the quota. */
+  #lineOf(arrival: Arrival): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
+    const { classified } = arrival;
+    if (classified.kind === 'dead') return this.#deadLetterOf(arrival, classified);
+    const line = this.#encode(arrival, classified.message);
+    if (Buffer.byteLength(line) <= this.#options.recordBytesMax) return { lane: classified.lane, line, arrival };
+    const dead = {
+      kind: 'dead',
+      code: 'PAYLOAD_TOO_LARGE',
+      detail: 'its escaped form is larger than a record may be',
+    } as const;
+    return this.#deadLetterOf({ ...arrival, classified: dead }, dead);
+  }
+
+  #deadLetterOf(
+    arrival: Arrival,
+    { code, detail }: Extract<Classified, { kind: 'dead' }>,
+  ): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
+    const { session, message, receivedAtMs } = arrival;
+    const { metrics, deadLetterQuota, recordBytesMax } = this.#options;
+    metrics.rejected.inc({ reason: code });
+    const payload = Buffer.from(message.payload.subarray(0, LIMITS.payloadBytesMax));
+    const line = this.#encode(arrival, {
+      kind: 'deadLetter',
+      code,
+      detail,
+      topic: message.topic.slice(0, LIMITS.topicBytesMax),
+      payloadBase64: payload.toString('base64'),
+      sender: `${session.clientId}@${session.remoteAddress}`,
+    });
+    const bytes = Buffer.byteLength(line);
+    if (bytes <= recordBytesMax && deadLetterQuota.take(session.identity.key, bytes, receivedAtMs)) {
+      return { lane: 'telemetry', line, arrival };
+    }
+    metrics.deadLettersNotKept.inc();
+    return null;
+  }
+
+  #encode({ session, mark, receivedAtMs }: Arrival, message: RecordMessage): string {
+    const { device, sessionEpoch } = session.identity;
+    return encodeRecord({
+      tenant: device.tenant,
+      device: device.device,
+      incarnation: device.incarnation,
+      sessionEpoch,
+      packetId: mark.packetId,
+      digest: mark.digest,
+      messageId: mark.messageId,
+      receivedAtMs,
+      traceparent: '',
+      message,
+    });
+  }
+}
+
+function laneOf(classified: Classified): Lane {
+  return classified.kind === 'good' ? classified.lane : 'telemetry';
+}

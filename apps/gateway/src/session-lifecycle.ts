@@ -1,0 +1,201 @@
+import type { CloseReason, Session, WillMessage } from '@breakwater/mqtt-endpoint';
+import type { DeviceKey } from '@breakwater/twin';
+import {
+  type Clock,
+  type DownlinkChannel,
+  type EventLog,
+  PlatformError,
+  type SessionDirectory,
+  type SessionEntry,
+} from '@breakwater/twin-runtime';
+import { encodeRecord, type RecordMessage } from '@breakwater/wire';
+
+import type { AppendBatcher } from './append/append-batcher.ts';
+import type { AppendOutcome } from './append/lane-queue.ts';
+import { classify } from './classify/classify.ts';
+import type { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceSession } from './session/device-session.ts';
+import { listensToDesired } from './session/own-filters.ts';
+
+export interface SessionLifecycleOptions {
+  readonly directory: SessionDirectory;
+  readonly downlinks: DownlinkChannel;
+  readonly log: EventLog;
+  readonly batcher: AppendBatcher;
+  readonly authenticator: DeviceAuthenticator;
+  readonly clock: Clock;
+  /** The identity that sessions are opened under; null while there is none. */
+  readonly gatewayId: () => string | null;
+  readonly fencedPairsMax: number;
+}
+
+const CLOSE_RETRY_MS = 1_000;
+
+/** What a closed session's record says; `draining` is how the engine calls the gateway's own stop. */
+const CLOSE_REASONS: Partial<Record<CloseReason, string>> = { draining: 'gatewayStopped' };
+
+/**
+ * Which devices are connected here, and what the log and the directory say of it. A device has one session: each gets
+ * its number from the directory before anything of it is in the log, and what an older connection elsewhere might still
+ * append is cut off first.
+ */
+export class SessionLifecycle {
+  readonly #options: SessionLifecycleOptions;
+  readonly #sessions = new Map<DeviceKey, Session<DeviceSession>>();
+  readonly #closing = new Set<Promise<void>>();
+  /** Dead gateways that are fenced already, per partition. */
+  readonly #fenced = new Set<string>();
+
+  constructor(options: SessionLifecycleOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  find(key: DeviceKey): Session<DeviceSession> | undefined {
+    return this.#sessions.get(key);
+  }
+
+  /** Rejects when the connection must not go on. */
+  async open(session: Session<DeviceSession>): Promise<void> {
+    const device = session.identity;
+    const gatewayId = this.#options.gatewayId();
+    if (gatewayId === null) throw unavailable('the gateway has no identity now');
+    const { sessionEpoch, displaced } = await this.#options.directory.open(device.partition, device.key, gatewayId);
+    const before = this.#sessions.get(device.key)?.identity.sessionEpoch ?? 0;
+    device.sessionEpoch = sessionEpoch;
+    device.gatewayId = gatewayId;
+    if (sessionEpoch > before) this.#sessions.set(device.key, session);
+    try {
+      await this.#announce(session, displaced);
+    } catch (error) {
+      if (this.#sessions.get(device.key) === session) this.#sessions.delete(device.key);
+      this.#inBackground(this.#leaveDirectory(device));
+      throw error;
+    }
+  }
+
+  /** Of the filters that are in force since now, is one for the desired state? Then the twin sends it whole. */
+  subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
+    const { device } = session.identity.device;
+    if (filters.some((filter) => listensToDesired(filter, device))) this.requestDesired(session);
+  }
+
+  /** Asks the twin for its whole delta. Not awaited: a session that ends before it gets it asks anew. */
+  requestDesired(session: Session<DeviceSession>): void {
+    this.#inBackground(this.#append(session.identity, { kind: 'desiredSubscribed' }).then(() => undefined));
+  }
+
+  closed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {
+    const device = session.identity;
+    if (this.#sessions.get(device.key) === session) this.#sessions.delete(device.key);
+    if (!device.announced) return;
+    this.#inBackground(this.#recordClose(device, CLOSE_REASONS[reason] ?? reason, will));
+  }
+
+  closeAll(reason: CloseReason): void {
+    for (const session of this.#sessions.values()) session.close(reason);
+  }
+
+  /** Settles when every session that was closed is so in the log too. */
+  async settled(): Promise<void> {
+    while (this.#closing.size > 0) await Promise.all(this.#closing);
+  }
+
+  async #announce(session: Session<DeviceSession>, displaced: SessionEntry | null): Promise<void> {
+    const device = session.identity;
+    const previous = device.sessionEpoch - 1;
+    // The memory is whole when it saw the session before this one; else the rest of that one is in the log.
+    if (previous === 0 || device.memory.lastSessionEpoch === previous) device.unreadLanes.clear();
+    device.memory.lastSessionEpoch = device.sessionEpoch;
+    if (displaced !== null && displaced.gatewayId !== device.gatewayId) await this.#displace(device, displaced);
+    if (!(await this.#options.authenticator.isStillGood(device.device, device.tokenHash))) {
+      throw new PlatformError('UNAUTHENTICATED', 'the token was revoked while the session was opened');
+    }
+    const message = { kind: 'sessionOpened', gatewayId: device.gatewayId, protocol: protocolName(session) } as const;
+    const outcome = await this.#append(device, message);
+    if (outcome.kind !== 'durable') throw unavailable('the session is not in the log');
+    device.announced = true;
+    this.subscribed(session, [...session.subscriptions().keys()]);
+  }
+
+  /** An older connection at another gateway: a living one is told, a dead one is fenced. */
+  async #displace(device: DeviceSession, displaced: SessionEntry): Promise<void> {
+    const { directory, downlinks, log, fencedPairsMax } = this.#options;
+    const pair = `${displaced.gatewayId}:${device.partition}`;
+    if (this.#fenced.has(pair)) return;
+    const living = await directory.liveGateways([displaced.gatewayId]);
+    if (living.has(displaced.gatewayId)) {
+      const { key, sessionEpoch } = displaced;
+      await downlinks.send(displaced.gatewayId, [{ kind: 'closeSession', key, sessionEpoch, reason: 'takenOver' }]);
+      return;
+    }
+    await log.fenceProducer(displaced.gatewayId, [device.partition]);
+    if (this.#fenced.size >= fencedPairsMax) this.#fenced.clear();
+    this.#fenced.add(pair);
+  }
+
+  async #recordClose(device: DeviceSession, reason: string, will: WillMessage | null): Promise<void> {
+    if (will !== null) {
+      const content = { topic: will.topic, payload: will.payload, contentType: null, userProperties: [] };
+      const classified = classify(content, device.device.device, this.#options.clock.nowMs());
+      // A will that cannot be used was the device's to test; the end of its session is recorded all the same.
+      if (classified.kind === 'good') await this.#appendUntilDone(device, classified.message);
+    }
+    if (await this.#appendUntilDone(device, { kind: 'sessionClosed', reason })) await this.#leaveDirectory(device);
+  }
+
+  /** False when the identity of the session is gone: then whoever owns its shard says that it is disconnected. */
+  async #appendUntilDone(device: DeviceSession, message: RecordMessage): Promise<boolean> {
+    while (this.#options.gatewayId() === device.gatewayId) {
+      const outcome = await this.#append(device, message);
+      if (outcome.kind === 'durable') return true;
+      await this.#options.clock.sleep(CLOSE_RETRY_MS);
+    }
+    return false;
+  }
+
+  async #leaveDirectory(device: DeviceSession): Promise<void> {
+    while (this.#options.gatewayId() === device.gatewayId) {
+      try {
+        await this.#options.directory.close(device.partition, device.key, device.sessionEpoch);
+        return;
+      } catch {
+        await this.#options.clock.sleep(CLOSE_RETRY_MS);
+      }
+    }
+  }
+
+  #append(session: DeviceSession, message: RecordMessage): Promise<AppendOutcome> {
+    const { device, partition, sessionEpoch } = session;
+    const line = encodeRecord({
+      tenant: device.tenant,
+      device: device.device,
+      incarnation: device.incarnation,
+      sessionEpoch,
+      packetId: 0,
+      digest: 0,
+      messageId: '',
+      receivedAtMs: this.#options.clock.nowMs(),
+      traceparent: '',
+      message,
+    });
+    const lane = message.kind === 'telemetry' || message.kind === 'event' ? 'telemetry' : 'control';
+    return this.#options.batcher.append({ lane, partition }, line, 'keep');
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#closing.delete(tracked));
+    this.#closing.add(tracked);
+  }
+}
+
+function unavailable(message: string): PlatformError {
+  return new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true });
+}
+
+function protocolName(session: Session<DeviceSession>): string {
+  return session.protocolVersion === 5 ? 'mqtt5' : session.protocolVersion === 4 ? 'mqtt3.1.1' : 'mqtt3.1';
+}

@@ -1,0 +1,121 @@
+import { integer } from '../define-settings.ts';
+
+/** Settings of the gateway: what one device may do, and what all of them together may hold in its memory. */
+export const gatewaySettings = {
+  connectionsMax: integer('GATEWAY_CONNECTIONS_MAX', {
+    default: 20_000, min: 1, max: 1_000_000, unit: 'connections',
+    reason: 'Connections of one gateway. The next one is refused with "server busy".',
+  }),
+  packetBytesMax: integer('GATEWAY_PACKET_BYTES_MAX', {
+    default: 256 * 1024, min: 1_024, max: 16 * 1024 * 1024, unit: 'bytes',
+    reason: 'Largest MQTT packet. Above the payload limit of 128 KiB, so that a payload a little too large is answered with a reason.',
+  }),
+  connectTimeoutMs: integer('GATEWAY_CONNECT_TIMEOUT_MS', {
+    default: 10_000, min: 100, max: 600_000, unit: 'ms',
+    reason: 'How long a new connection may take to send its CONNECT.',
+  }),
+  keepaliveSecondsMax: integer('GATEWAY_KEEPALIVE_MAX_S', {
+    default: 1_200, min: 5, max: 65_535, unit: 's',
+    reason: 'Longest keepalive; a client that asks for more, or for none, is held to this (MQTT 5: Server Keep Alive).',
+  }),
+  receiveMax: integer('GATEWAY_RECEIVE_MAX', {
+    default: 64, min: 1, max: 65_535, unit: 'messages',
+    reason: 'Messages of one connection that may wait for the log (MQTT 5: Receive Maximum).',
+  }),
+  inboundBytesMax: integer('GATEWAY_INBOUND_BYTES_MAX', {
+    default: 512 * 1024, min: 16 * 1024, max: 64 * 1024 * 1024, unit: 'bytes',
+    reason: 'Bytes of one connection that may wait for the log before its socket is no longer read.',
+  }),
+  outboundQueueMax: integer('GATEWAY_OUTBOUND_QUEUE_MAX', {
+    default: 100, min: 1, max: 100_000, unit: 'messages',
+    reason: 'Messages that may wait for one device. What does not fit stays in the outbox and is sent again.',
+  }),
+  outboundBytesMax: integer('GATEWAY_OUTBOUND_BYTES_MAX', {
+    default: 512 * 1024, min: 16 * 1024, max: 64 * 1024 * 1024, unit: 'bytes',
+    reason: 'Bytes that may wait for one device that reads slowly.',
+  }),
+  subscriptionsMax: integer('GATEWAY_SUBSCRIPTIONS_MAX', {
+    default: 50, min: 1, max: 10_000, unit: 'filters',
+    reason: 'Filters of one connection. A device has a handful of topics.',
+  }),
+  topicAliasMax: integer('GATEWAY_TOPIC_ALIAS_MAX', {
+    default: 10, min: 0, max: 65_535, unit: 'aliases',
+    reason: 'Topic aliases that a client may set (MQTT 5).',
+  }),
+  publishesPerSecondMax: integer('GATEWAY_PUBLISHES_PER_SECOND_MAX', {
+    default: 1_000, min: 1, max: 1_000_000, unit: 'messages/s',
+    reason: 'Messages of one connection in a second; above it the socket is read more slowly, nothing is lost.',
+  }),
+  flushMs: integer('GATEWAY_FLUSH_MS', {
+    default: 2, min: 0, max: 1_000, unit: 'ms',
+    reason: 'How long the first message of an append waits for company. Batches are what makes durable appends cheap.',
+  }),
+  flightsMax: integer('GATEWAY_APPEND_FLIGHTS_MAX', {
+    default: 3, min: 1, max: 64, unit: 'appends',
+    reason: 'Appends in the air at once, each of a partition only once.',
+  }),
+  frameRecordsMax: integer('GATEWAY_FRAME_RECORDS_MAX', {
+    default: 512, min: 1, max: 100_000, unit: 'records', reason: 'Records in one frame of the log.',
+  }),
+  queueRecordsMax: integer('GATEWAY_QUEUE_RECORDS_MAX', {
+    default: 200_000, min: 1_000, max: 10_000_000, unit: 'records',
+    reason: 'Messages of all devices that may wait for the log. Above it the sender is disconnected, unacknowledged.',
+  }),
+  queueBytesMax: integer('GATEWAY_QUEUE_BYTES_MAX', {
+    default: 96 * 1024 * 1024, min: 1024 * 1024, max: 64 * 1024 ** 3, unit: 'bytes',
+    reason: 'Bytes of all devices that may wait for the log: the bound on the memory of a gateway whose log is away.',
+  }),
+  refuseConnectsBytes: integer('GATEWAY_REFUSE_CONNECTS_BYTES', {
+    default: 64 * 1024 * 1024, min: 512 * 1024, max: 64 * 1024 ** 3, unit: 'bytes',
+    reason: 'Above this queue new connections are refused as "server busy": those that are here are served first.',
+  }),
+  shedBytes: integer('GATEWAY_SHED_BYTES', {
+    default: 32 * 1024 * 1024, min: 256 * 1024, max: 64 * 1024 ** 3, unit: 'bytes',
+    reason: 'Above this queue QoS 0 is shed, and counted. QoS 1 and 2 never are.',
+  }),
+  withholdMs: integer('GATEWAY_WITHHOLD_MS', {
+    default: 60_000, min: 100, max: 3_600_000, unit: 'ms',
+    reason: 'How long an acknowledgement is withheld while the log is full or silent; then the connection is closed without it.',
+  }),
+  retryMsMin: integer('GATEWAY_APPEND_RETRY_MS_MIN', {
+    default: 20, min: 1, max: 60_000, unit: 'ms', reason: 'First pause before an append is repeated; it doubles each time.',
+  }),
+  retryMsMax: integer('GATEWAY_APPEND_RETRY_MS_MAX', {
+    default: 1_000, min: 1, max: 60_000, unit: 'ms', reason: 'Longest pause before an append is repeated.',
+  }),
+  leaseTtlMs: integer('GATEWAY_LEASE_TTL_MS', {
+    default: 6_000, min: 500, max: 600_000, unit: 'ms',
+    reason: 'How long a silent gateway counts as alive. After it its devices are shown as disconnected.',
+  }),
+  resendEntriesMax: integer('GATEWAY_RESEND_ENTRIES_MAX', {
+    default: 64, min: 1, max: 65_535, unit: 'messages per device',
+    reason: 'How many of a device\'s last messages are recognised when they are sent again. At least the receive maximum.',
+  }),
+  resendDevicesMax: integer('GATEWAY_RESEND_DEVICES_MAX', {
+    default: 5_000, min: 0, max: 1_000_000, unit: 'devices',
+    reason: 'Disconnected devices whose last messages are still in memory; those of the others are read from the log.',
+  }),
+  resendTailRecordsMax: integer('GATEWAY_RESEND_TAIL_RECORDS', {
+    default: 20_000, min: 0, max: 10_000_000, unit: 'records per partition',
+    reason: 'How far back the log is read for what a device sent in its previous session. What is older counts as new.',
+  }),
+  tokenCacheMs: integer('GATEWAY_TOKEN_CACHE_MS', {
+    default: 2_000, min: 0, max: 60_000, unit: 'ms',
+    reason: 'How long a good token is remembered, for storms of reconnects. Each session is checked again once it is open.',
+  }),
+  tokenCacheEntriesMax: integer('GATEWAY_TOKEN_CACHE_ENTRIES_MAX', {
+    default: 5_000, min: 1, max: 1_000_000, unit: 'tokens', reason: 'Tokens in that memory.',
+  }),
+  deadLetterBytesPerHourMax: integer('GATEWAY_DEAD_LETTER_BYTES_PER_HOUR', {
+    default: 1024 * 1024, min: 0, max: 1024 ** 3, unit: 'bytes per device',
+    reason: 'Dead letters that are kept of one device in an hour. More are answered and counted, not kept.',
+  }),
+  downlinkWaitMs: integer('GATEWAY_DOWNLINK_WAIT_MS', {
+    default: 1_000, min: 10, max: 10_000, unit: 'ms',
+    reason: 'How long one read of the downlink channel waits. It returns at once when there is something.',
+  }),
+  drainMs: integer('GATEWAY_DRAIN_MS', {
+    default: 10_000, min: 0, max: 25_000, unit: 'ms',
+    reason: 'How long an orderly stop waits for appends that are under way.',
+  }),
+} as const;
