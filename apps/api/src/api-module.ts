@@ -1,0 +1,90 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import type { Logger, Metrics } from '@breakwater/observability';
+
+import * as tokens from './api-ports.ts';
+import type { ApiOptions, ApiPorts } from './api-ports.ts';
+import { DeviceController } from './controllers/device-controller.ts';
+import { ErrorPageController } from './controllers/error-page-controller.ts';
+import { HealthController } from './controllers/health-controller.ts';
+import { LedgerController } from './controllers/ledger-controller.ts';
+import { TelemetryController } from './controllers/telemetry-controller.ts';
+import { TenantController } from './controllers/tenant-controller.ts';
+import { TwinController } from './controllers/twin-controller.ts';
+import { TwinEventsController } from './controllers/twin-events-controller.ts';
+import { ChangeHub } from './live/change-hub.ts';
+import { TwinStreams } from './live/twin-stream.ts';
+import { ControlLag } from './services/control-lag.ts';
+import { ControlWriter } from './services/control-writer.ts';
+import { DeviceService } from './services/device-service.ts';
+import { LedgerService } from './services/ledger-service.ts';
+import { OperationService } from './services/operation-service.ts';
+import { OperationWaits } from './services/operation-waits.ts';
+import { Readiness } from './services/readiness.ts';
+import { SessionCloser } from './services/session-closer.ts';
+import { TelemetryService } from './services/telemetry-service.ts';
+import { TenantService } from './services/tenant-service.ts';
+import { TwinReader } from './services/twin-reader.ts';
+import { TwinWriter } from './services/twin-writer.ts';
+
+export interface ApiModuleOptions {
+  readonly ports: ApiPorts;
+  readonly options: ApiOptions;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The services of the API over whatever ports it is given; REST and GraphQL stand on the same ones. */
+@Module({})
+export class ApiModule {
+  static register(options: ApiModuleOptions): DynamicModule {
+    return {
+      module: ApiModule,
+      controllers: [
+        HealthController,
+        TenantController,
+        DeviceController,
+        TwinController,
+        TwinEventsController,
+        TelemetryController,
+        LedgerController,
+        ErrorPageController,
+      ],
+      providers: [
+        ...portProviders(options),
+        ChangeHub,
+        ControlLag,
+        ControlWriter,
+        DeviceService,
+        LedgerService,
+        OperationService,
+        OperationWaits,
+        Readiness,
+        SessionCloser,
+        TelemetryService,
+        TenantService,
+        TwinReader,
+        TwinStreams,
+        TwinWriter,
+      ],
+    };
+  }
+}
+
+function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): Provider[] {
+  const values: readonly (readonly [symbol, unknown])[] = [
+    [tokens.CLOCK, ports.clock],
+    [tokens.DEVICE_REGISTRY, ports.registry],
+    [tokens.EVENT_LOG, ports.log],
+    [tokens.TWIN_STORE, ports.twins],
+    [tokens.SESSION_DIRECTORY, ports.sessions],
+    [tokens.DOWNLINK_CHANNEL, ports.downlinks],
+    [tokens.CHANGE_FEED, ports.changes],
+    [tokens.OPERATION_ANSWERS, ports.answers],
+    [tokens.TELEMETRY_READER, ports.telemetry],
+    [tokens.WRITER_LEDGER, ports.writerLedger],
+    [tokens.API_OPTIONS, options],
+    [tokens.METRICS, metrics],
+    [tokens.LOGGER, logger],
+  ];
+  return values.map(([provide, useValue]) => ({ provide, useValue }));
+}

@@ -1,0 +1,52 @@
+import type {
+  ChangeFeed,
+  Clock,
+  DeviceRegistry,
+  DownlinkChannel,
+  EventLog,
+  OperationAnswers,
+  SessionDirectory,
+  TelemetryReader,
+  TwinStore,
+  WriterLedger,
+} from '@breakwater/twin-runtime';
+
+/** Everything outside this process that the API leans on. One composition per adapter set hands them in. */
+export interface ApiPorts {
+  readonly clock: Clock;
+  readonly registry: DeviceRegistry;
+  readonly log: EventLog;
+  readonly twins: TwinStore;
+  readonly sessions: SessionDirectory;
+  readonly downlinks: DownlinkChannel;
+  readonly changes: ChangeFeed;
+  readonly answers: OperationAnswers;
+  readonly telemetry: TelemetryReader;
+  readonly writerLedger: WriterLedger;
+}
+
+export const CLOCK = Symbol('Clock');
+export const DEVICE_REGISTRY = Symbol('DeviceRegistry');
+export const EVENT_LOG = Symbol('EventLog');
+export const TWIN_STORE = Symbol('TwinStore');
+export const SESSION_DIRECTORY = Symbol('SessionDirectory');
+export const DOWNLINK_CHANNEL = Symbol('DownlinkChannel');
+export const CHANGE_FEED = Symbol('ChangeFeed');
+export const OPERATION_ANSWERS = Symbol('OperationAnswers');
+export const TELEMETRY_READER = Symbol('TelemetryReader');
+export const WRITER_LEDGER = Symbol('WriterLedger');
+export const API_OPTIONS = Symbol('ApiOptions');
+export const LOGGER = Symbol('Logger');
+export const METRICS = Symbol('Metrics');
+
+/** The settings that services read, apart from where they came from. */
+export interface ApiOptions {
+  readonly adminApiKey: string;
+  readonly partitionCount: number;
+  readonly writeTimeoutMs: number;
+  readonly writesInFlightMax: number;
+  readonly bodyBytesMax: number;
+  readonly streamsMax: number;
+  readonly streamQueueMax: number;
+  readonly heartbeatMs: number;
+}

@@ -1,0 +1,52 @@
+import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Metrics } from '@breakwater/observability';
+import type { FastifyReply } from 'fastify';
+
+import { METRICS } from '../api-ports.ts';
+import { Readiness } from '../services/readiness.ts';
+import { describeOperation } from './api-operation.ts';
+
+@ApiTags('Health')
+@Controller()
+export class HealthController {
+  constructor(
+    private readonly readiness: Readiness,
+    @Inject(METRICS) private readonly metrics: Metrics,
+  ) {}
+
+  @Get('health/live')
+  @describeOperation({
+    summary: 'Whether this process runs',
+    success: { status: 200, description: 'It does.' },
+    isPublic: true,
+  })
+  live(): { status: string } {
+    return { status: 'live' };
+  }
+
+  @Get('health/ready')
+  @describeOperation({
+    summary: 'Whether events flow',
+    description: '`degraded` names what is away; ClickHouse alone does not make it 503.',
+    success: { status: 200, description: 'They do.' },
+    problems: [503],
+    isPublic: true,
+  })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
+    const { ready, degraded } = await this.readiness.check();
+    void reply.status(ready ? 200 : 503);
+    return { status: ready ? 'ready' : 'not ready', degraded };
+  }
+
+  @Get('metrics')
+  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+  @describeOperation({
+    summary: 'Metrics of this process, for Prometheus',
+    success: { status: 200, description: 'Text format 0.0.4.' },
+    isPublic: true,
+  })
+  text(): Promise<string> {
+    return this.metrics.text();
+  }
+}

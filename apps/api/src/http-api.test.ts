@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { deviceKey, type DeviceId, type DeviceKey, type Partition, type TenantId } from '@breakwater/twin';
+import { partitionOf } from '@breakwater/wire';
+
+import { secretHash } from './http/authentication.ts';
+import { MemoryPlatform } from '../test/memory-platform.ts';
+
+const platform = new MemoryPlatform();
+beforeAll(() => platform.start());
+afterAll(() => platform.stop());
+
+describe('health', () => {
+  it('answers strangers', async () => {
+    expect((await platform.request('GET', '/health/live', { key: null })).status).toBe(200);
+    const ready = await platform.request('GET', '/health/ready', { key: null });
+    expect(ready).toMatchObject({ status: 200, body: { status: 'ready', degraded: [] } });
+    const metrics = await platform.request('GET', '/metrics', { key: null });
+    expect(metrics.body).toContain('breakwater_http_request_seconds');
+  });
+
+  it('names ClickHouse as degraded and stays ready', async () => {
+    const other = await new MemoryPlatform().start();
+    other.telemetry.isAway = true;
+    const ready = await other.request('GET', '/health/ready', { key: null });
+    expect(ready).toMatchObject({ status: 200, body: { degraded: [{ part: 'clickhouse' }] } });
+    await other.stop();
+  });
+});
+
+describe('authentication', () => {
+  it.each([null, 'wrong-key-that-nobody-knows', `bw_${'a'.repeat(43)}`])('refuses %s', async (key) => {
+    const answer = await platform.request('GET', '/api/v1/devices', { key });
+    expect(answer.status).toBe(401);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(answer.headers['www-authenticate']).toContain('Bearer');
+    expect(answer.body).toMatchObject({ code: 'UNAUTHENTICATED', status: 401, instance: '/api/v1/devices' });
+  });
+
+  it('refuses before it reads a body', async () => {
+    const rawBody = `{"id":"${'x'.repeat(300_000)}"}`;
+    expect((await platform.request('POST', '/api/v1/devices', { key: null, rawBody })).status).toBe(401);
+    expect((await platform.request('POST', '/api/v1/devices', { rawBody })).body).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', status: 413 });
+  });
+
+  it('is not led astray by another spelling of the path', async () => {
+    for (const url of ['/%61pi/v1/devices', '/api/v1/%64evices', '//api/v1/devices', '/api//v1/devices', '/API/v1/devices']) {
+      expect([401, 404]).toContain((await platform.request('GET', url, { key: null })).status);
+    }
+  });
+
+  it('takes the trace of the caller', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+    expect((await platform.request('GET', '/api/v1/nothing', { headers })).body.traceId).toBe(traceId);
+  });
+});
+
+describe('tenants', () => {
+  it('gets a key that sees its own devices only', async () => {
+    const acme = await platform.tenant('acme');
+    const other = await platform.tenant('other');
+    expect(acme).toMatch(/^bw_/);
+    await platform.device('shared-name', acme);
+    expect((await platform.request('GET', '/api/v1/devices/shared-name', { key: acme })).status).toBe(200);
+    for (const [method, path] of [
+      ['GET', ''],
+      ['DELETE', ''],
+      ['POST', '/token'],
+      ['GET', '/twin'],
+      ['PATCH', '/twin'],
+      ['GET', '/twin/events'],
+      ['GET', '/telemetry'],
+      ['GET', '/events'],
+    ] as const) {
+      const body = method === 'PATCH' ? { body: { desired: { a: 1 } } } : {};
+      const answer = await platform.request(method, `/api/v1/devices/shared-name${path}`, { key: other, ...body });
+      expect([method, path, answer.status]).toEqual([method, path, 404]);
+      expect(answer.body.code).toBe('NOT_FOUND');
+    }
+    expect((await platform.request('GET', '/api/v1/devices', { key: other })).body.items).toEqual([]);
+  });
+
+  it('is made by the admin only, and once', async () => {
+    const key = await platform.tenant('nobody-special');
+    const refused = await platform.request('POST', '/api/v1/tenants', { key, body: { id: 'more' } });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
+    const again = await platform.request('POST', '/api/v1/tenants', { body: { id: 'nobody-special' } });
+    expect(again).toMatchObject({ status: 409, body: { code: 'TENANT_EXISTS' } });
+    expect((await platform.request('POST', '/api/v1/tenants', { body: {} })).body.id).toMatch(/^t-[0-9a-f]{16}$/);
+    expect((await platform.request('POST', '/api/v1/tenants', { body: { id: 'No Good' } })).status).toBe(400);
+    expect((await platform.request('GET', '/api/v1/ledger', { key })).status).toBe(403);
+  });
+});
+
+describe('devices', () => {
+  it('are created once, with a token that is shown once', async () => {
+    const created = await platform.request('POST', '/api/v1/devices', { body: { id: 'pump-1' } });
+    expect(created).toMatchObject({ status: 201, body: { id: 'pump-1', token: expect.any(String), incarnation: 1 } });
+    expect(created.headers.location).toBe('/api/v1/devices/pump-1');
+    const read = await platform.request('GET', '/api/v1/devices/pump-1');
+    expect(read.body).toEqual({ id: 'pump-1', createdAt: created.body.createdAt, incarnation: 1 });
+    const again = await platform.request('POST', '/api/v1/devices', { body: { id: 'pump-1' } });
+    expect(again).toMatchObject({ status: 409, body: { code: 'DEVICE_EXISTS' } });
+    expect((await platform.request('POST', '/api/v1/devices')).status).toBe(201);
+    expect((await platform.request('POST', '/api/v1/devices', { rawBody: '' })).status).toBe(201);
+  });
+
+  it.each([{ id: 'me' }, { id: '' }, { id: 'a b' }, { id: 'x'.repeat(129) }, { id: 7 }, { id: 'ok', tenant: 'acme' }])(
+    'refuses %j',
+    async (body) => {
+      const answer = await platform.request('POST', '/api/v1/devices', { body });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID', errors: [{ pointer: expect.any(String) }] } });
+    },
+  );
+
+  it('are listed page by page, each once', async () => {
+    const key = await platform.tenant('lister');
+    for (let at = 0; at < 7; at += 1) await platform.device(`d-${at}`, key);
+    const seen: string[] = [];
+    let url: string | null = '/api/v1/devices?limit=3';
+    while (url !== null) {
+      const page: any = await platform.request('GET', url, { key });
+      seen.push(...page.body.items.map(({ id }: { id: string }) => id));
+      const link: RegExpExecArray | null = /^<(.*)>; rel="next"$/.exec(page.headers.link ?? '');
+      expect(link === null).toBe(page.body.nextCursor === null);
+      url = link?.[1] ?? null;
+    }
+    expect(seen).toEqual(['d-0', 'd-1', 'd-2', 'd-3', 'd-4', 'd-5', 'd-6']);
+  });
+
+  it.each(['limit=0', 'limit=-1', 'limit=1000000000', 'limit=1e3', 'limit=1&limit=2', 'cursor=forged', 'offset=1', 'cursor='])(
+    'refuses the query %s',
+    async (query) => {
+      expect((await platform.request('GET', `/api/v1/devices?${query}`)).status).toBe(400);
+    },
+  );
+
+  it('lose their connection and their old token when it is rotated', async () => {
+    const token = await platform.device('rotated');
+    const { partition, key } = placeOf('rotated');
+    await platform.sessions.registerGateway('g1', 60_000);
+    await platform.sessions.open(partition, key, 'g1');
+    const rotated = await platform.request('POST', '/api/v1/devices/rotated/token');
+    expect(rotated.status).toBe(200);
+    expect(rotated.body.token).not.toBe(token);
+    expect(await platform.registry.deviceOfToken(secretHash(token))).toBeNull();
+    expect(await platform.registry.deviceOfToken(secretHash(rotated.body.token))).not.toBeNull();
+    expect(await platform.downlinks.receive('g1', 0)).toMatchObject([{ kind: 'closeSession', key, reason: 'revoked' }]);
+  });
+
+  it('are gone after their deletion, and begin anew as another incarnation', async () => {
+    await platform.device('short-lived');
+    await platform.request('PATCH', '/api/v1/devices/short-lived/twin', { body: { desired: { a: 1 } } });
+    expect((await platform.request('DELETE', '/api/v1/devices/short-lived')).status).toBe(204);
+    expect((await platform.request('DELETE', '/api/v1/devices/short-lived')).status).toBe(404);
+    expect((await platform.request('GET', '/api/v1/devices/short-lived/twin')).status).toBe(404);
+    await platform.device('short-lived');
+    const twin = await platform.request('GET', '/api/v1/devices/short-lived/twin');
+    expect(twin.body).toMatchObject({ id: 'short-lived', desired: {} });
+    expect((await platform.request('GET', '/api/v1/devices/short-lived')).body.incarnation).toBe(2);
+  });
+});
+
+function placeOf(device: string): { partition: Partition; key: DeviceKey } {
+  const key = deviceKey('default' as TenantId, device as DeviceId);
+  return { key, partition: partitionOf(key, platform.options.partitionCount) };
+}

@@ -1,0 +1,68 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Partition } from '@breakwater/twin';
+import type { Readiness as ReadinessAnswer } from '@breakwater/observability';
+import type { TwinStore, WriterLedger } from '@breakwater/twin-runtime';
+
+import { API_OPTIONS, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import { ControlLag } from './control-lag.ts';
+
+const CHECK_TIMEOUT_MS = 2_000;
+const CACHE_MS = 500;
+
+type Degraded = ReadinessAnswer['degraded'][number];
+
+/**
+ * Ready means that an event gets through: the store answers and the shards keep up. What only some answers lean on is
+ * named as degraded and fails nothing, or an outage of ClickHouse would take the whole API out of its load balancer.
+ */
+@Injectable()
+export class Readiness {
+  #cached: { readonly untilMs: number; readonly answer: Promise<ReadinessAnswer> } | null = null;
+
+  constructor(
+    @Inject(TWIN_STORE) private readonly twins: TwinStore,
+    @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
+    @Inject(API_OPTIONS) private readonly options: ApiOptions,
+    private readonly lag: ControlLag,
+  ) {}
+
+  check(): Promise<ReadinessAnswer> {
+    const nowMs = performance.now();
+    if (this.#cached === null || this.#cached.untilMs <= nowMs) {
+      this.#cached = { untilMs: nowMs + CACHE_MS, answer: this.#check() };
+    }
+    return this.#cached.answer;
+  }
+
+  async #check(): Promise<ReadinessAnswer> {
+    const [store, shards, telemetry] = await Promise.all([
+      this.#probe('redis', () => this.twins.ledger(0 as Partition)),
+      this.#probe('twin-worker', () => this.#shardsKeepUp()),
+      this.#probe('clickhouse', () => this.writer.readWriterLedger()),
+    ]);
+    const degraded = [store, shards, telemetry].filter((part) => part !== null);
+    return { ready: store === null && shards === null, degraded };
+  }
+
+  async #shardsKeepUp(): Promise<void> {
+    const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
+    const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
+    const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
+    if (behind > 0) throw new Error(`${behind} of ${partitions.length} shards are behind`);
+  }
+
+  async #probe(part: string, probe: () => Promise<unknown>): Promise<Degraded | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([probe(), timeout]);
+      return null;
+    } catch (error) {
+      return { part, detail: error instanceof Error ? error.message : String(error) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

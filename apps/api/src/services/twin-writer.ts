@@ -1,0 +1,141 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { DeviceId, JsonObject, OperationOutcome } from '@breakwater/twin';
+import type { Clock, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
+import { ERROR_CODES, type ErrorCode } from '@breakwater/wire';
+import { v7 as uuidv7 } from 'uuid';
+
+import { API_OPTIONS, CLOCK, TWIN_STORE, type ApiOptions } from '../api-ports.ts';
+import type { Caller } from '../http/authentication.ts';
+import { entityTag, type IfMatch } from '../http/entity-tag.ts';
+import { notFound, Problem } from '../http/problem.ts';
+import { operationIdOf, type OperationPlace } from '../operation-id.ts';
+import { ControlLag } from './control-lag.ts';
+import { ControlWriter, type AppendedRecord } from './control-writer.ts';
+import { OperationWaits, type OperationWait } from './operation-waits.ts';
+import { TwinReader, type TwinView } from './twin-reader.ts';
+
+export interface TwinPatch {
+  readonly desired?: JsonObject | undefined;
+  readonly tags?: JsonObject | undefined;
+}
+
+export interface PatchOptions {
+  readonly ifMatch: IfMatch | null;
+  readonly idempotencyKey: string | null;
+  readonly traceparent: string;
+}
+
+const POLL_MS_MIN = 50;
+const POLL_MS_MAX = 400;
+const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
+
+/**
+ * A write is a record: it is appended, the twin decides, and the answer is what the twin remembers of it. Nothing here
+ * judges the patch against the twin, so two writers, or a writer and a device, cannot get past each other.
+ */
+@Injectable()
+export class TwinWriter {
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(TWIN_STORE) private readonly twins: TwinStore,
+    @Inject(API_OPTIONS) private readonly options: ApiOptions,
+    private readonly reader: TwinReader,
+    private readonly lag: ControlLag,
+    private readonly writer: ControlWriter,
+    private readonly waits: OperationWaits,
+  ) {}
+
+  /** The twin after the patch. @throws Problem when it was refused, or when its twin did not answer in time */
+  async patch(caller: Caller, deviceId: DeviceId, patch: TwinPatch, options: PatchOptions): Promise<TwinView> {
+    const deadlineMs = this.clock.nowMs() + this.options.writeTimeoutMs;
+    const device = await this.reader.device(caller.tenant, deviceId);
+    const key = options.idempotencyKey ?? uuidv7();
+    if (options.idempotencyKey !== null) {
+      const twin = await this.reader.twinOf(device);
+      const earlier = twin.outcomeOf(key);
+      if (earlier !== null) return this.#settle(twin, earlier);
+    }
+    if (options.ifMatch?.kind === 'versions' && options.ifMatch.versions.length === 0) {
+      throw new Problem('TWIN_VERSION_CONFLICT', 'none of the entity tags in If-Match can be one of this twin');
+    }
+    await this.#admit(device);
+    const wait = this.waits.open(key);
+    try {
+      const appended = await this.#append(device, { key, patch, options, deadlineMs });
+      return await this.#answer(device, { wait, key, appended, deadlineMs });
+    } finally {
+      wait.close();
+    }
+  }
+
+  /** Refuses before anything is written: what is admitted can be expected to be answered in time. */
+  async #admit(device: RegisteredDevice): Promise<void> {
+    if (this.waits.count >= this.options.writesInFlightMax) {
+      throw new Problem('CONTROL_LAGGING', 'too many writes wait for their twins already');
+    }
+    const lagMs = await this.lag.lagMs(this.writer.partitionOf(device));
+    if (lagMs > this.options.writeTimeoutMs) {
+      throw new Problem('CONTROL_LAGGING', 'the twin of this device is too far behind; nothing was written');
+    }
+  }
+
+  async #append(
+    device: RegisteredDevice,
+    write: { key: string; patch: TwinPatch; options: PatchOptions; deadlineMs: number },
+  ): Promise<AppendedRecord> {
+    const { desired, tags } = write.patch;
+    const { ifMatch, traceparent } = write.options;
+    const message = {
+      kind: 'patchTwin' as const,
+      operationId: write.key,
+      ...(desired === undefined ? {} : { desired }),
+      ...(tags === undefined ? {} : { tags }),
+      ...(ifMatch?.kind === 'versions' ? { ifMatch: ifMatch.versions } : {}),
+    };
+    const deadline = new AbortController();
+    const late = this.clock.sleep(Math.max(0, write.deadlineMs - this.clock.nowMs()), deadline.signal).then(
+      () => 'late' as const,
+      () => 'late' as const,
+    );
+    const result = await Promise.race([this.writer.append(device, message, traceparent), late]).finally(() =>
+      deadline.abort(),
+    );
+    if (result !== 'late') return result;
+    throw new Problem('BACKEND_UNAVAILABLE', 'the log did not answer: repeat it with the same Idempotency-Key', {
+      members: { operationKey: write.key },
+    });
+  }
+
+  async #answer(
+    device: RegisteredDevice,
+    write: { wait: OperationWait; key: string; appended: AppendedRecord; deadlineMs: number },
+  ): Promise<TwinView> {
+    const { key, appended, deadlineMs } = write;
+    const partition = this.writer.partitionOf(device);
+    for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
+      const leftMs = deadlineMs - this.clock.nowMs();
+      if (leftMs <= 0) throw pending({ device: device.device, offset: appended.offset, key });
+      await write.wait.hinted(Math.min(pollMs, leftMs));
+      // The position is read before the twin: past the record and still no outcome means that there never will be one.
+      const { positions } = await this.twins.ledger(partition);
+      const twin = await this.reader.twinOf(device);
+      const outcome = twin.outcomeOf(key);
+      if (outcome !== null) return this.#settle(twin, outcome);
+      if (positions.control > appended.offset) throw notFound('device: it was deleted meanwhile');
+    }
+  }
+
+  #settle(twin: TwinView, outcome: OperationOutcome): TwinView {
+    if (outcome.kind === 'applied') return twin;
+    const code = KNOWN_CODES.has(outcome.code) ? (outcome.code as ErrorCode) : 'PATCH_INVALID';
+    throw new Problem(code, outcome.detail, { headers: { etag: entityTag(outcome.version) } });
+  }
+}
+
+function pending(place: OperationPlace): Problem {
+  const operationId = operationIdOf(place);
+  return new Problem('OPERATION_PENDING', 'the write is durable and will be applied; ask for the operation later', {
+    headers: { location: `/api/v1/operations/${operationId}` },
+    members: { operationId },
+  });
+}

@@ -1,0 +1,132 @@
+import {
+  MemoryChangeFeed,
+  MemoryDeviceRegistry,
+  MemoryDownlinkChannel,
+  MemoryEventLog,
+  MemoryOperationAnswers,
+  MemorySessionDirectory,
+  MemoryTwinStore,
+} from '@breakwater/adapter-memory';
+import { createLogger, Metrics } from '@breakwater/observability';
+import type { LogId } from '@breakwater/twin';
+import { systemClock } from '@breakwater/twin-runtime';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { createApiApplication } from '../src/api-application.ts';
+import type { ApiOptions } from '../src/api-ports.ts';
+import { MemoryTelemetry } from './memory-telemetry.ts';
+import { MemoryWorker } from './memory-worker.ts';
+
+export const ADMIN_KEY = 'the-admin-key-of-the-tests';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Parsed JSON, or text. */
+  readonly body: any;
+}
+
+export interface RequestOptions {
+  readonly key?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** Sent as it is. */
+  readonly rawBody?: string;
+}
+
+/** The whole API over memory adapters, with a worker that can be stopped. */
+export class MemoryPlatform {
+  readonly changes: MemoryChangeFeed;
+  readonly log: MemoryEventLog;
+  readonly telemetry = new MemoryTelemetry();
+  readonly registry = new MemoryDeviceRegistry();
+  readonly twins = new MemoryTwinStore();
+  readonly answers = new MemoryOperationAnswers();
+  readonly sessions = new MemorySessionDirectory(systemClock);
+  readonly downlinks = new MemoryDownlinkChannel(systemClock);
+  readonly worker: MemoryWorker;
+  readonly options: ApiOptions;
+  app!: NestFastifyApplication;
+
+  constructor(options: Partial<ApiOptions> & { entriesKept?: number; laneBytesMax?: number } = {}) {
+    const { entriesKept, laneBytesMax, ...rest } = options;
+    this.options = {
+      adminApiKey: ADMIN_KEY,
+      partitionCount: 4,
+      writeTimeoutMs: 10_000,
+      writesInFlightMax: 100,
+      bodyBytesMax: 256 * 1024,
+      streamsMax: 10,
+      streamQueueMax: 100,
+      heartbeatMs: 15_000,
+      ...rest,
+    };
+    this.changes = new MemoryChangeFeed(systemClock, entriesKept === undefined ? {} : { entriesKept });
+    this.log = new MemoryEventLog({
+      clock: systemClock,
+      logId: 'test-log' as LogId,
+      ...(laneBytesMax === undefined ? {} : { laneBytesMax }),
+    });
+    this.worker = new MemoryWorker(this, this.options.partitionCount);
+  }
+
+  async start(): Promise<this> {
+    this.app = await createApiApplication({
+      ports: {
+        clock: systemClock,
+        registry: this.registry,
+        log: this.log,
+        twins: this.twins,
+        sessions: this.sessions,
+        downlinks: this.downlinks,
+        changes: this.changes,
+        answers: this.answers,
+        telemetry: this.telemetry,
+        writerLedger: this.telemetry,
+      },
+      options: this.options,
+      metrics: new Metrics('api'),
+      logger: createLogger('api', 'silent'),
+    });
+    await this.app.getHttpAdapter().getInstance().ready();
+    this.worker.start();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.worker.stop();
+    await this.app.close();
+  }
+
+  async request(method: string, url: string, options: RequestOptions = {}): Promise<Answer> {
+    const key = options.key === undefined ? ADMIN_KEY : options.key;
+    const payload = options.rawBody ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+    const response = await this.app.inject({
+      method: method as 'GET',
+      url,
+      headers: {
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    const isJson = /\bjson\b/.test(String(response.headers['content-type'] ?? ''));
+    return {
+      status: response.statusCode,
+      headers: response.headers as Record<string, string | undefined>,
+      body: isJson ? (JSON.parse(response.body) as unknown) : response.body,
+    };
+  }
+
+  async device(id: string, key: string = ADMIN_KEY): Promise<string> {
+    const { status, body } = await this.request('POST', '/api/v1/devices', { key, body: { id } });
+    if (status !== 201) throw new Error(`a device could not be created: ${JSON.stringify(body)}`);
+    return body.token as string;
+  }
+
+  async tenant(id: string): Promise<string> {
+    const { body } = await this.request('POST', '/api/v1/tenants', { body: { id } });
+    return body.apiKey as string;
+  }
+}
