@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 
-import { eventLogSettings, gatewaySettings, platformSettings, type SettingsOf } from '@breakwater/config';
 import { createMqttEndpoint, type EndpointObserver, type MqttEndpoint } from '@breakwater/mqtt-endpoint';
 import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 
@@ -9,6 +8,7 @@ import { DownlinkDelivery } from './downlink-delivery.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
+import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import { DeviceAuthenticator } from './session/device-authenticator.ts';
@@ -20,9 +20,6 @@ import { SessionLifecycle } from './session-lifecycle.ts';
 import type { Listener } from './transport/listener.ts';
 import { listenTcp } from './transport/tcp-listener.ts';
 import { listenWebSocket } from './transport/websocket-listener.ts';
-
-export const gatewaySettingGroup = { ...platformSettings, ...eventLogSettings, ...gatewaySettings } as const;
-export type GatewaySettings = SettingsOf<typeof gatewaySettingGroup>;
 
 const SWEEP_MS = 500;
 const DEAD_LETTER_DEVICES_MAX = 50_000;

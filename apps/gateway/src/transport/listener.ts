@@ -24,13 +24,12 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** @throws PlatformError `PORT_IN_USE`, or `PORT_UNAVAILABLE` for any other reason. */
+/** @throws PlatformError `PORT_IN_USE`, also where this user may not open the port. */
 export function listen(server: Server, { host, port, logger }: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     const refused = (error: NodeJS.ErrnoException): void => {
-      const inUse = error.code === 'EADDRINUSE';
-      const message = inUse ? `port ${port} on ${host} is in use by another program` : `cannot listen on ${host}:${port}`;
-      reject(new PlatformError(inUse ? 'PORT_IN_USE' : 'PORT_UNAVAILABLE', message, { cause: error }));
+      const why = error.code === 'EADDRINUSE' ? 'another program listens there' : error.message;
+      reject(new PlatformError('PORT_IN_USE', `cannot listen on port ${port} of ${host}: ${why}`, { cause: error }));
     };
     server.once('error', refused);
     server.listen({ host, port, backlog: BACKLOG }, () => {

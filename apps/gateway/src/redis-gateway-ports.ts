@@ -1,0 +1,60 @@
+import {
+  checkInstallation,
+  connectRedis,
+  RedisDeviceRegistry,
+  RedisDownlinkChannel,
+  RedisEventLog,
+  RedisSessionDirectory,
+  RedisTwinStore,
+} from '@breakwater/adapter-redis';
+import type { Logger } from '@breakwater/observability';
+import { systemClock, systemRandom } from '@breakwater/twin-runtime';
+
+import type { GatewayPorts } from './gateway-ports.ts';
+import type { GatewaySettings } from './read-gateway-settings.ts';
+
+export interface ConnectedPorts {
+  readonly ports: GatewayPorts;
+  close(): void;
+}
+
+/** The gateway's ports on Redis. Appends have a connection of their own, so that nothing else stands in their way. */
+export async function connectRedisPorts(settings: GatewaySettings, logger: Logger): Promise<ConnectedPorts> {
+  const appends = await connectRedis(settings.redisUrl, { logger, name: 'gateway-appends' });
+  const others = await connectRedis(settings.redisUrl, { logger, name: 'gateway' });
+  const close = (): void => {
+    appends.disconnect();
+    others.disconnect();
+  };
+  try {
+    await checkInstallation(others, settings);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const { frameBytesMax, controlLaneBytesMax, telemetryLaneBytesMax } = settings;
+  const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
+  const downlinks = new RedisDownlinkChannel({
+    redis: others,
+    noticesMax: settings.downlinkNoticesMax,
+    bytesMax: settings.downlinkBytesMax,
+  });
+  const tailLog = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
+  return {
+    ports: {
+      log: new RedisEventLog({ redis: appends, laneBytesMax, frameBytesMax }),
+      tailLog,
+      registry: new RedisDeviceRegistry(others),
+      directory: new RedisSessionDirectory(others),
+      downlinks,
+      outbox: new RedisTwinStore({ redis: others, ...settings }),
+      clock: systemClock,
+      random: systemRandom,
+    },
+    close: () => {
+      downlinks.close();
+      tailLog.close();
+      close();
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import 'reflect-metadata';
+
+import { type Logger, Metrics, type RunningProcess, startHealthServer } from '@breakwater/observability';
+import { NestFactory } from '@nestjs/core';
+
+import { Gateway } from './gateway.ts';
+import { GatewayModule } from './gateway.module.ts';
+import type { GatewaySettings } from './read-gateway-settings.ts';
+import { connectRedisPorts } from './redis-gateway-ports.ts';
+
+/** Connects, listens, and answers how to stop. */
+export async function startGateway(settings: GatewaySettings, logger: Logger): Promise<RunningProcess> {
+  const metrics = new Metrics('gateway');
+  const { ports, close } = await connectRedisPorts(settings, logger);
+  try {
+    const context = await NestFactory.createApplicationContext(
+      GatewayModule.register({ settings, ports, metrics, logger }),
+      { logger: false, abortOnError: false },
+    );
+    const gateway = context.get(Gateway);
+    const health = await startHealthServer({
+      port: settings.metricsPort,
+      metrics,
+      readiness: () => gateway.readiness(),
+    });
+    const mqttPorts = await gateway.start();
+    return {
+      ports: { ...mqttPorts, metrics: health.port },
+      stop: async () => {
+        await gateway.stop();
+        await health.close();
+        await context.close();
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
