@@ -3,9 +3,17 @@ import type { DeviceId, Incarnation, Offset, TenantId } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { LatestTelemetry, LatestValue } from './latest-telemetry.ts';
 import { TWIN_LIMITS } from './limits.ts';
-import { isJsonObject } from './own-property.ts';
-import { newTwin, type ArmedTimer, type KeptOperation, type Presence, type TwinState } from './twin-state.ts';
+import { isEmptyObject, isJsonObject } from './own-property.ts';
+import {
+  EMPTY_OBJECT,
+  newTwin,
+  type ArmedTimer,
+  type KeptOperation,
+  type Presence,
+  type TwinState,
+} from './twin-state.ts';
 import { assertTwinState } from './twin-invariants.ts';
+import { withDocuments } from './with-documents.ts';
 
 /**
  * The stored form of a state: one JSON text, canonical. The same state has the same bytes, so that a replay can be
@@ -90,19 +98,26 @@ function withDocument(numbers: TwinState, stored: StoredState, desired: JsonObje
   assert(isJsonObject(stored.presence), 'the presence is an object');
   const [desiredTimestamps, reportedTimestamps, tagsTimestamps] = stored.timestamps;
   const { connected, sinceMs, sessionEpoch, desiredSubscribed, reason, status } = stored.presence;
+  const documents = {
+    desired: shared(desired),
+    reported: shared(stored.reported),
+    tags: shared(stored.tags),
+    desiredTimestamps: shared(desiredTimestamps),
+    reportedTimestamps: shared(reportedTimestamps),
+    tagsTimestamps: shared(tagsTimestamps),
+  };
   return {
-    ...numbers,
-    desired,
-    reported: stored.reported,
-    tags: stored.tags,
-    desiredTimestamps,
-    reportedTimestamps,
-    tagsTimestamps,
+    ...withDocuments(numbers, documents),
     telemetry: stored.telemetry.map(latestValue),
     presence: { connected, sinceMs, sessionEpoch, desiredSubscribed, reason, status },
     operations: stored.operations,
     timers: stored.timers,
   };
+}
+
+/** Most twins have empty documents, and a million of them need not have six each. */
+function shared(document: JsonObject): JsonObject {
+  return isJsonObject(document) && isEmptyObject(document) ? EMPTY_OBJECT : document;
 }
 
 function telemetryText(table: LatestTelemetry): string {

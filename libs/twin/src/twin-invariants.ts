@@ -25,6 +25,9 @@ export function assertTwinState(state: TwinState): void {
   }
   assertPresence(state);
   assert(state.operations.length <= TWIN_LIMITS.operationsMax, 'the kept operations are bounded');
+  for (const { operationId } of state.operations) {
+    assert(typeof operationId === 'string', 'a kept operation has its id');
+  }
   assert(state.timers.length <= TWIN_LIMITS.timersMax, 'the timers are bounded');
   assertTelemetry(state);
 }

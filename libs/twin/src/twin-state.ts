@@ -57,9 +57,12 @@ export interface TwinState {
   /** The last API writes, oldest first. */
   readonly operations: readonly KeptOperation[];
   readonly timers: readonly ArmedTimer[];
+  /** Derived, not stored: about how much memory the six documents take. */
+  readonly documentsMemoryBytes: number;
 }
 
-const EMPTY_OBJECT: JsonObject = Object.freeze({});
+/** Shared by all twins. */
+export const EMPTY_OBJECT: JsonObject = Object.freeze({});
 const EMPTY_LIST: readonly never[] = Object.freeze([]);
 const NEVER_CONNECTED: Presence = Object.freeze({
   connected: false,
@@ -94,6 +97,7 @@ export function newTwin(
     presence: NEVER_CONNECTED,
     operations: EMPTY_LIST,
     timers: EMPTY_LIST,
+    documentsMemoryBytes: 0,
   };
 }
 

@@ -1,10 +1,10 @@
 import { restamp } from '../path-timestamps.ts';
 import type { EventOf } from '../twin-event.ts';
 import type { TwinState } from '../twin-state.ts';
+import { withDocuments } from '../with-documents.ts';
 
 export function evolveReportedMerged(state: TwinState, { reported, atMs }: EventOf<'reportedMerged'>): TwinState {
-  return {
-    ...state,
+  return withDocuments(state, {
     reportedVersion: state.reportedVersion + 1,
     changeNumber: state.changeNumber + 1,
     reported,
@@ -14,5 +14,5 @@ export function evolveReportedMerged(state: TwinState, { reported, atMs }: Event
       timestamps: state.reportedTimestamps,
       atMs,
     }),
-  };
+  });
 }

@@ -1,11 +1,11 @@
 import { restamp } from '../path-timestamps.ts';
 import type { EventOf } from '../twin-event.ts';
 import type { TwinState } from '../twin-state.ts';
+import { withDocuments } from '../with-documents.ts';
 
 /** One version for both sections: a patch of both is one change. */
 export function evolveTwinPatched(state: TwinState, { desired, tags, atMs }: EventOf<'twinPatched'>): TwinState {
-  return {
-    ...state,
+  return withDocuments(state, {
     version: state.version + 1,
     changeNumber: state.changeNumber + 1,
     desired,
@@ -17,5 +17,5 @@ export function evolveTwinPatched(state: TwinState, { desired, tags, atMs }: Eve
       atMs,
     }),
     tagsTimestamps: restamp({ before: state.tags, after: tags, timestamps: state.tagsTimestamps, atMs }),
-  };
+  });
 }
