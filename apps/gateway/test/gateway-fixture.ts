@@ -1,0 +1,169 @@
+import { type AddressInfo, createServer } from 'node:net';
+
+import {
+  MemoryDeviceRegistry,
+  MemoryDownlinkChannel,
+  MemoryEventLog,
+  MemorySessionDirectory,
+} from '@breakwater/adapter-memory';
+import { createLogger, Metrics } from '@breakwater/observability';
+import { deviceKey, type DeviceId, type DeviceKey, type LogId, type Offset, type Partition, type TenantId } from '@breakwater/twin';
+import { type EventLog, type Lane, systemClock, systemRandom } from '@breakwater/twin-runtime';
+import { decodeRecord, partitionOf, type WireRecord } from '@breakwater/wire';
+import { connectAsync, type IClientOptions, MqttClient } from 'mqtt';
+import { createWebSocketStream, WebSocket } from 'ws';
+
+import { Gateway } from '../src/gateway.ts';
+import type { GatewayPorts } from '../src/gateway-ports.ts';
+import { type GatewaySettings, readGatewaySettings } from '../src/read-gateway-settings.ts';
+import { hashOfToken } from '../src/session/device-authenticator.ts';
+
+export const TENANT = 'default' as TenantId;
+export const PARTITIONS = 4;
+
+/** A gateway on memory adapters, with what a test wants to know of them. */
+export interface GatewayFixture {
+  readonly gateway: Gateway;
+  readonly settings: GatewaySettings;
+  readonly log: MemoryEventLog;
+  readonly registry: MemoryDeviceRegistry;
+  readonly directory: MemorySessionDirectory;
+  readonly downlinks: MemoryDownlinkChannel;
+  readonly confirmed: string[];
+  readonly ports: { readonly mqtt: number; readonly mqttWs: number };
+  /** Registers a device; its token is `token-<id>`. */
+  addDevice(id: string): Promise<DeviceKey>;
+  connect(id: string, options?: IClientOptions & { webSocket?: boolean }): Promise<MqttClient>;
+  records(lane: Lane): Promise<readonly WireRecord[]>;
+  recordsOf(id: string): Promise<readonly WireRecord[]>;
+  /** A second gateway on the same ports. */
+  another(): Promise<GatewayFixture>;
+  stop(): Promise<void>;
+}
+
+export interface FixtureOptions {
+  readonly settings?: Partial<GatewaySettings>;
+  readonly log?: (log: MemoryEventLog) => EventLog;
+}
+
+interface Shared {
+  readonly log: MemoryEventLog;
+  readonly registry: MemoryDeviceRegistry;
+  readonly directory: MemorySessionDirectory;
+  readonly downlinks: MemoryDownlinkChannel;
+  readonly confirmed: string[];
+}
+
+export async function startFixture(options: FixtureOptions = {}): Promise<GatewayFixture> {
+  const shared: Shared = {
+    log: new MemoryEventLog({ clock: systemClock, logId: 'log' as LogId }),
+    registry: new MemoryDeviceRegistry(),
+    directory: new MemorySessionDirectory(systemClock),
+    downlinks: new MemoryDownlinkChannel(systemClock),
+    confirmed: [],
+  };
+  return startOn(shared, options);
+}
+
+async function startOn(shared: Shared, options: FixtureOptions): Promise<GatewayFixture> {
+  const settings = {
+    ...readGatewaySettings({}),
+    bindHost: '127.0.0.1',
+    mqttPort: 0,
+    // 0 turns WebSocket off, so a free port is looked for.
+    mqttWebSocketPort: await freePort(),
+    partitionCount: PARTITIONS,
+    downlinkWaitMs: 20,
+    drainMs: 2_000,
+    ...options.settings,
+  };
+  const ports: GatewayPorts = {
+    ...shared,
+    log: options.log?.(shared.log) ?? shared.log,
+    tailLog: shared.log,
+    outbox: {
+      confirmOutbox: async (_, ids) => {
+        shared.confirmed.push(...ids);
+      },
+    },
+    clock: systemClock,
+    random: systemRandom,
+  };
+  const logger = createLogger('gateway', process.env['LOG_LEVEL'] ?? 'silent');
+  const gateway = new Gateway({ settings, ports, metrics: new Metrics('gateway'), logger });
+  // -1 stands for "any free port", because 0 turns WebSocket off.
+  const { mqtt, mqttWs } = await gateway.start();
+  const fixture: GatewayFixture = {
+    ...shared,
+    gateway,
+    settings,
+    ports: { mqtt: mqtt ?? 0, mqttWs: mqttWs ?? 0 },
+    addDevice: async (id) => {
+      await shared.registry.createDevice(TENANT, id as DeviceId, hashOfToken(`token-${id}`), Date.now());
+      return deviceKey(TENANT, id as DeviceId);
+    },
+    connect: (id, { webSocket = false, ...client } = {}) => {
+      const all = { clientId: id, username: id, password: `token-${id}`, reconnectPeriod: 0, ...client };
+      return webSocket ? connectWebSocket(mqttWs ?? 0, all) : connectAsync(`mqtt://127.0.0.1:${mqtt}`, all);
+    },
+    records: (lane) => recordsOfLane(shared.log, lane),
+    recordsOf: async (id) => {
+      const all = [...(await recordsOfLane(shared.log, 'control')), ...(await recordsOfLane(shared.log, 'telemetry'))];
+      return all.filter((record) => record.device === id);
+    },
+    another: () => startOn(shared, options),
+    stop: () => gateway.stop(),
+  };
+  return fixture;
+}
+
+export async function recordsOfLane(log: EventLog, lane: Lane): Promise<readonly WireRecord[]> {
+  const records: WireRecord[] = [];
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
+    let from = 0;
+    for (;;) {
+      const requests = [{ lane, partition: partition as Partition, from: from as Offset }];
+      const [batch] = await log.read(requests, { framesMaxPerPartition: 1_000, waitMs: 0 });
+      const last = batch?.frames.at(-1);
+      if (batch === undefined || last === undefined) break;
+      for (const frame of batch.frames) records.push(...frame.body.toString().split('\n').map(decodeRecord));
+      from = last.lastOffset + 1;
+    }
+  }
+  return records;
+}
+
+export function partitionOfDevice(key: DeviceKey): Partition {
+  return partitionOf(key, PARTITIONS);
+}
+
+/** The client's own WebSocket support cannot be loaded under jest's export conditions, so it is given the stream. */
+function connectWebSocket(port: number, options: IClientOptions): Promise<MqttClient> {
+  const open = () => createWebSocketStream(new WebSocket(`ws://127.0.0.1:${port}/mqtt`, 'mqtt'));
+  const client = new MqttClient(open, options);
+  return new Promise((resolve, reject) => {
+    client.once('connect', () => resolve(client));
+    client.once('error', reject);
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const WAIT_MS = 10_000;
+
+/** Waits for a condition, with a wide limit: what it waited for stands in the error. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${WAIT_MS} ms in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
