@@ -1,10 +1,20 @@
 export { ControlProducer } from './control-producer.ts';
 export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
+export {
+  decodeChange,
+  decodeDeadLetter,
+  decodeDownlink,
+  encodeChange,
+  encodeDeadLetter,
+  encodeDownlink,
+} from './outbox-payload.ts';
+export type { DeadLetterPayload } from './outbox-payload.ts';
 export { PlatformError } from './platform-error.ts';
 export type { ChangeFeed, ChangeRecord, FeedEntry } from './ports/change-feed.ts';
 export type { Clock, Random } from './ports/clock.ts';
 export type { DeviceRegistry, RegisteredDevice, Tenant } from './ports/device-registry.ts';
 export type { Downlink, DownlinkChannel, GatewayNotice } from './ports/downlink-channel.ts';
+export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
 export { LANES } from './ports/event-log.ts';
 export type {
   AppendRequest,
@@ -19,6 +29,7 @@ export type {
 } from './ports/event-log.ts';
 export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
 export type { PartitionLeases } from './ports/partition-leases.ts';
+export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
 export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
 export type { SessionDirectory, SessionEntry } from './ports/session-directory.ts';
 export type {
@@ -52,4 +63,15 @@ export type {
   WriterLedger,
   WriterLedgerEntry,
 } from './ports/telemetry-reader.ts';
+export { silentObserver } from './region-observer.ts';
+export type { CommittedBatch, RegionObserver, ShardEnd } from './region-observer.ts';
+export { DEFAULT_RUNTIME_LIMITS } from './runtime-limits.ts';
+export type { RuntimeLimits } from './runtime-limits.ts';
+export { DEFAULT_SESSION_REAPER_LIMITS, SessionReaper } from './session-reaper.ts';
+export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper.ts';
+export { partitionsOf } from './sharding/assignment.ts';
+export { ShardRegion } from './sharding/shard-region.ts';
+export type { RegionStatus, ShardRegionOptions } from './sharding/shard-region.ts';
 export { systemClock, systemRandom } from './system-clock.ts';
+export { twinModel } from './twin-model.ts';
+export type { TwinModel } from './twin-model.ts';

@@ -1,0 +1,63 @@
+import type { Epoch, JsonObject, Partition, SessionEpoch, TwinEffect } from '@breakwater/twin';
+
+import type { ChangeRecord } from './ports/change-feed.ts';
+import type { Downlink } from './ports/downlink-channel.ts';
+import type { Lane } from './ports/event-log.ts';
+import type { OutboxEntry } from './ports/twin-store.ts';
+
+/** What a record that could not be applied leaves behind. */
+export interface DeadLetterPayload {
+  readonly lane: Lane;
+  readonly offset: number;
+  readonly code: string;
+  readonly detail: string;
+  /** The record line as it stands in the log. */
+  readonly line: string;
+}
+
+interface DownlinkPayload {
+  readonly topic: string;
+  readonly qos: 0 | 1;
+  readonly sessionEpoch: SessionEpoch;
+  readonly twinVersion: number;
+  readonly payload: JsonObject;
+}
+
+export function encodeDownlink(effect: Extract<TwinEffect, { kind: 'downlink' }>): string {
+  const { topic, qos, sessionEpoch, twinVersion, payload } = effect;
+  return JSON.stringify({ topic, qos, sessionEpoch, twinVersion, payload } satisfies DownlinkPayload);
+}
+
+/** The downlink of an outbox entry of kind `downlink`. */
+export function decodeDownlink(partition: Partition, epoch: Epoch, entry: OutboxEntry): Downlink {
+  const { topic, qos, sessionEpoch, twinVersion, payload } = JSON.parse(entry.payload) as DownlinkPayload;
+  return {
+    outboxId: entry.id,
+    partition,
+    epoch,
+    key: entry.key,
+    sessionEpoch,
+    twinVersion,
+    topic,
+    qos,
+    payload: JSON.stringify(payload),
+  };
+}
+
+export function encodeChange(change: ChangeRecord): string {
+  return JSON.stringify(change);
+}
+
+/** The change record of an outbox entry of kind `change`. */
+export function decodeChange(entry: OutboxEntry): ChangeRecord {
+  return JSON.parse(entry.payload) as ChangeRecord;
+}
+
+export function encodeDeadLetter(payload: DeadLetterPayload): string {
+  return JSON.stringify(payload);
+}
+
+/** What an outbox entry of kind `deadLetter` holds. */
+export function decodeDeadLetter(entry: OutboxEntry): DeadLetterPayload {
+  return JSON.parse(entry.payload) as DeadLetterPayload;
+}

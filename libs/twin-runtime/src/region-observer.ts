@@ -1,0 +1,43 @@
+import type { DeviceKey, Partition } from '@breakwater/twin';
+
+import type { LanePositions, OutcomeCounts, Ownership } from './ports/twin-store.ts';
+import type { Lane } from './ports/event-log.ts';
+
+/** Why a shard ended. Only `stopped` waits for an operator: everything else goes on, here or elsewhere. */
+export type ShardEnd = 'handedOff' | 'leaseLost' | 'commitRefused' | 'commitUnknown' | 'suspect' | 'stopped';
+
+export interface CommittedBatch {
+  readonly partition: Partition;
+  readonly records: number;
+  readonly twins: number;
+  readonly outbox: number;
+  readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
+  readonly positions: LanePositions;
+  /** Append time of the oldest record of the batch, and the region's time now: the age of the batch at its commit. */
+  readonly oldestAppendedAtMs: number;
+  readonly atMs: number;
+}
+
+/** What a region tells of itself: for metrics, logs and live views. It decides nothing, and must not throw. */
+export interface RegionObserver {
+  shardStarted(partition: Partition, ownership: Ownership): void;
+  shardEnded(partition: Partition, end: ShardEnd, error: unknown): void;
+  committed(batch: CommittedBatch): void;
+  /** Twins of which only telemetry changed, per commit, bounded. Best effort: for live views only. */
+  telemetryChanged(partition: Partition, keys: readonly DeviceKey[]): void;
+  deadLettered(partition: Partition, lane: Lane, code: string, error: unknown): void;
+  /** Something failed and is tried again. */
+  failed(where: string, error: unknown): void;
+}
+
+const ignore = (): void => {};
+
+/** An observer that looks away; spread it to observe some things only. */
+export const silentObserver: RegionObserver = {
+  shardStarted: ignore,
+  shardEnded: ignore,
+  committed: ignore,
+  telemetryChanged: ignore,
+  deadLettered: ignore,
+  failed: ignore,
+};

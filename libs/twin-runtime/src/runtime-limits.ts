@@ -1,0 +1,91 @@
+/** Every bound and pace of a shard region. Nothing in the runtime grows, waits or repeats without one of these. */
+export interface RuntimeLimits {
+  /** Records that one batch applies, over all shards. Bounds how long the event loop is held, and so control's delay. */
+  readonly recordsPerBatchMax: number;
+  /** Bytes of record lines that one batch applies, over all shards. */
+  readonly bytesPerBatchMax: number;
+  /** Telemetry records that one shard may always take of a batch, however many shards want to. */
+  readonly recordsPerShardMin: number;
+  /** Twins that one shard's commit may write. */
+  readonly twinsPerCommitMax: number;
+  /** About how many bytes of states and outbox one shard's commit may carry; at least one record always goes. */
+  readonly bytesPerCommitMax: number;
+  /** Frames that one read may bring per lane and partition. */
+  readonly framesPerReadMax: number;
+  /** About how many bytes of frames one read may bring, over all shards. */
+  readonly bytesPerReadMax: number;
+  /** How long a read waits when there is nothing. Also bounds how long a new shard waits for its first read. */
+  readonly readWaitMs: number;
+  /** How long a batch below `lingerBelowRecords` lets more records gather before the next. */
+  readonly lingerMs: number;
+  readonly lingerBelowRecords: number;
+  /** Bytes of twins in memory, over all shards. Twins of uncommitted batches may exceed it for a moment. */
+  readonly cacheBytesMax: number;
+  /** Outbox entries of a shard over which it applies nothing more until some are confirmed. */
+  readonly outboxPerShardMax: number;
+  /** Outbox entries that one dispatch carries. */
+  readonly outboxPerDispatchMax: number;
+  /** How long an unconfirmed outbox entry rests before it is dispatched again; doubles up to the maximum. */
+  readonly outboxRetryMs: number;
+  readonly outboxRetryMaxMs: number;
+  /** How often a member says that it lives, and renews its leases. */
+  readonly heartbeatMs: number;
+  /** How soon a member asks again for a lease that it should have and another still holds. */
+  readonly acquireRetryMs: number;
+  /** How long a lease, and a member, lives without being renewed. */
+  readonly leaseTtlMs: number;
+  /** How long a hand-off waits for the batch in flight before it gives the shard up as it is. */
+  readonly drainMaxMs: number;
+  /** How long a shard rests that lost its ownership or a commit; doubles up to the maximum. */
+  readonly retakeMs: number;
+  readonly retakeMaxMs: number;
+  /** How long the loop rests after the log or the store failed; doubles up to the maximum. */
+  readonly failureRestMs: number;
+  readonly failureRestMaxMs: number;
+  readonly timerPollMs: number;
+  /** Due timers that one poll of a shard appends, and those that may be on their way through the log. */
+  readonly timersPerPollMax: number;
+  /** From this many starts at the same positions on, a shard takes small batches until one is committed. */
+  readonly carefulAttempts: number;
+  /** From this many starts at the same positions on, a shard goes one record at a time. */
+  readonly singleStepAttempts: number;
+  /** Size of such a small batch, and number of records that are then taken one at a time. */
+  readonly suspectRecords: number;
+  /** Attempts of one record, taken alone, after which it is dead-lettered without being applied. */
+  readonly recordAttemptsMax: number;
+  /** Keys of telemetry-only changes that one commit tells live views of. */
+  readonly telemetryKeysPerCommitMax: number;
+}
+
+export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
+  recordsPerBatchMax: 2_000,
+  bytesPerBatchMax: 4 * 1024 * 1024,
+  recordsPerShardMin: 64,
+  twinsPerCommitMax: 1_000,
+  bytesPerCommitMax: 2 * 1024 * 1024,
+  framesPerReadMax: 64,
+  bytesPerReadMax: 16 * 1024 * 1024,
+  readWaitMs: 100,
+  lingerMs: 3,
+  lingerBelowRecords: 256,
+  cacheBytesMax: 128 * 1024 * 1024,
+  outboxPerShardMax: 2_000,
+  outboxPerDispatchMax: 256,
+  outboxRetryMs: 1_000,
+  outboxRetryMaxMs: 30_000,
+  heartbeatMs: 1_000,
+  acquireRetryMs: 200,
+  leaseTtlMs: 5_000,
+  drainMaxMs: 3_000,
+  retakeMs: 100,
+  retakeMaxMs: 5_000,
+  failureRestMs: 50,
+  failureRestMaxMs: 2_000,
+  timerPollMs: 1_000,
+  timersPerPollMax: 256,
+  carefulAttempts: 2,
+  singleStepAttempts: 3,
+  suspectRecords: 64,
+  recordAttemptsMax: 2,
+  telemetryKeysPerCommitMax: 1_000,
+};

@@ -1,0 +1,243 @@
+import type { ShardCommit } from '../ports/twin-store.ts';
+import { LogReader } from './log-reader.ts';
+import type { RegionParts } from './region-parts.ts';
+import type { Shard } from './shard.ts';
+import { type BatchShare, chooseRecords, ShardBatch } from './shard-batch.ts';
+import type { ShardTable } from './shard-table.ts';
+
+/** A batch that is computed, with what is to be stored of it. */
+interface Computed {
+  readonly batch: ShardBatch;
+  readonly commit: ShardCommit;
+}
+
+const INVARIANT_BROKEN = 'TWIN_INVARIANT_BROKEN';
+
+/**
+ * The one loop of a region. Each turn reads for all shards, computes a batch of each, and stores all of them in one
+ * round trip. While a commit is on its way the next batch is read and computed on top of it; the next commit waits.
+ * So a shard's commits are stored in the order in which they were computed, each from the positions where the last one
+ * ended, and a commit that fails takes with it everything that was computed on top of it: the shard ends.
+ */
+export class CommitLoop {
+  readonly #parts: RegionParts;
+  readonly #table: ShardTable;
+  readonly #reader: LogReader;
+  #inFlight: Promise<void> = Promise.resolve();
+  /** Where the last turn began to share out; the next begins one further. */
+  #first = 0;
+
+  constructor(parts: RegionParts, table: ShardTable) {
+    this.#parts = parts;
+    this.#table = table;
+    this.#reader = new LogReader(parts, table);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { limits, clock, random, observer } = this.#parts;
+    let restMs = limits.failureRestMs;
+    while (!signal.aborted) {
+      try {
+        await this.#turn(signal);
+        restMs = limits.failureRestMs;
+      } catch (error) {
+        observer.failed('commit loop', error);
+        await clock.sleep(restMs * (0.5 + random.next()), signal);
+        restMs = Math.min(2 * restMs, limits.failureRestMaxMs);
+      }
+    }
+    await this.#inFlight;
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { limits, clock } = this.#parts;
+    const ready = this.#table.ready();
+    if (ready.length === 0) {
+      await clock.sleep(limits.lingerMs, signal);
+      return;
+    }
+    await this.#reader.fill(ready);
+    const suspect = ready.find((shard) => shard.isRunning && shard.suspectRecordsLeft > 0 && shard.hasMail);
+    if (suspect !== undefined) await this.#stepOne(suspect);
+    const applied = await this.#turnOfAll(ready.filter((shard) => shard.suspectRecordsLeft === 0));
+    const idle = applied < limits.lingerBelowRecords && !ready.some((shard) => shard.isRunning && shard.hasMail);
+    if (applied > 0 && idle) await clock.sleep(limits.lingerMs, signal);
+  }
+
+  /** One batch of each shard. Answers how many records were applied. */
+  async #turnOfAll(shards: readonly Shard[]): Promise<number> {
+    const batches = this.#choose(shards);
+    if (batches.length === 0) return 0;
+    let computed: Computed[];
+    try {
+      await Promise.all(batches.map((batch) => this.#load(batch)));
+      computed = batches.flatMap((batch) => this.#compute(batch));
+      await this.#inFlight;
+    } catch (error) {
+      for (const batch of batches) batch.release();
+      throw error;
+    }
+    // A commit that failed meanwhile has taken its shard, and what was computed on top of it, with it.
+    const standing = computed.filter(({ batch }) => batch.shard.isAlive || this.#discard(batch));
+    if (standing.length > 0) this.#inFlight = this.#commit(standing);
+    return standing.reduce((sum, { batch }) => sum + batch.appliedRecords, 0);
+  }
+
+  /**
+   * One record of a shard in which something kills its process, or can not be committed. It goes entirely alone, so
+   * that an attempt is counted for it and for no other, and is counted in the store before it is made.
+   */
+  async #stepOne(shard: Shard): Promise<void> {
+    await this.#inFlight;
+    const [batch] = shard.isRunning ? this.#chooseFor(shard, SINGLE) : [];
+    if (batch === undefined) return;
+    const { store, limits } = this.#parts;
+    const { suspects } = this.#table;
+    const { partition, ownership } = shard;
+    const place = batch.firstRecord;
+    try {
+      let condemnation = suspects.condemnation(partition, place);
+      if (condemnation === null && !suspects.hasSurvived(partition, place)) {
+        const attempts = await store.noteAttempt(partition, ownership.epoch, place.lane, place.offset);
+        if (attempts > limits.recordAttemptsMax) condemnation = 'MESSAGE_POISONOUS';
+      }
+      await this.#load(batch);
+      const computed = this.#compute(batch, condemnation);
+      suspects.survived(partition, place);
+      if (computed.length > 0) await this.#commit(computed);
+      // What was looked for is found, or lies further on.
+      shard.suspectRecordsLeft = condemnation === null ? shard.suspectRecordsLeft - 1 : 0;
+    } catch (error) {
+      batch.release();
+      throw error;
+    }
+  }
+
+  /** Control of every shard first, then telemetry by turns, within what one batch may hold. */
+  #choose(shards: readonly Shard[]): ShardBatch[] {
+    const { limits } = this.#parts;
+    const waiting = shards.filter((shard) => shard.isRunning && shard.hasMail);
+    const share = Math.max(limits.recordsPerShardMin, Math.floor(limits.recordsPerBatchMax / (waiting.length || 1)));
+    const bytesMax = limits.bytesPerBatchMax / (waiting.length || 1);
+    let left = limits.recordsPerBatchMax;
+    const batches: ShardBatch[] = [];
+    this.#first++;
+    for (let turn = 0; turn < waiting.length && left > 0; turn++) {
+      const shard = waiting[(turn + this.#first) % waiting.length] as Shard;
+      const most = Math.min(left, shard.isCareful ? limits.suspectRecords : left);
+      const records = { control: most, telemetry: Math.min(share, most) };
+      const chosen = this.#chooseFor(shard, { records, bytesMax, twinsMax: limits.twinsPerCommitMax });
+      for (const batch of chosen) left -= batch.size;
+      batches.push(...chosen);
+    }
+    return batches;
+  }
+
+  #chooseFor(shard: Shard, share: BatchShare): ShardBatch[] {
+    try {
+      const records = chooseRecords(shard, share);
+      return records.length === 0 ? [] : [new ShardBatch(shard, records, this.#parts, this.#table.cache)];
+    } catch (error) {
+      // A record of a version that this build must not touch.
+      this.#table.stopLoudly(shard.partition, error);
+      return [];
+    }
+  }
+
+  async #load(batch: ShardBatch): Promise<void> {
+    const { shard } = batch;
+    const cold = batch.pinWarm();
+    if (cold.length === 0) return;
+    const loaded = await this.#parts.store.load(shard.partition, cold);
+    if (!shard.isAlive) return;
+    try {
+      batch.insertCold(loaded);
+    } catch (error) {
+      // A stored state of a version that this build must not touch, or that breaks an invariant.
+      this.#table.stopLoudly(shard.partition, error);
+    }
+  }
+
+  #compute(batch: ShardBatch, condemnation: string | null = null): Computed[] {
+    const { shard } = batch;
+    if (!shard.isRunning) {
+      batch.release();
+      return [];
+    }
+    try {
+      if (condemnation === null) batch.apply();
+      else batch.condemn(condemnation);
+      const commit = batch.toCommit();
+      shard.uncommitted++;
+      return [{ batch, commit }];
+    } catch (error) {
+      batch.release();
+      this.#suspect(batch, INVARIANT_BROKEN, error);
+      return [];
+    }
+  }
+
+  #discard(batch: ShardBatch): boolean {
+    batch.release();
+    batch.shard.uncommitted--;
+    return false;
+  }
+
+  /** Never rejects: whatever becomes of a commit is the end or the progress of its shard. */
+  async #commit(computed: readonly Computed[]): Promise<void> {
+    let results;
+    try {
+      results = await this.#parts.store.commit(computed.map(({ commit }) => commit));
+    } catch (error) {
+      for (const { batch } of computed) {
+        this.#discard(batch);
+        this.#table.end(batch.shard, 'commitUnknown', error);
+      }
+      return;
+    }
+    for (const [index, each] of computed.entries()) {
+      const result = results[index];
+      if (result?.kind === 'committed') this.#committed(each);
+      else this.#refused(each.batch, result?.code ?? 'COMMIT_UNANSWERED');
+    }
+  }
+
+  #committed({ batch, commit }: Computed): void {
+    const { shard } = batch;
+    const { observer, answers, clock } = this.#parts;
+    this.#discard(batch);
+    this.#table.progressed(shard.partition);
+    shard.committed();
+    for (const name of batch.firedTimers) shard.firing.delete(name);
+    if (commit.outbox.length > 0 && shard.isAlive) shard.outbox.add(commit.outbox);
+    if (batch.answers.length > 0 && answers !== null) {
+      answers.publish(batch.answers).catch((error: unknown) => observer.failed('operation answers', error));
+    }
+    const { partition, twins, outbox, counts, next } = commit;
+    const { appliedRecords: records, oldestAppendedAtMs, telemetryOnly } = batch;
+    const sizes = { records, twins: twins.length, outbox: outbox.length };
+    observer.committed({ partition, ...sizes, counts, positions: next, oldestAppendedAtMs, atMs: clock.nowMs() });
+    if (telemetryOnly.size > 0) observer.telemetryChanged(partition, [...telemetryOnly]);
+  }
+
+  #refused(batch: ShardBatch, code: string): void {
+    const { shard } = batch;
+    this.#discard(batch);
+    if (code === 'COMMIT_TOO_LARGE') this.#suspect(batch, code, code);
+    else if (code === 'LOG_CHANGED') this.#table.stopLoudly(shard.partition, logChanged(code));
+    else this.#table.end(shard, 'commitRefused', code);
+  }
+
+  /** A batch that can not be stored whoever tries. Alone, it is one record, and that record is the reason. */
+  #suspect(batch: ShardBatch, code: string, error: unknown): void {
+    const { partition } = batch.shard;
+    if (batch.size === 1) this.#table.suspects.condemn(partition, batch.firstRecord, code);
+    this.#table.end(batch.shard, 'suspect', error);
+  }
+}
+
+const SINGLE: BatchShare = { records: { control: 1, telemetry: 1 }, bytesMax: 0, twinsMax: 1 };
+
+function logChanged(code: string): { readonly code: string; readonly message: string } {
+  return { code, message: 'the stored positions belong to another log' };
+}

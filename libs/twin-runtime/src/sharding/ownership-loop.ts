@@ -1,0 +1,163 @@
+import { assert, type LogId, type Partition } from '@breakwater/twin';
+
+import { PlatformError } from '../platform-error.ts';
+import { partitionsOf } from './assignment.ts';
+import type { RegionParts } from './region-parts.ts';
+import { Shard } from './shard.ts';
+import type { ShardTable } from './shard-table.ts';
+
+/** How often a drain looks whether its last batch is settled. */
+const DRAIN_POLL_MS = 5;
+
+/**
+ * Who works on what. Every member computes the same assignment from the same list of live members, takes the free
+ * leases of its own share, and hands over what is another's: it stops applying, waits for its commit in flight, ends
+ * the shard and only then gives the lease up.
+ *
+ * Nothing here makes a double owner impossible: clocks and networks do not allow that. It makes one rare, and the
+ * epoch, which every commit carries, makes it harmless (ADR 0002).
+ */
+export class OwnershipLoop {
+  readonly #parts: RegionParts;
+  readonly #table: ShardTable;
+  /** Until when this member may believe in a lease, by its own clock, counted from before it asked. */
+  readonly #leasedUntilMs = new Map<Partition, number>();
+  readonly #releasing = new Map<Partition, Promise<void>>();
+  #wake = new AbortController();
+  #logId: LogId | null = null;
+
+  constructor(parts: RegionParts, table: ShardTable) {
+    this.#parts = parts;
+    this.#table = table;
+    table.onEnd = () => this.#wake.abort();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, limits, observer } = this.#parts;
+    signal.addEventListener('abort', () => this.#wake.abort(), { once: true });
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      let complete = false;
+      try {
+        complete = await this.#tick(signal);
+      } catch (error) {
+        observer.failed('ownership', error);
+        this.#endExpired();
+      }
+      const restMs = complete ? limits.heartbeatMs : limits.acquireRetryMs;
+      // An ended shard rests before it starts again, so waking up earlier than that would be for nothing.
+      if (!signal.aborted) await clock.sleep(restMs, this.#wake.signal);
+      if (this.#wake.signal.aborted && !signal.aborted) await clock.sleep(limits.retakeMs, signal);
+    }
+  }
+
+  /** Hands everything over and leaves. */
+  async leave(): Promise<void> {
+    const { leases, memberId } = this.#parts;
+    await Promise.all([...this.#leasedUntilMs.keys()].map((partition) => this.#release(partition)));
+    await leases.leave(memberId);
+  }
+
+  /** Answers whether this member has everything that it should have. */
+  async #tick(signal: AbortSignal): Promise<boolean> {
+    const { leases, memberId, limits, partitionCount } = this.#parts;
+    const members = await leases.heartbeat(memberId, limits.leaseTtlMs);
+    await this.#checkLog();
+    const mine = partitionsOf(memberId, members, partitionCount);
+    for (const partition of this.#leasedUntilMs.keys()) if (!mine.has(partition)) void this.#release(partition);
+    const held = await Promise.all([...mine].map((partition) => this.#hold(partition, signal)));
+    this.#endExpired();
+    return held.every(Boolean);
+  }
+
+  /** Takes or renews the lease of a partition of ours, and starts its shard where there is none. */
+  async #hold(partition: Partition, signal: AbortSignal): Promise<boolean> {
+    const { leases, memberId, limits, clock } = this.#parts;
+    if (this.#releasing.has(partition)) return false;
+    const untilMs = clock.nowMs() + limits.leaseTtlMs;
+    if (!(await leases.acquire(partition, memberId, limits.leaseTtlMs))) {
+      this.#lost(partition);
+      return false;
+    }
+    this.#leasedUntilMs.set(partition, untilMs);
+    if (this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null) return true;
+    if (!this.#table.mayStart(partition) || signal.aborted) return false;
+    await this.#start(partition, signal);
+    return true;
+  }
+
+  async #start(partition: Partition, signal: AbortSignal): Promise<void> {
+    const { store, memberId, random, limits } = this.#parts;
+    const logId = this.#logId;
+    assert(logId !== null, 'the log is known before a shard starts');
+    const ownership = await store.takeOwnership(partition, `${memberId}:${random.id()}`);
+    const stored = ownership.logId;
+    if (stored !== null && stored !== logId) {
+      this.#table.stopLoudly(partition, this.#logChanged(stored, logId));
+      return;
+    }
+    const outbox = await store.outbox(partition, limits.outboxPerShardMax);
+    // The lease may have been lost while the store answered; then the next owner has its epoch already, or will.
+    if (signal.aborted || !this.#isLeased(partition)) return;
+    const suspect = this.#table.suspects.takeSuspicion(partition);
+    this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
+  }
+
+  /** A log that was recreated under a running region would give other records under the same offsets. */
+  async #checkLog(): Promise<void> {
+    const logId = await this.#parts.log.logId();
+    if (this.#logId !== null && this.#logId !== logId) {
+      const error = this.#logChanged(this.#logId, logId);
+      for (const shard of [...this.#table.shards]) this.#table.stopLoudly(shard.partition, error);
+    }
+    this.#logId = logId;
+  }
+
+  #logChanged(stored: LogId, present: LogId): PlatformError {
+    const details = { stored, present };
+    return new PlatformError('LOG_CHANGED', 'the stored positions belong to another log than the present one', { details });
+  }
+
+  #isLeased(partition: Partition): boolean {
+    return (this.#leasedUntilMs.get(partition) ?? 0) > this.#parts.clock.nowMs();
+  }
+
+  #endExpired(): void {
+    for (const partition of [...this.#leasedUntilMs.keys()]) if (!this.#isLeased(partition)) this.#lost(partition);
+  }
+
+  #lost(partition: Partition): void {
+    this.#leasedUntilMs.delete(partition);
+    const shard = this.#table.shardOf(partition);
+    if (shard !== null) this.#table.end(shard, 'leaseLost');
+    this.#table.forget(partition);
+  }
+
+  /** The hand-off. */
+  #release(partition: Partition): Promise<void> {
+    const running = this.#releasing.get(partition);
+    if (running !== undefined) return running;
+    const release = this.#drainAndRelease(partition).finally(() => this.#releasing.delete(partition));
+    this.#releasing.set(partition, release);
+    return release;
+  }
+
+  async #drainAndRelease(partition: Partition): Promise<void> {
+    const { leases, memberId, clock, limits, observer } = this.#parts;
+    const shard = this.#table.shardOf(partition);
+    if (shard !== null) {
+      shard.draining = true;
+      const untilMs = clock.nowMs() + limits.drainMaxMs;
+      while (shard.uncommitted > 0 && shard.isAlive && clock.nowMs() < untilMs) await clock.sleep(DRAIN_POLL_MS);
+      this.#table.end(shard, 'handedOff');
+    }
+    this.#leasedUntilMs.delete(partition);
+    this.#table.forget(partition);
+    try {
+      await leases.release(partition, memberId);
+    } catch (error) {
+      // It ends by itself.
+      observer.failed('lease release', error);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { Offset, Partition } from '@breakwater/twin';
+
+import type { Lane } from '../ports/event-log.ts';
+
+interface Place {
+  readonly lane: Lane;
+  readonly offset: Offset;
+}
+
+/**
+ * What this process has learned of records that are taken one at a time. Whether a record kills its process only the
+ * store can count; but a process that is still here knows that a record did not, and which one could not be committed.
+ */
+export class SuspectRecords {
+  readonly #survived = new Map<Partition, Place>();
+  readonly #condemned = new Map<Partition, Place & { readonly code: string }>();
+  readonly #partitions = new Set<Partition>();
+
+  /** The next shard of the partition goes one record at a time. */
+  suspect(partition: Partition): void {
+    this.#partitions.add(partition);
+  }
+
+  /** Answers once whether the partition is suspected. */
+  takeSuspicion(partition: Partition): boolean {
+    return this.#partitions.delete(partition);
+  }
+
+  /** The record was applied and the process lives: what fails now is not its fault. */
+  survived(partition: Partition, { lane, offset }: Place): void {
+    this.#survived.set(partition, { lane, offset });
+  }
+
+  hasSurvived(partition: Partition, place: Place): boolean {
+    return samePlace(this.#survived.get(partition), place);
+  }
+
+  /** The record, alone, can not be committed: it will be dead-lettered with this code. */
+  condemn(partition: Partition, { lane, offset }: Place, code: string): void {
+    this.#condemned.set(partition, { lane, offset, code });
+  }
+
+  condemnation(partition: Partition, place: Place): string | null {
+    const condemned = this.#condemned.get(partition);
+    return condemned !== undefined && samePlace(condemned, place) ? condemned.code : null;
+  }
+}
+
+function samePlace(known: Place | undefined, { lane, offset }: Place): boolean {
+  return known?.lane === lane && known.offset === offset;
+}
