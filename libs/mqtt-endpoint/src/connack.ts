@@ -49,8 +49,5 @@ export function encodeRefused(refusal: ConnectRefusal): Buffer | null {
     );
   }
   if (refusal.returnCode === null) return null;
-  return encodePacket(
-    { cmd: 'connack', sessionPresent: false, returnCode: refusal.returnCode },
-    refusal.version,
-  );
+  return encodePacket({ cmd: 'connack', sessionPresent: false, returnCode: refusal.returnCode }, refusal.version);
 }

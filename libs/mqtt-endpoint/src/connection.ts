@@ -49,6 +49,7 @@ export class Connection<Identity> {
   #opening: Promise<void> | null = null;
   #version: 3 | 4 | 5 | null = null;
   #keepaliveMs = 0;
+  #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #lastHeardMs: number;
   #blockedSinceMs: number | null = null;
   #will: WillMessage | null = null;
@@ -193,6 +194,7 @@ export class Connection<Identity> {
 
   #connect(request: ConnectRequest): void {
     this.#version = request.version;
+    this.#clientPacketBytesMax = request.packetBytesMax;
     if (this.#isOverLimit || this.#context.isDraining()) {
       return this.#refuse({
         version: request.version,
@@ -300,6 +302,7 @@ export class Connection<Identity> {
       output: this.#output,
       gate: this.#gate,
       rate: new PublishRate(limits.publishesPerSecondMax, now()),
+      clientPacketBytesMax: request.packetBytesMax,
       mayExtendSession: request.sessionExpirySeconds > 0,
       disconnect: (keepsWill) => {
         if (!keepsWill) this.#will = null;
@@ -319,7 +322,7 @@ export class Connection<Identity> {
     if (this.#state === 'closed') return;
     this.#context.observer.connectRefused?.(refusal.reasonCode, refusal.detail);
     const connack = encodeRefused(refusal);
-    if (connack !== null) this.#output.packet(connack);
+    if (connack !== null && connack.length <= this.#clientPacketBytesMax) this.#output.packet(connack);
     this.#end({ reason: 'protocolError', code: null, detail: refusal.detail });
   }
 
@@ -330,7 +333,7 @@ export class Connection<Identity> {
     this.#endReason = ending.reason;
     this.#transport.pause();
     const says = wasReady && this.#version === 5 ? ending.code : null;
-    if (says !== null) this.#output.packet(encodeDisconnect(says, ending.detail));
+    if (says !== null) this.#output.packet(this.#encodeDisconnect(says, ending.detail));
     // A peer that does not read would only keep our bytes; everybody else gets the reason before the close.
     if (this.#output.blocked) this.#output.destroy();
     else this.#output.end();
@@ -341,6 +344,11 @@ export class Connection<Identity> {
     this.#context.observer.connectionClosed?.(ending.reason, says, ending.detail);
     if (this.#isOpened) this.#announceClosed();
     this.#context.onConnectionGone();
+  }
+
+  #encodeDisconnect(code: ReasonCode, detail: string | null): Buffer {
+    const explained = encodeDisconnect(code, detail);
+    return explained.length <= this.#clientPacketBytesMax ? explained : encodeDisconnect(code, null);
   }
 
   #announceClosed(): void {

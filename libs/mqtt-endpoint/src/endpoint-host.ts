@@ -33,7 +33,8 @@ export type Authentication<Identity> =
   | { readonly kind: 'accepted'; readonly identity: Identity; readonly sessionKey: string }
   | {
       readonly kind: 'refused';
-      readonly reason: 'badCredentials' | 'notAuthorized' | 'banned' | 'serverBusy' | 'serverUnavailable' | 'clientIdInvalid';
+      readonly reason:
+        'badCredentials' | 'notAuthorized' | 'banned' | 'serverBusy' | 'serverUnavailable' | 'clientIdInvalid';
       readonly detail: string;
     };
 

@@ -7,7 +7,7 @@ import { InboundQos2 } from './inbound-qos2.ts';
 import { AckType, encodeAckWithReason } from './packet-encoder.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
-import { publishRefusalCodes, ReasonCode } from './reason-codes.ts';
+import { publishRefusalCodes, ReasonCode, violationCode } from './reason-codes.ts';
 import { TopicAliases } from './topic-aliases.ts';
 
 const STORED: PublishOutcome = { kind: 'stored' };
@@ -153,7 +153,7 @@ export class InboundPublishes<Identity> {
       pending.outcome = outcome;
       this.#advance();
     } else if (outcome.kind === 'violation') {
-      this.#options.onEnd('violation', publishRefusalCodes[outcome.reason], outcome.detail);
+      this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
     }
     // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
     if (this.#ended) return;
@@ -171,7 +171,7 @@ export class InboundPublishes<Identity> {
         return this.#options.onEnd('failed', ReasonCode.implementationSpecificError, outcome.detail);
       }
       if (outcome.kind === 'violation') {
-        return this.#options.onEnd('violation', publishRefusalCodes[outcome.reason], outcome.detail);
+        return this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
       }
       this.#acknowledge(next, outcome);
     }

@@ -4,6 +4,7 @@ import { OUTBOUND_IN_FLIGHT_MAX, PACKET_ID_MAX } from './engine-limits.ts';
 import { encodePacket, publishBytes } from './packet-encoder.ts';
 
 const MS_PER_SECOND = 1000;
+const EXPIRY_SECONDS_MAX = 0xffff_ffff;
 const COMPACT_AFTER = 64;
 
 interface OutboundEntry {
@@ -159,7 +160,7 @@ export class OutboundMessages {
     };
     if (version !== 5 || !Number.isFinite(expiresAtMs)) return encodePacket(packet, version);
     // The time spent in our queue is taken off, rounded up so that a living message never says 0.
-    const messageExpiryInterval = Math.ceil((expiresAtMs - now()) / MS_PER_SECOND);
+    const messageExpiryInterval = Math.min(EXPIRY_SECONDS_MAX, Math.ceil((expiresAtMs - now()) / MS_PER_SECOND));
     return encodePacket({ ...packet, properties: { messageExpiryInterval } }, version);
   }
 

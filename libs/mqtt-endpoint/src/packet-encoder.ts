@@ -46,7 +46,8 @@ export function publishBytes(options: {
   expires: boolean;
 }): number {
   const propertyBytes = options.version === 5 ? (options.expires ? 6 : 1) : 0;
-  const rest = 2 + Buffer.byteLength(options.topic) + (options.qos === 0 ? 0 : 2) + propertyBytes + options.payloadBytes;
+  const rest =
+    2 + Buffer.byteLength(options.topic) + (options.qos === 0 ? 0 : 2) + propertyBytes + options.payloadBytes;
   return 1 + variableBytes(rest) + rest;
 }
 

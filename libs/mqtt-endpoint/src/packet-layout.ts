@@ -4,6 +4,9 @@ import { ProtocolFault } from './protocol-fault.ts';
 import { PropertyHolder, propertyRules, type PropertyRule, PropertyId } from './property-rules.ts';
 import { ReasonCode } from './reason-codes.ts';
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_USER_PROPERTIES: readonly (readonly [string, string])[] = [];
+
 /**
  * Walks the raw bytes of one packet before the codec sees it. The codec is lax: it reads over the end of property
  * sections, forgets a repeated property whose first value is 0, loses the order of user properties, takes bridge
@@ -14,7 +17,7 @@ import { ReasonCode } from './reason-codes.ts';
 export class PacketLayout {
   /** The user properties of the packet last checked (for CONNECT: of the CONNECT itself), in their order. */
   userProperties: readonly (readonly [string, string])[] = NO_USER_PROPERTIES;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NO_BYTES;
   #position = 0;
   #fault: ProtocolFault | null = null;
   readonly #seen = new Set<number>();
@@ -134,7 +137,8 @@ export class PacketLayout {
       if (id === PropertyId.userProperty) this.#userProperty(userProperties);
       else this.#value(rule);
     }
-    if (this.#fault === null && this.#position !== end) this.#malformed('a property reaches over the end of its section');
+    if (this.#fault === null && this.#position !== end)
+      this.#malformed('a property reaches over the end of its section');
     if (userProperties.length > 0) this.userProperties = userProperties;
   }
 
@@ -224,9 +228,6 @@ export class PacketLayout {
     this.#fault ??= new ProtocolFault(code, detail);
   }
 }
-
-const NO_BYTES: Buffer = Buffer.alloc(0);
-const NO_USER_PROPERTIES: readonly (readonly [string, string])[] = [];
 
 /**
  * The decoder turns invalid UTF-8 into U+FFFD, so that character means "was not UTF-8". A well-formed U+FFFD is refused

@@ -18,6 +18,7 @@ export interface ReadyConnection<Identity> {
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
   readonly rate: PublishRate;
+  readonly clientPacketBytesMax: number;
   /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
   readonly mayExtendSession: boolean;
   readonly disconnect: (keepsWill: boolean) => void;
@@ -28,6 +29,8 @@ export interface ReceivedPacket {
   readonly userProperties: InboundMessage['userProperties'];
   readonly bytes: number;
 }
+
+const TOO_LARGE_FOR_CLIENT = new ProtocolFault(ReasonCode.packetTooLarge, 'the answer is larger than you take');
 
 /** What an authenticated client may say, and the answer to it. A fault ends the connection. */
 export function handlePacket<Identity>(
@@ -96,7 +99,9 @@ function subscribe<Identity>(
   try {
     const { codes, granted } = session.filters.subscribe(packet.subscriptions);
     const suback = { cmd: 'suback' as const, messageId: packet.messageId as number, granted: [...codes] };
-    output.packet(encodePacket(suback, session.protocolVersion));
+    const bytes = encodePacket(suback, session.protocolVersion);
+    if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
+    output.packet(bytes);
     if (granted.length > 0) context.host.subscribed(session, granted);
     return null;
   } catch (error) {
@@ -105,10 +110,12 @@ function subscribe<Identity>(
   }
 }
 
-function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubscribePacket): null {
+function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubscribePacket): ProtocolFault | null {
   const granted = [...ready.session.filters.unsubscribe(packet.unsubscriptions)];
   const unsuback = { cmd: 'unsuback' as const, messageId: packet.messageId as number, granted };
-  ready.output.packet(encodePacket(unsuback, ready.session.protocolVersion));
+  const bytes = encodePacket(unsuback, ready.session.protocolVersion);
+  if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
+  ready.output.packet(bytes);
   return null;
 }
 

@@ -70,6 +70,11 @@ export const publishRefusalCodes: Readonly<Record<PublishRefusal, ReasonCode>> =
   implementationSpecific: ReasonCode.implementationSpecificError,
 };
 
+/** DISCONNECT does know "packet too large". */
+export function violationCode(refusal: PublishRefusal): ReasonCode {
+  return refusal === 'packetTooLarge' ? ReasonCode.packetTooLarge : publishRefusalCodes[refusal];
+}
+
 export const closeReasonCodes: Readonly<Record<CloseReason, ReasonCode>> = {
   clientDisconnected: ReasonCode.success,
   connectionLost: ReasonCode.unspecifiedError,
