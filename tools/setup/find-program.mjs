@@ -2,11 +2,14 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where Homebrew puts programs; a shell that was not set up for it does not have them on its PATH. */
-const HOMEBREW_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin', '/home/linuxbrew/.linuxbrew/bin'];
+const HOMEBREW_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin'];
 
 export function findProgram(name, env = process.env) {
   const folders = [...(env.PATH ?? '').split(delimiter), ...HOMEBREW_FOLDERS];
-  return folders.filter((folder) => folder !== '').map((folder) => join(folder, name)).find(isProgram);
+  return folders
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(isProgram);
 }
 
 export function isProgram(path) {

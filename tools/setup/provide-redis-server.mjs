@@ -30,7 +30,9 @@ export function provideRedisServer(env) {
   const installed = findProgram('redis-server', env);
   const version = installed === undefined ? undefined : redisVersion(installed);
   if (!isNewEnough(version)) {
-    throw new SetupRefused(`${installer.name} installed redis-server ${version ?? 'of an unknown version'}.\n${WAYS_OUT}`);
+    throw new SetupRefused(
+      `${installer.name} installed redis-server ${version ?? 'of an unknown version'}.\n${WAYS_OUT}`,
+    );
   }
   return { detail: `${version}, ${installed} (by ${installer.name})` };
 }
@@ -44,7 +46,8 @@ export function redisVersion(path) {
 function fromSetting(path) {
   if (!isProgram(path)) throw new SetupRefused(`REDIS_SERVER_PATH: there is no program ${path}\n${WAYS_OUT}`);
   const version = redisVersion(path);
-  if (!isNewEnough(version)) throw new SetupRefused(`REDIS_SERVER_PATH: ${path} is ${version ?? 'no redis-server'}\n${WAYS_OUT}`);
+  if (!isNewEnough(version))
+    throw new SetupRefused(`REDIS_SERVER_PATH: ${path} is ${version ?? 'no redis-server'}\n${WAYS_OUT}`);
   return { detail: `${version}, ${path} (setting)` };
 }
 

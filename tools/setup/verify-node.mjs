@@ -30,6 +30,7 @@ export function verifyPlatformNode(rootFolder) {
     );
   }
   const found = runProgram(path, ['--version']).trim();
-  if (found !== wanted) throw new SetupRefused(`Node ${wanted} is needed in node_modules, found ${found}: remove node_modules`);
+  if (found !== wanted)
+    throw new SetupRefused(`Node ${wanted} is needed in node_modules, found ${found}: remove node_modules`);
   return { detail: `${found} from npm` };
 }

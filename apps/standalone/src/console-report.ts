@@ -20,7 +20,9 @@ export class ConsoleReport {
   }
 
   ready(name: string, ports: PartPorts, tookMs: number): void {
-    const where = Object.entries(ports).map(([port, number]) => `${port} ${number}`).join(', ');
+    const where = Object.entries(ports)
+      .map(([port, number]) => `${port} ${number}`)
+      .join(', ');
     const seconds = `${(tookMs / 1000).toFixed(1)} s`;
     this.line(`  ${styleText('green', '✓')} ${name.padEnd(NAME_WIDTH)} ${where.padEnd(44)} ${seconds.padStart(8)}`);
   }

@@ -82,7 +82,10 @@ function readInstallation(path: string): Installation | undefined {
   try {
     return JSON.parse(content) as Installation;
   } catch {
-    throw new StartRefused('DATA_FORMAT_MISMATCH', `${path} cannot be read: restore it from a backup, or set another DATA_DIR`);
+    throw new StartRefused(
+      'DATA_FORMAT_MISMATCH',
+      `${path} cannot be read: restore it from a backup, or set another DATA_DIR`,
+    );
   }
 }
 
@@ -103,8 +106,9 @@ export function writeAtomically(path: string, content: string): void {
 }
 
 function refusalOf(error: unknown, folder: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new StartRefused('DISK_FULL', `The disk of DATA_DIR (${folder}) is full`);
+  const code = error instanceof Error && 'code' in error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new StartRefused('DISK_FULL', `The disk of DATA_DIR (${folder}) is full`);
   if (code === undefined) return error;
-  return new StartRefused('DATA_DIR_UNUSABLE', `DATA_DIR (${folder}) cannot be written to (${String(code)})`);
+  return new StartRefused('DATA_DIR_UNUSABLE', `DATA_DIR (${folder}) cannot be written to (${code})`);
 }

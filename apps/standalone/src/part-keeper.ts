@@ -75,7 +75,9 @@ export class PartKeeper {
 
   #spawn(): PartProcess {
     const { report, logFile } = this.#around;
-    const child = new PartProcess(this.part, new PartLog(logFile), (line) => report.warning(this.part.name, line, logFile));
+    const child = new PartProcess(this.part, new PartLog(logFile), (line) =>
+      report.warning(this.part.name, line, logFile),
+    );
     this.#process = child;
     this.#around.onChange();
     return child;
@@ -86,9 +88,16 @@ export class PartKeeper {
     if (stillRunning) await child.stop(this.#around.stopGraceMs);
     const exit = await child.exited;
     const seconds = Math.round(this.#around.readyTimeoutMs / 1000);
-    const what = stillRunning ? `was not ready after ${seconds} s` : `ended before it was ready (${describeExit(exit)})`;
-    const why = [exit.reason, this.#around.explainCrash()].filter((text) => text !== undefined && text !== '').join('; ');
-    return new StartRefused('PART_START_FAILED', `${this.part.name} ${what}: ${why || 'no reason given'}\nIts log: ${this.#around.logFile}`);
+    const what = stillRunning
+      ? `was not ready after ${seconds} s`
+      : `ended before it was ready (${describeExit(exit)})`;
+    const why = [exit.reason, this.#around.explainCrash()]
+      .filter((text) => text !== undefined && text !== '')
+      .join('; ');
+    return new StartRefused(
+      'PART_START_FAILED',
+      `${this.part.name} ${what}: ${why || 'no reason given'}\nIts log: ${this.#around.logFile}`,
+    );
   }
 
   async #watch(first: PartProcess, firstStartedAt: number): Promise<void> {

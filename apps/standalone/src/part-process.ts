@@ -52,7 +52,8 @@ export class PartProcess {
   async ready(timeoutMs: number): Promise<PartPorts | undefined> {
     const deadline = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => deadline.resolve(undefined), timeoutMs);
-    const serving = this.#part.probe === undefined ? this.#readyLine.promise : this.#probed(this.#part.probe, timeoutMs);
+    const serving =
+      this.#part.probe === undefined ? this.#readyLine.promise : this.#probed(this.#part.probe, timeoutMs);
     try {
       return await Promise.race([serving, this.exited.then(() => undefined), deadline.promise]);
     } finally {

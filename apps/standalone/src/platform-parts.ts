@@ -25,7 +25,11 @@ const START = { store: 1, app: 2 } as const;
 /** What `npm start` starts. */
 export function platformParts(options: PlatformOptions): readonly Part[] {
   const env = sharedEnvironment(options);
-  const app = (name: string, folder: string, rest: { heapMegabytes: number; startLevel: number; stopLevel: number }): Part => ({
+  const app = (
+    name: string,
+    folder: string,
+    rest: { heapMegabytes: number; startLevel: number; stopLevel: number },
+  ): Part => ({
     name,
     command: process.execPath,
     args: [`--max-old-space-size=${rest.heapMegabytes}`, join(APPS_FOLDER, folder, 'dist', 'main.js')],
@@ -34,12 +38,20 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
     stopLevel: rest.stopLevel,
   });
   const workers = Array.from({ length: options.twinWorkers }, (_, index) =>
-    app(`twin-worker-${index + 1}`, 'twin-worker', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.worker }),
+    app(`twin-worker-${index + 1}`, 'twin-worker', {
+      heapMegabytes: 384,
+      startLevel: START.app,
+      stopLevel: STOP.worker,
+    }),
   );
   return [
     redisPart(options),
     // Its memory is chDB's own, outside of the heap.
-    app('embedded-clickhouse', 'embedded-clickhouse', { heapMegabytes: 256, startLevel: START.store, stopLevel: STOP.clickhouse }),
+    app('embedded-clickhouse', 'embedded-clickhouse', {
+      heapMegabytes: 256,
+      startLevel: START.store,
+      stopLevel: STOP.clickhouse,
+    }),
     ...workers,
     app('telemetry-writer', 'telemetry-writer', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.writer }),
     app('api', 'api', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.api }),

@@ -15,7 +15,8 @@ export async function checkPorts(wanted: readonly WantedPort[], host: string): P
     const code = await bindError(port, host);
     if (code === 'EADDRINUSE') problems.push(`Port ${port} is in use: stop what listens there, or set ${setting}`);
     else if (code === 'EACCES') problems.push(`Port ${port} may not be used by this user: set ${setting} above 1023`);
-    else if (code !== undefined) problems.push(`Port ${port} on ${host} cannot be used (${code}): see ${setting} and BIND_HOST`);
+    else if (code !== undefined)
+      problems.push(`Port ${port} on ${host} cannot be used (${code}): see ${setting} and BIND_HOST`);
   }
   if (problems.length > 0) throw new StartRefused('PORT_IN_USE', problems.join('\n'));
 }

@@ -10,7 +10,7 @@ import { StartRefused } from './start-refused.ts';
 /** sun_path holds 104 bytes on macOS and 108 on Linux, with the closing zero. */
 const SOCKET_PATH_BYTES_MAX = 100;
 const REDIS_MAJOR_MIN = 7;
-const HOMEBREW_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin', '/home/linuxbrew/.linuxbrew/bin'];
+const HOMEBREW_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin'];
 const ASK_TIMEOUT_MS = 1_000;
 
 /** REDIS_SERVER_PATH, else the first redis-server on PATH or where Homebrew puts it. */
@@ -18,7 +18,10 @@ export function findRedisServer(fromSetting: string, pathVariable: string): stri
   const candidates = fromSetting === '' ? onPath(pathVariable) : [fromSetting];
   const found = candidates.find(isExecutable);
   if (found === undefined) {
-    throw new StartRefused('REDIS_SERVER_MISSING', 'redis-server was not found: run `npm run setup`, or set REDIS_SERVER_PATH');
+    throw new StartRefused(
+      'REDIS_SERVER_MISSING',
+      'redis-server was not found: run `npm run setup`, or set REDIS_SERVER_PATH',
+    );
   }
   const version = /\bv=((\d+)\.\S+)/.exec(execFileSync(found, ['--version'], { encoding: 'utf8' }));
   if (version === null || Number(version[2]) < REDIS_MAJOR_MIN) {

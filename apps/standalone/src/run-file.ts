@@ -84,7 +84,10 @@ export class RunFile {
 
   #inUse(pid: number | undefined): StartRefused {
     const who = pid === undefined ? 'Another platform' : `A platform (process ${pid})`;
-    return new StartRefused('DATA_DIR_IN_USE', `${who} already runs on this data folder: stop it, or set another DATA_DIR`);
+    return new StartRefused(
+      'DATA_DIR_IN_USE',
+      `${who} already runs on this data folder: stop it, or set another DATA_DIR`,
+    );
   }
 }
 

@@ -35,7 +35,9 @@ export async function runJestSuite(options: {
       ...report,
       name: options.name,
       failed: report.failed + (unexplained || timedOut ? 1 : 0),
-      failures: unexplained ? [...report.failures, `${options.name}: jest ended with ${exitCode ?? 'a signal'}`] : report.failures,
+      failures: unexplained
+        ? [...report.failures, `${options.name}: jest ended with ${exitCode ?? 'a signal'}`]
+        : report.failures,
       tookMs: performance.now() - startedAt,
       timedOut,
     };

@@ -1,0 +1,80 @@
+import ts from 'typescript';
+
+import type { Finding } from './finding.ts';
+import { isTestCode, isTypeScript, type SourceFile } from './source-tree.ts';
+
+export const FILE_LINES_MAX = 500;
+export const TEST_FILE_LINES_MAX = 600;
+export const FUNCTION_LINES_MAX = 70;
+export const LINE_LENGTH_MAX = 120;
+
+/** Small files, small functions, short lines. Blank lines and comments do not count: prose is never the problem. */
+export function checkSizes(files: readonly SourceFile[]): Finding[] {
+  const code = files.filter(
+    (file) => isTypeScript(file.path) || /\.m?js$/.test(file.path) || file.path.endsWith('.lua'),
+  );
+  return code.flatMap((file) => [...checkLineLengths(file), ...(file.path.endsWith('.lua') ? [] : checkSource(file))]);
+}
+
+function checkLineLengths(file: SourceFile): Finding[] {
+  return file.text
+    .split('\n')
+    .flatMap((text, index) =>
+      text.length <= LINE_LENGTH_MAX
+        ? []
+        : [{ file: file.path, line: index + 1, message: `${text.length} columns, ${LINE_LENGTH_MAX} are the most` }],
+    );
+}
+
+function checkSource(file: SourceFile): Finding[] {
+  const source = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
+  const codeLines = linesWithCode(source);
+  const isTest = isTestCode(file.path);
+  const findings: Finding[] = [];
+  const linesMax = isTest ? TEST_FILE_LINES_MAX : FILE_LINES_MAX;
+  if (codeLines.size > linesMax) {
+    findings.push({
+      file: file.path,
+      line: 1,
+      message: `${codeLines.size} lines of code, ${linesMax} are the most: split it by what it does`,
+    });
+  }
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined && !(isTest && holdsTests(node))) {
+      const first = source.getLineAndCharacterOfPosition(node.getStart()).line;
+      const last = source.getLineAndCharacterOfPosition(node.getEnd()).line;
+      const count = [...codeLines].filter((line) => line >= first && line <= last).length;
+      if (count > FUNCTION_LINES_MAX) {
+        findings.push({
+          file: file.path,
+          line: first + 1,
+          message: `a function of ${count} lines, ${FUNCTION_LINES_MAX} are the most`,
+        });
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return findings;
+}
+
+/** The callback of a `describe`, or a contract suite: a list of tests, not a function that somebody must follow. */
+function holdsTests(node: ts.Node): boolean {
+  return /\b(?:it|test)(?:\.each)?\s*\(/.test(node.getText());
+}
+
+/** Numbers of the lines on which a token begins or ends; comments are no tokens. */
+function linesWithCode(source: ts.SourceFile): Set<number> {
+  const lines = new Set<number>();
+  const visit = (node: ts.Node): void => {
+    const children = node.getChildren(source);
+    if (children.length === 0 && node.kind !== ts.SyntaxKind.EndOfFileToken) {
+      const first = source.getLineAndCharacterOfPosition(node.getStart(source)).line;
+      const last = source.getLineAndCharacterOfPosition(node.getEnd()).line;
+      if (node.getEnd() > node.getStart(source)) for (let line = first; line <= last; line += 1) lines.add(line);
+    }
+    for (const child of children) if (!ts.isJSDoc(child)) visit(child);
+  };
+  visit(source);
+  return lines;
+}
