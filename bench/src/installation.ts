@@ -39,7 +39,9 @@ export class Installation {
     readonly env?: Readonly<Record<string, string>>;
   } = {}): Promise<Installation> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'breakwater-')));
-    const [httpPort = 0, mqttPort = 0, webSocketPort = 0] = await freePorts(3);
+    const [freeHttpPort = 0, freeMqttPort = 0, webSocketPort = 0] = await freePorts(3);
+    const httpPort = Number(options.env?.['HTTP_PORT'] ?? freeHttpPort);
+    const mqttPort = Number(options.env?.['MQTT_PORT'] ?? freeMqttPort);
     const child = spawn(process.execPath, [fileURLToPath(new URL('../../apps/standalone/dist/main.js', import.meta.url))], {
       env: {
         ...process.env,
@@ -78,9 +80,9 @@ export class Installation {
   /** What the supervisor writes down of its parts. */
   async parts(): Promise<ReadonlyMap<string, RunningPart>> {
     const run = JSON.parse(await readFile(join(this.dataDir, 'run.json'), 'utf8')) as {
-      parts: Readonly<Record<string, RunningPart>>;
+      parts: readonly (RunningPart & { readonly name: string })[];
     };
-    return new Map(Object.entries(run.parts));
+    return new Map(run.parts.map((part) => [part.name, part]));
   }
 
   get pid(): number {

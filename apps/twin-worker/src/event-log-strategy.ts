@@ -1,0 +1,115 @@
+import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
+import {
+  ControlProducer,
+  type RegionObserver,
+  SessionReaper,
+  ShardRegion,
+  type RegionStatus,
+} from '@breakwater/twin-runtime';
+
+import { decodeForRuntime } from './decode-for-runtime.ts';
+import { OutboxEffects } from './outbox-effects.ts';
+import type { WorkerSettings } from './read-worker-settings.ts';
+import { RecordInput } from './record-input.ts';
+import { ShardEvent } from './shard-events.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+export interface EventLogStrategyOptions {
+  readonly settings: WorkerSettings;
+  readonly ports: WorkerPorts;
+}
+
+/**
+ * Nest's transport for the event log: to listen is to own shards. Records do not pass through Nest's handlers one by
+ * one; a shard applies them in batches, and what happens to shards reaches the handlers as events.
+ */
+export class EventLogStrategy extends Server implements CustomTransportStrategy {
+  readonly #region: ShardRegion;
+  readonly #reaper: SessionReaper;
+  readonly #end = new AbortController();
+  #reaping: Promise<void> = Promise.resolve();
+
+  constructor({ settings, ports }: EventLogStrategyOptions) {
+    super();
+    const memberId = `worker-${ports.random.id()}`;
+    const { clock, random, leases, store } = ports;
+    const producer = new ControlProducer({ log: ports.appendLog, clock, producerId: memberId });
+    const input = new RecordInput(producer, clock);
+    const observer = this.#observer();
+    this.#region = new ShardRegion({
+      memberId,
+      partitionCount: settings.partitionCount,
+      log: ports.log,
+      store,
+      leases,
+      effects: new OutboxEffects({ ...ports, producer }),
+      input,
+      answers: ports.answers,
+      decode: decodeForRuntime,
+      clock,
+      random,
+      observer,
+      limits: {
+        leaseTtlMs: settings.leaseTtlMs,
+        heartbeatMs: Math.floor(settings.leaseTtlMs / 5),
+        cacheBytesMax: settings.twinCacheBytes,
+        recordsPerBatchMax: settings.batchRecordsMax,
+        framesPerReadMax: settings.framesPerReadMax,
+        readWaitMs: settings.readWaitMs,
+        outboxRetryMs: settings.downlinkRetryMs,
+      },
+    });
+    this.#reaper = new SessionReaper({
+      directory: ports.directory,
+      log: ports.appendLog,
+      store,
+      input,
+      partitions: () => this.#region.status.partitions,
+      clock,
+      observer,
+    });
+  }
+
+  get regionStatus(): RegionStatus {
+    return this.#region.status;
+  }
+
+  override listen(callback: () => void): void {
+    this.#region.start();
+    this.#reaping = this.#reaper.run(this.#end.signal);
+    callback();
+  }
+
+  override async close(): Promise<void> {
+    this.#end.abort();
+    await this.#reaping;
+    await this.#region.stop();
+  }
+
+  override on(): never {
+    throw new Error('what happens to shards is told to @EventPattern handlers');
+  }
+
+  override unwrap<Wrapped>(): Wrapped {
+    return this.#region as Wrapped;
+  }
+
+  #observer(): RegionObserver {
+    const tell =
+      <Event extends keyof typeof ShardEvent>(pattern: Event) =>
+      (...details: Parameters<RegionObserver[Event]>): void =>
+        this.#tell(ShardEvent[pattern], details);
+    return {
+      shardStarted: tell('shardStarted'),
+      shardEnded: tell('shardEnded'),
+      committed: tell('committed'),
+      telemetryChanged: () => undefined,
+      deadLettered: tell('deadLettered'),
+      failed: tell('failed'),
+    };
+  }
+
+  #tell(pattern: string, details: readonly unknown[]): void {
+    void this.getHandlerByPattern(pattern)?.(details);
+  }
+}

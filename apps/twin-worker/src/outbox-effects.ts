@@ -1,0 +1,130 @@
+import type { DeviceId, Epoch, Incarnation, Partition, SessionEpoch, TenantId } from '@breakwater/twin';
+import {
+  decodeChange,
+  decodeDeadLetter,
+  decodeDownlink,
+  type ChangeFeed,
+  type Clock,
+  type ControlProducer,
+  type Downlink,
+  type DownlinkChannel,
+  type EffectDispatcher,
+  type OutboxEntry,
+  type SessionDirectory,
+} from '@breakwater/twin-runtime';
+import { decodeRecord, encodeRecord, type RecordHeader } from '@breakwater/wire';
+
+export interface OutboxEffectsPorts {
+  readonly directory: SessionDirectory;
+  readonly downlinks: DownlinkChannel;
+  readonly changes: ChangeFeed;
+  readonly producer: ControlProducer;
+  readonly clock: Clock;
+}
+
+/**
+ * Carries out what twins decided, after the commit and at least once. What it answers as confirmed leaves the outbox.
+ * A downlink is confirmed here only when no session is left that could take it; else the gateway confirms it.
+ */
+export class OutboxEffects implements EffectDispatcher {
+  readonly #ports: OutboxEffectsPorts;
+
+  constructor(ports: OutboxEffectsPorts) {
+    this.#ports = ports;
+  }
+
+  async dispatch(partition: Partition, epoch: Epoch, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
+    const ofKind = (kind: OutboxEntry['kind']) => entries.filter((entry) => entry.kind === kind);
+    const confirmed = await Promise.all([
+      this.#publishChanges(partition, ofKind('change')),
+      this.#sendDownlinks(partition, epoch, ofKind('downlink')),
+      this.#appendDeadLetters(partition, ofKind('deadLetter')),
+    ]);
+    return confirmed.flat();
+  }
+
+  async #publishChanges(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
+    if (entries.length === 0) return [];
+    await this.#ports.changes.publish(partition, entries.map(decodeChange));
+    return entries.map((entry) => entry.id);
+  }
+
+  async #sendDownlinks(
+    partition: Partition,
+    epoch: Epoch,
+    entries: readonly OutboxEntry[],
+  ): Promise<readonly string[]> {
+    if (entries.length === 0) return [];
+    const keys = entries.map((entry) => entry.key);
+    const sessions = await this.#ports.directory.find(partition, keys);
+    const confirmed: string[] = [];
+    const byGateway = new Map<string, Downlink[]>();
+    for (const [index, entry] of entries.entries()) {
+      const downlink = decodeDownlink(partition, epoch, entry);
+      const session = sessions[index];
+      // A later session is told the whole delta when it subscribes, so what was meant for an older one is done.
+      if (session == null || session.sessionEpoch !== downlink.sessionEpoch) {
+        confirmed.push(entry.id);
+        continue;
+      }
+      const bound = byGateway.get(session.gatewayId) ?? [];
+      byGateway.set(session.gatewayId, bound);
+      bound.push(downlink);
+    }
+    // What a channel does not take stays in the outbox and is dispatched again.
+    await Promise.all(
+      [...byGateway].map(([gatewayId, bound]) =>
+        this.#ports.downlinks.send(
+          gatewayId,
+          bound.map((downlink) => ({ kind: 'downlink', downlink })),
+        ),
+      ),
+    );
+    return confirmed;
+  }
+
+  async #appendDeadLetters(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
+    const confirmed: string[] = [];
+    for (const entry of entries) {
+      const result = await this.#ports.producer.append('telemetry', partition, deadLetterLine(entry, this.#ports.clock.nowMs()));
+      if (result.kind === 'appended') confirmed.push(entry.id);
+    }
+    return confirmed;
+  }
+}
+
+/** The record that failed, as a dead letter of the same device: it keeps the line with its place in the log. */
+function deadLetterLine(entry: OutboxEntry, nowMs: number): string {
+  const { code, detail, lane, offset, line } = decodeDeadLetter(entry);
+  return encodeRecord({
+    ...headerOf(line, nowMs),
+    messageId: '',
+    message: {
+      kind: 'deadLetter',
+      code,
+      detail,
+      topic: `${lane}/${offset}`,
+      payloadBase64: Buffer.from(line).toString('base64'),
+      sender: 'twin-worker',
+    },
+  });
+}
+
+/** A line that cannot even be read belongs to nobody; its dead letter is kept under a name that no device has. */
+function headerOf(line: string, nowMs: number): RecordHeader {
+  try {
+    return decodeRecord(line);
+  } catch {
+    return {
+      tenant: 'default' as TenantId,
+      device: 'unreadable-record' as DeviceId,
+      incarnation: 0 as Incarnation,
+      sessionEpoch: 0 as SessionEpoch,
+      packetId: 0,
+      digest: 0,
+      messageId: '',
+      receivedAtMs: nowMs,
+      traceparent: '',
+    };
+  }
+}

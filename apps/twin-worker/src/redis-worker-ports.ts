@@ -1,0 +1,67 @@
+import {
+  checkInstallation,
+  connectRedis,
+  RedisChangeFeed,
+  RedisDownlinkChannel,
+  RedisEventLog,
+  RedisOperationAnswers,
+  RedisPartitionLeases,
+  RedisSessionDirectory,
+  RedisTwinStore,
+} from '@breakwater/adapter-redis';
+import type { Logger } from '@breakwater/observability';
+import { systemClock, systemRandom } from '@breakwater/twin-runtime';
+
+import type { WorkerSettings } from './read-worker-settings.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+export interface ConnectedPorts {
+  readonly ports: WorkerPorts;
+  close(): void;
+}
+
+/** The worker's ports on Redis. Commits have a connection of their own, so that nothing else stands in their way. */
+export async function connectRedisPorts(settings: WorkerSettings, logger: Logger): Promise<ConnectedPorts> {
+  const commits = await connectRedis(settings.redisUrl, { logger, name: 'worker-commits' });
+  const others = await connectRedis(settings.redisUrl, { logger, name: 'worker' });
+  const close = (): void => {
+    commits.disconnect();
+    others.disconnect();
+  };
+  try {
+    await checkInstallation(others, settings);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const { frameBytesMax, controlLaneBytesMax, telemetryLaneBytesMax } = settings;
+  const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
+  const log = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
+  const answers = new RedisOperationAnswers(others);
+  return {
+    ports: {
+      log,
+      appendLog: new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax }),
+      store: new RedisTwinStore({ redis: commits, ...settings }),
+      leases: new RedisPartitionLeases(others),
+      directory: new RedisSessionDirectory(others),
+      downlinks: new RedisDownlinkChannel({
+        redis: others,
+        noticesMax: settings.downlinkNoticesMax,
+        bytesMax: settings.downlinkBytesMax,
+      }),
+      changes: new RedisChangeFeed({
+        redis: others,
+        entriesKept: settings.changesEntriesKept,
+        bytesKept: settings.changesBytesKept,
+      }),
+      answers,
+      clock: systemClock,
+      random: systemRandom,
+    },
+    close: () => {
+      log.close();
+      close();
+    },
+  };
+}

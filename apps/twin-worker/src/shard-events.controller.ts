@@ -1,0 +1,53 @@
+import type { Logger } from '@breakwater/observability';
+import type { RegionObserver } from '@breakwater/twin-runtime';
+import { Controller, Inject } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
+
+import { ShardEvent } from './shard-events.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+import { WORKER_LOGGER, WORKER_METRICS } from './worker-ports.ts';
+
+type Told<Event extends keyof RegionObserver> = Parameters<RegionObserver[Event]>;
+
+/** Logs and counts what happens to this worker's shards. */
+@Controller()
+export class ShardEventsController {
+  readonly #metrics: WorkerMetrics;
+  readonly #logger: Logger;
+
+  constructor(@Inject(WORKER_METRICS) metrics: WorkerMetrics, @Inject(WORKER_LOGGER) logger: Logger) {
+    this.#metrics = metrics;
+    this.#logger = logger;
+  }
+
+  @EventPattern(ShardEvent.shardStarted)
+  started(@Payload() [partition, ownership]: Told<'shardStarted'>): void {
+    this.#metrics.shardStarted();
+    const { epoch, positions, attempts } = ownership;
+    this.#logger.info({ partition, epoch, positions, attempts }, 'shard started');
+  }
+
+  @EventPattern(ShardEvent.shardEnded)
+  ended(@Payload() [partition, reason, error]: Told<'shardEnded'>): void {
+    this.#metrics.shardEnded(reason);
+    if (reason === 'stopped') this.#logger.error({ partition, reason, err: error }, 'shard stopped: it waits for an operator');
+    else this.#logger.info({ partition, reason, err: error ?? undefined }, 'shard ended here');
+  }
+
+  @EventPattern(ShardEvent.committed)
+  committed(@Payload() [batch]: Told<'committed'>): void {
+    this.#metrics.committed(batch, Date.now());
+  }
+
+  @EventPattern(ShardEvent.deadLettered)
+  deadLettered(@Payload() [partition, lane, code, error]: Told<'deadLettered'>): void {
+    this.#metrics.deadLettered(code);
+    this.#logger.warn({ partition, lane, code, err: error ?? undefined }, 'a record could not be applied and is kept as a dead letter');
+  }
+
+  @EventPattern(ShardEvent.failed)
+  failed(@Payload() [place, error]: Told<'failed'>): void {
+    this.#metrics.failed(place);
+    this.#logger.warn({ place, err: error }, 'it failed and is tried again');
+  }
+}

@@ -1,0 +1,10 @@
+import type { RegionObserver } from '@breakwater/twin-runtime';
+
+/** The patterns under which a worker's handlers hear of its shards. The data is what the observer was told. */
+export const ShardEvent = {
+  shardStarted: 'shard.started',
+  shardEnded: 'shard.ended',
+  committed: 'shard.committed',
+  deadLettered: 'shard.deadLettered',
+  failed: 'shard.failed',
+} as const satisfies Partial<Record<keyof RegionObserver, string>>;

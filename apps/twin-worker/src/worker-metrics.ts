@@ -1,0 +1,69 @@
+import type { Metrics } from '@breakwater/observability';
+import { LANES, type CommittedBatch } from '@breakwater/twin-runtime';
+
+const SECONDS_BUCKETS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60,
+];
+const MS_PER_SECOND = 1000;
+
+/** What a worker counts and times. */
+export class WorkerMetrics {
+  readonly #records;
+  readonly #commits;
+  readonly #batchRecords;
+  readonly #deviceToTwin;
+  readonly #logToTwin;
+  readonly #shards;
+  readonly #shardEnds;
+  readonly #deadLetters;
+  readonly #failures;
+
+  constructor(metrics: Metrics) {
+    this.#records = metrics.counter('twin_records_total', 'Records by lane and outcome', ['lane', 'outcome']);
+    this.#commits = metrics.counter('twin_commits_total', 'Commits of shards');
+    this.#batchRecords = metrics.histogram('twin_batch_records', 'Records of one commit', {
+      buckets: [1, 4, 16, 64, 256, 1024, 4096],
+    });
+    this.#deviceToTwin = metrics.histogram(
+      'device_to_twin_seconds',
+      "From the device's time of a measurement to the commit of its twin; a sample of the records",
+      { buckets: SECONDS_BUCKETS },
+    );
+    this.#logToTwin = metrics.histogram(
+      'log_to_twin_seconds',
+      'From the append of the oldest record of a batch to its commit',
+      { buckets: SECONDS_BUCKETS },
+    );
+    this.#shards = metrics.gauge('twin_shards', 'Shards that this worker owns');
+    this.#shardEnds = metrics.counter('twin_shard_ends_total', 'Shards that ended, by reason', ['reason']);
+    this.#deadLetters = metrics.counter('dead_letters_total', 'Records that could not be applied, by code', ['code']);
+    this.#failures = metrics.counter('worker_failures_total', 'Failures that were tried again, by place', ['place']);
+  }
+
+  committed(batch: CommittedBatch, nowMs: number): void {
+    for (const lane of LANES) {
+      for (const [outcome, count] of Object.entries(batch.counts[lane])) this.#records.inc({ lane, outcome }, count);
+    }
+    this.#commits.inc();
+    this.#batchRecords.observe(batch.records);
+    this.#logToTwin.observe(Math.max(nowMs - batch.oldestAppendedAtMs, 0) / MS_PER_SECOND);
+
+  }
+
+  shardStarted(): void {
+    this.#shards.inc();
+  }
+
+  shardEnded(reason: string): void {
+    this.#shards.dec();
+    this.#shardEnds.inc({ reason });
+  }
+
+  deadLettered(code: string): void {
+    this.#deadLetters.inc({ code });
+  }
+
+  failed(place: string): void {
+    this.#failures.inc({ place });
+  }
+}

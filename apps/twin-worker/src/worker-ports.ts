@@ -1,0 +1,32 @@
+import type {
+  ChangeFeed,
+  Clock,
+  DownlinkChannel,
+  EventLog,
+  OperationAnswers,
+  PartitionLeases,
+  Random,
+  SessionDirectory,
+  TwinStore,
+} from '@breakwater/twin-runtime';
+
+/** What a worker stands on: Redis in production, memory in tests. */
+export interface WorkerPorts {
+  /** The log that shards are read from. */
+  readonly log: EventLog;
+  /** The same log, for what the worker appends itself: nothing waits behind a read. */
+  readonly appendLog: EventLog;
+  readonly store: TwinStore;
+  readonly leases: PartitionLeases;
+  readonly directory: SessionDirectory;
+  readonly downlinks: DownlinkChannel;
+  readonly changes: ChangeFeed;
+  readonly answers: OperationAnswers;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Injection tokens: classes of libraries are never named in a constructor that Nest reads. */
+export const WORKER_PORTS = Symbol('worker ports');
+export const WORKER_METRICS = Symbol('worker metrics');
+export const WORKER_LOGGER = Symbol('worker logger');
