@@ -30,7 +30,6 @@ export interface ConnectRefusal {
 }
 
 const RECEIVE_MAX_DEFAULT = 65_535;
-const CONNECT_TYPE = 0x10;
 
 export function readConnect(
   frame: Buffer,
@@ -66,7 +65,7 @@ export function readConnect(
  */
 function readVersion(frame: Buffer, bodyOffset: number): ProtocolVersion | ConnectRefusal {
   const unknown = { version: null, reasonCode: ReasonCode.malformedPacket, returnCode: null, detail: 'not MQTT' };
-  if (frame[0] !== CONNECT_TYPE || frame.length < bodyOffset + 2) return unknown;
+  if (frame.length < bodyOffset + 2) return unknown;
   const nameBytes = frame.readUInt16BE(bodyOffset);
   const levelOffset = bodyOffset + 2 + nameBytes;
   if (levelOffset >= frame.length) return unknown;

@@ -23,7 +23,9 @@ interface Ending {
 }
 
 const MS_PER_SECOND = 1000;
-const CONNECT = 1;
+/** Packet type 1 with its reserved bits, which are 0. */
+const CONNECT = 0x10;
+const NOT_CONNECT = new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
 const NOBODY_THERE = 'connection lost';
 
 /**
@@ -155,15 +157,29 @@ export class Connection<Identity> {
     if (this.#isPumping) return;
     this.#isPumping = true;
     while (this.#state !== 'closed' && (force || this.#gate.isOpen)) {
-      const frame = this.#framer.next();
-      if (frame === null) {
-        this.#framer.settle();
-        break;
-      }
-      const fault = frame instanceof ProtocolFault ? frame : this.#handleFrame(frame);
-      if (fault !== null) this.#fail(fault);
+      const fault = this.#isStranger() ? NOT_CONNECT : this.#readPacket();
+      if (fault === null) break;
+      if (fault !== 'handled') this.#fail(fault);
     }
     this.#isPumping = false;
+  }
+
+  /** Whoever does not begin with CONNECT need not send the rest of his packet. */
+  #isStranger(): boolean {
+    if (this.#state !== 'awaitingConnect') return false;
+    const first = this.#framer.firstByte;
+    return first !== null && first !== CONNECT;
+  }
+
+  /** Null when the next packet is not complete. */
+  #readPacket(): ProtocolFault | 'handled' | null {
+    const frame = this.#framer.next();
+    if (frame === null) {
+      this.#framer.settle();
+      return null;
+    }
+    if (frame instanceof ProtocolFault) return frame;
+    return this.#handleFrame(frame) ?? 'handled';
   }
 
   #readAgain(): void {
@@ -173,9 +189,6 @@ export class Connection<Identity> {
 
   #handleFrame(frame: Buffer): ProtocolFault | null {
     if (this.#ready !== null) return this.#handleReady(frame, this.#ready);
-    if ((frame[0] as number) >> 4 !== CONNECT) {
-      return new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
-    }
     const answer = readConnect(frame, this.#framer.bodyOffset, this.#context);
     if ('refusal' in answer) this.#refuse(answer.refusal);
     else this.#connect(answer.request);

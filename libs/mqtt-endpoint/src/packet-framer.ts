@@ -29,6 +29,11 @@ export class PacketFramer {
     return this.#end - this.#start;
   }
 
+  /** The first byte of the packet that is not complete yet. */
+  get firstByte(): number | null {
+    return this.#start === this.#end ? null : (this.#buffer[this.#start] as number);
+  }
+
   push(bytes: Uint8Array): void {
     if (this.#start === this.#end) {
       this.#buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
