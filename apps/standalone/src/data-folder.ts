@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { errorCode } from './error-code.ts';
 import { StartRefused } from './start-refused.ts';
 
 /** Raised when the files below DATA_DIR change in a way that an older or newer platform could not read. */
@@ -93,7 +94,7 @@ export function readIfPresent(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
@@ -106,7 +107,7 @@ export function writeAtomically(path: string, content: string): void {
 }
 
 function refusalOf(error: unknown, folder: string): unknown {
-  const code = error instanceof Error && 'code' in error ? (error as NodeJS.ErrnoException).code : undefined;
+  const code = errorCode(error);
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new StartRefused('DISK_FULL', `The disk of DATA_DIR (${folder}) is full`);
   if (code === undefined) return error;

@@ -5,6 +5,8 @@ import type { Part, PartPorts } from './part.ts';
 import { RestartDelay } from './restart-delay.ts';
 import { StartRefused } from './start-refused.ts';
 
+const REASON_LENGTH_MAX = 300;
+
 /** What the keeper needs from around it. */
 export interface KeeperSurroundings {
   readonly report: ConsoleReport;
@@ -84,13 +86,11 @@ export class PartKeeper {
   }
 
   async #refusal(child: PartProcess): Promise<StartRefused> {
-    const stillRunning = await Promise.race([child.exited.then(() => false), Promise.resolve(true)]);
+    const stillRunning = !child.hasExited;
     if (stillRunning) await child.stop(this.#around.stopGraceMs);
     const exit = await child.exited;
     const seconds = Math.round(this.#around.readyTimeoutMs / 1000);
-    const what = stillRunning
-      ? `was not ready after ${seconds} s`
-      : `ended before it was ready (${describeExit(exit)})`;
+    const what = stillRunning ? `was not ready after ${seconds} s` : `ended before it was ready (${exitName(exit)})`;
     const why = [exit.reason, this.#around.explainCrash()]
       .filter((text) => text !== undefined && text !== '')
       .join('; ');
@@ -141,6 +141,9 @@ export class PartKeeper {
 }
 
 function describeExit(exit: PartExit): string {
-  const how = exit.signal === null ? `exit code ${exit.code ?? 'unknown'}` : exit.signal;
-  return exit.reason === '' ? how : `${how}, ${exit.reason.slice(0, 300)}`;
+  return exit.reason === '' ? exitName(exit) : `${exitName(exit)}, ${exit.reason.slice(0, REASON_LENGTH_MAX)}`;
+}
+
+function exitName(exit: PartExit): string {
+  return exit.signal ?? `exit code ${exit.code ?? 'unknown'}`;
 }

@@ -48,6 +48,10 @@ export class PartProcess {
     return this.#child.pid;
   }
 
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
   /** Resolves with the ports when the part serves; with undefined when it ended or took too long instead. */
   async ready(timeoutMs: number): Promise<PartPorts | undefined> {
     const deadline = Promise.withResolvers<undefined>();

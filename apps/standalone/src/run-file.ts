@@ -1,5 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
+import { errorCode } from './error-code.ts';
 import type { PartPorts } from './part.ts';
 import { processIdentity } from './process-identity.ts';
 import { StartRefused } from './start-refused.ts';
@@ -62,7 +63,7 @@ export class RunFile {
     try {
       renameSync(this.#path, aside);
     } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined;
+      if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
     }
     const content = parse(readFileSync(aside, 'utf8'));
@@ -77,7 +78,7 @@ export class RunFile {
     try {
       writeFileSync(this.#path, format({ supervisor: this.#own, parts: [] }), { flag: 'wx', mode: 0o600 });
     } catch (error) {
-      if (isCode(error, 'EEXIST')) throw this.#inUse(undefined);
+      if (errorCode(error) === 'EEXIST') throw this.#inUse(undefined);
       throw error;
     }
   }
@@ -127,8 +128,4 @@ function parse(text: string): RunFileContent | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
