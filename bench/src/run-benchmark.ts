@@ -174,7 +174,7 @@ async function readHistograms(installation: Installation, since?: Histograms): P
 }
 
 async function clickhouseOf(installation: Installation) {
-  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['http'];
+  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
   if (port === undefined) throw new Error('run.json names no port of embedded-clickhouse');
   return createClient({ url: `http://127.0.0.1:${port}`, database: 'breakwater' });
 }

@@ -69,7 +69,7 @@ export async function expectExactlyOnce(
     return ledger.twinLag === 0 && ledger.writerLag === 0;
   });
   const acknowledged = generator.acknowledged();
-  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['http'];
+  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
   const clickhouse = createClient({ url: `http://127.0.0.1:${String(port)}`, database: 'breakwater' });
   const rows = await checkRows(clickhouse, acknowledged);
   await clickhouse.close();

@@ -1,13 +1,25 @@
-import type { DecodedRecord } from '@breakwater/twin-runtime';
-import { PlatformError } from '@breakwater/twin-runtime';
-import { decodeRecord, keyOfRecord, UnknownRecordVersion } from '@breakwater/wire';
+import { PlatformError, type DecodedRecord, type RecordDecoder } from '@breakwater/twin-runtime';
+import { decodeRecord, keyOfRecord, UnknownRecordVersion, type WireRecord } from '@breakwater/wire';
+
+/** One telemetry record in so many is timed from the device to its commit: a histogram needs no more. */
+const TIMED_EVERY = 8;
 
 /** The wire's decoder, in the words of the runtime. */
-export function decodeForRuntime(line: string): DecodedRecord {
-  try {
-    const record = decodeRecord(line);
+export function createDecoder(): RecordDecoder {
+  let untilTimed = TIMED_EVERY;
+  return (line) => {
+    const record = read(line);
     const { incarnation, sessionEpoch, message } = record;
-    return { key: keyOfRecord(record), incarnation, sessionEpoch, message };
+    const decoded: DecodedRecord = { key: keyOfRecord(record), incarnation, sessionEpoch, message };
+    if (message.kind !== 'telemetry' || (untilTimed -= 1) > 0) return decoded;
+    untilTimed = TIMED_EVERY;
+    return { ...decoded, sentAtMs: message.points.at(-1)?.tsMs ?? record.receivedAtMs };
+  };
+}
+
+function read(line: string): WireRecord {
+  try {
+    return decodeRecord(line);
   } catch (error) {
     if (!(error instanceof UnknownRecordVersion)) throw error;
     throw new PlatformError(error.code, error.message, { cause: error });

@@ -7,7 +7,7 @@ import {
   type RegionStatus,
 } from '@breakwater/twin-runtime';
 
-import { decodeForRuntime } from './decode-for-runtime.ts';
+import { createDecoder } from './decode-for-runtime.ts';
 import { OutboxEffects } from './outbox-effects.ts';
 import type { WorkerSettings } from './read-worker-settings.ts';
 import { RecordInput } from './record-input.ts';
@@ -45,7 +45,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       effects: new OutboxEffects({ ...ports, producer }),
       input,
       answers: ports.answers,
-      decode: decodeForRuntime,
+      decode: createDecoder(),
       clock,
       random,
       observer,

@@ -36,7 +36,7 @@ export class ShardEventsController {
 
   @EventPattern(ShardEvent.committed)
   committed(@Payload() [batch]: Told<'committed'>): void {
-    this.#metrics.committed(batch, Date.now());
+    this.#metrics.committed(batch);
   }
 
   @EventPattern(ShardEvent.deadLettered)

@@ -40,15 +40,16 @@ export class WorkerMetrics {
     this.#failures = metrics.counter('worker_failures_total', 'Failures that were tried again, by place', ['place']);
   }
 
-  committed(batch: CommittedBatch, nowMs: number): void {
+  committed(batch: CommittedBatch): void {
+    const nowMs = batch.atMs;
     for (const lane of LANES) {
       for (const [outcome, count] of Object.entries(batch.counts[lane])) this.#records.inc({ lane, outcome }, count);
     }
     this.#commits.inc();
     this.#batchRecords.observe(batch.records);
     this.#logToTwin.observe(Math.max(nowMs - batch.oldestAppendedAtMs, 0) / MS_PER_SECOND);
-
-  }
+    for (const sentAtMs of batch.sentAtMs) this.#deviceToTwin.observe(Math.max(nowMs - sentAtMs, 0) / MS_PER_SECOND);
+}
 
   shardStarted(): void {
     this.#shards.inc();

@@ -15,6 +15,8 @@ export interface CommittedBatch {
   readonly positions: LanePositions;
   /** Append time of the oldest record of the batch, and the region's time now: the age of the batch at its commit. */
   readonly oldestAppendedAtMs: number;
+  /** The sender's times of those records that the decoder chose to be timed. */
+  readonly sentAtMs: readonly number[];
   readonly atMs: number;
 }
 

@@ -6,6 +6,8 @@ export interface DecodedRecord {
   readonly incarnation: Incarnation;
   readonly sessionEpoch: SessionEpoch;
   readonly message: TwinMessage;
+  /** The sender's time (Unix ms) of a record that shall be timed up to its commit; a sample is enough. */
+  readonly sentAtMs?: number;
 }
 
 /** Throws `PlatformError` code `RECORD_VERSION_UNKNOWN` for a version it does not know: that stops the partition loudly. */

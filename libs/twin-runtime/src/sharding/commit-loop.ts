@@ -214,9 +214,10 @@ export class CommitLoop {
       answers.publish(batch.answers).catch((error: unknown) => observer.failed('operation answers', error));
     }
     const { partition, twins, outbox, counts, next } = commit;
-    const { appliedRecords: records, oldestAppendedAtMs, telemetryOnly } = batch;
+    const { appliedRecords: records, oldestAppendedAtMs, sentAtMs, telemetryOnly } = batch;
     const sizes = { records, twins: twins.length, outbox: outbox.length };
-    observer.committed({ partition, ...sizes, counts, positions: next, oldestAppendedAtMs, atMs: clock.nowMs() });
+    const times = { oldestAppendedAtMs, sentAtMs, atMs: clock.nowMs() };
+    observer.committed({ partition, ...sizes, counts, positions: next, ...times });
     if (telemetryOnly.size > 0) observer.telemetryChanged(partition, [...telemetryOnly]);
   }
 

@@ -42,6 +42,7 @@ export class ShardBatch {
   #applied = 0;
   #bytes = 0;
   #oldestAppendedAtMs = Number.MAX_SAFE_INTEGER;
+  readonly #sentAtMs: number[] = [];
 
   constructor(shard: Shard, records: readonly MailboxRecord[], parts: RegionParts, cache: TwinCache) {
     this.shard = shard;
@@ -68,6 +69,10 @@ export class ShardBatch {
 
   get oldestAppendedAtMs(): number {
     return this.#oldestAppendedAtMs;
+  }
+
+  get sentAtMs(): readonly number[] {
+    return this.#sentAtMs;
   }
 
   get answers(): readonly OperationAnswer[] {
@@ -268,6 +273,7 @@ export class ShardBatch {
     this.shard.mailboxes[record.lane].take(1);
     this.#applied++;
     this.#oldestAppendedAtMs = Math.min(this.#oldestAppendedAtMs, record.appendedAtMs);
+    if (record.decoded?.sentAtMs !== undefined) this.#sentAtMs.push(record.decoded.sentAtMs);
   }
 
   #isFull(): boolean {
