@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { ApiModule, type ApiModuleOptions } from './api-module.ts';
+import { GRAPHQL_PATH } from './graphql/graphql-module.ts';
 import { Authenticator, rememberCaller } from './http/authentication.ts';
 import { problemFromError } from './http/problem-from-error.ts';
 import { ProblemFilter, sendProblem } from './http/problem-filter.ts';
@@ -16,9 +17,16 @@ import { serveReference } from './reference-page.ts';
 const PATH_PARAMETER_LENGTH_MAX = 1_024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Nest sets its error handler after GraphQL's plugin has made Fastify settle what its routes use, so ours is there first. */
+class ProblemAdapter extends FastifyAdapter {
+  override setErrorHandler() {
+    return this.getInstance();
+  }
+}
+
 /** The whole API, ready to listen or to be asked by `inject`. */
 export async function createApiApplication(options: ApiModuleOptions): Promise<NestFastifyApplication> {
-  const adapter = new FastifyAdapter({
+  const adapter = new ProblemAdapter({
     bodyLimit: options.options.bodyBytesMax,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
@@ -30,16 +38,20 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
       }),
     clientErrorHandler: refuseBrokenRequest,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.register(options), adapter, {
+  const authenticator = new Authenticator(options.ports.registry, options.options.adminApiKey);
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.register({ ...options, authenticator }), adapter, {
     bodyParser: false,
     logger: false,
     abortOnError: false,
     forceCloseConnections: true,
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.setErrorHandler((error, request, reply) =>
+    sendProblem(request, reply, { problem: problemFromError(error), logger: options.logger }),
+  );
   acceptJsonBodies(fastify);
   measureRequests(fastify, options.metrics);
-  authenticateRequests(fastify, new Authenticator(options.ports.registry, options.options.adminApiKey));
+  authenticateRequests(fastify, authenticator);
   app.useGlobalPipes(new SchemaPipe());
   app.useGlobalFilters(new ProblemFilter(options.logger));
   serveReference(app);
@@ -54,7 +66,10 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
 function authenticateRequests(fastify: FastifyInstance, authenticator: Authenticator): void {
   fastify.addHook('onRequest', async (request) => {
     const route = request.routeOptions.url ?? '';
-    if (!route.startsWith('/api/v1/')) return;
+    // A WebSocket brings its key in its first message and is answered nothing before that. Whoever only claims to be one
+    // comes no further than the GraphQL context, which wants a caller too.
+    const isGraphql = route === GRAPHQL_PATH && request.headers.upgrade === undefined;
+    if (!isGraphql && !route.startsWith('/api/v1/')) return;
     rememberCaller(request, await authenticator.authenticate(request.headers.authorization));
   });
 }

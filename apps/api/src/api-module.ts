@@ -11,6 +11,11 @@ import { TelemetryController } from './controllers/telemetry-controller.ts';
 import { TenantController } from './controllers/tenant-controller.ts';
 import { TwinController } from './controllers/twin-controller.ts';
 import { TwinEventsController } from './controllers/twin-events-controller.ts';
+import { DeviceResolver } from './graphql/device-resolver.ts';
+import { graphqlModule } from './graphql/graphql-module.ts';
+import { JsonScalar } from './graphql/json-scalar.ts';
+import { TwinResolver } from './graphql/twin-resolver.ts';
+import type { Authenticator } from './http/authentication.ts';
 import { ChangeHub } from './live/change-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
 import { ControlLag } from './services/control-lag.ts';
@@ -33,12 +38,23 @@ export interface ApiModuleOptions {
   readonly logger: Logger;
 }
 
+interface ModuleParts extends ApiModuleOptions {
+  readonly authenticator: Authenticator;
+}
+
 /** The services of the API over whatever ports it is given; REST and GraphQL stand on the same ones. */
 @Module({})
 export class ApiModule {
-  static register(options: ApiModuleOptions): DynamicModule {
+  static register(options: ModuleParts): DynamicModule {
     return {
       module: ApiModule,
+      imports: [
+        graphqlModule({
+          authenticator: options.authenticator,
+          logger: options.logger,
+          depthMax: options.options.graphqlDepthMax,
+        }),
+      ],
       controllers: [
         HealthController,
         TenantController,
@@ -54,7 +70,9 @@ export class ApiModule {
         ChangeHub,
         ControlLag,
         ControlWriter,
+        DeviceResolver,
         DeviceService,
+        JsonScalar,
         LedgerService,
         OperationService,
         OperationWaits,
@@ -63,6 +81,7 @@ export class ApiModule {
         TelemetryService,
         TenantService,
         TwinReader,
+        TwinResolver,
         TwinStreams,
         TwinWriter,
       ],

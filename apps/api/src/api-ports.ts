@@ -49,4 +49,5 @@ export interface ApiOptions {
   readonly streamsMax: number;
   readonly streamQueueMax: number;
   readonly heartbeatMs: number;
+  readonly graphqlDepthMax: number;
 }

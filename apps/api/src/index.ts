@@ -1,1 +1,3 @@
-export {};
+export { createApiApplication } from './api-application.ts';
+export type { ApiModuleOptions } from './api-module.ts';
+export type { ApiOptions, ApiPorts } from './api-ports.ts';

@@ -59,6 +59,7 @@ export class MemoryPlatform {
       streamsMax: 10,
       streamQueueMax: 100,
       heartbeatMs: 15_000,
+      graphqlDepthMax: 8,
       ...rest,
     };
     this.changes = new MemoryChangeFeed(systemClock, entriesKept === undefined ? {} : { entriesKept });

@@ -8,3 +8,4 @@ export { eventLogSettings } from './settings/event-log-settings.ts';
 export { gatewaySettings } from './settings/gateway-settings.ts';
 export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
+export { apiSettings } from './settings/api-settings.ts';

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Headers, Param, Patch, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiTags } from '@nestjs/swagger';
+import { ApiConsumes, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { JsonObject } from '@breakwater/twin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -8,7 +8,6 @@ import { CurrentCaller, type Caller } from '../http/authentication.ts';
 import { entityTag, matchesIfNoneMatch, parseIfMatch } from '../http/entity-tag.ts';
 import { Problem } from '../http/problem.ts';
 import { traceOf } from '../http/trace.ts';
-import { openApiSchema } from '../open-api-schema.ts';
 import { isOperationKey } from '../operation-id.ts';
 import { devicePath } from '../schemas/device-schemas.ts';
 import { operation, operationPath, twin, twinPatchBody } from '../schemas/twin-schemas.ts';
@@ -18,7 +17,6 @@ import { TwinWriter } from '../services/twin-writer.ts';
 import { describeOperation } from './api-operation.ts';
 
 type DevicePath = z.output<typeof devicePath>;
-const patchSchema = openApiSchema(twinPatchBody);
 
 @ApiTags('Twins')
 @Controller('api/v1')
@@ -52,10 +50,7 @@ export class TwinController {
   @Patch('devices/:id/twin')
   @ApiHeader({ name: 'If-Match', required: false, description: 'Apply only to one of these versions; `*`: to any.' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'A repeat under the same key gets the first outcome.' })
-  @ApiBody({
-    required: true,
-    content: { 'application/merge-patch+json': { schema: patchSchema }, 'application/json': { schema: patchSchema } },
-  } as never)
+  @ApiConsumes('application/merge-patch+json', 'application/json')
   @describeOperation({
     summary: 'Change desired state and tags',
     description: 'A JSON Merge Patch. Answers after the twin applied it.',

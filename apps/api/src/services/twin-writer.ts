@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { DeviceId, JsonObject, OperationOutcome } from '@breakwater/twin';
+import { jsonProblem, TWIN_LIMITS, type DeviceId, type JsonObject, type OperationOutcome } from '@breakwater/twin';
 import type { Clock, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
 import { ERROR_CODES, type ErrorCode } from '@breakwater/wire';
 import { v7 as uuidv7 } from 'uuid';
@@ -47,6 +47,7 @@ export class TwinWriter {
 
   /** The twin after the patch. @throws Problem when it was refused, or when its twin did not answer in time */
   async patch(caller: Caller, deviceId: DeviceId, patch: TwinPatch, options: PatchOptions): Promise<TwinView> {
+    assertWritable(patch);
     const deadlineMs = this.clock.nowMs() + this.options.writeTimeoutMs;
     const device = await this.reader.device(caller.tenant, deviceId);
     const key = options.idempotencyKey ?? uuidv7();
@@ -129,6 +130,15 @@ export class TwinWriter {
     if (outcome.kind === 'applied') return twin;
     const code = KNOWN_CODES.has(outcome.code) ? (outcome.code as ErrorCode) : 'PATCH_INVALID';
     throw new Problem(code, outcome.detail, { headers: { etag: entityTag(outcome.version) } });
+  }
+}
+
+/** The twin would refuse it too. Checked here because JSON that is deep enough cannot even be written to the log. */
+function assertWritable(patch: TwinPatch): void {
+  for (const section of [patch.desired, patch.tags]) {
+    const problem = section === undefined ? null : jsonProblem(section, TWIN_LIMITS.depthMax);
+    if (problem === 'tooDeep') throw new Problem('JSON_TOO_DEEP', `a twin has ${TWIN_LIMITS.depthMax} levels at most`);
+    if (problem === 'notJson') throw new Problem('PATCH_INVALID', 'a number is beyond the range of a double');
   }
 }
 

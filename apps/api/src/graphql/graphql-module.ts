@@ -1,0 +1,83 @@
+import { GraphQLModule } from '@nestjs/graphql';
+import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
+import type { DynamicModule } from '@nestjs/common';
+import type { Logger } from '@breakwater/observability';
+import type { FastifyRequest } from 'fastify';
+import { GraphQLError, type ExecutionResult } from 'graphql';
+
+import { callerOf, type Authenticator } from '../http/authentication.ts';
+import { problemFromError } from '../http/problem-from-error.ts';
+import { newTrace, traceOf } from '../http/trace.ts';
+import type { GraphqlContext } from './request-context.ts';
+import { SCHEMA_TEXT } from './schema-text.ts';
+
+export const GRAPHQL_PATH = '/graphql';
+
+export interface GraphqlOptions {
+  readonly authenticator: Authenticator;
+  readonly logger: Logger;
+  readonly depthMax: number;
+}
+
+/** GraphQL over HTTP and over WebSocket (`graphql-transport-ws`). Nobody gets as far as the schema without a key. */
+export function graphqlModule(options: GraphqlOptions): DynamicModule {
+  const config: MercuriusDriverConfig = {
+    driver: MercuriusDriver,
+    path: GRAPHQL_PATH,
+    typeDefs: SCHEMA_TEXT,
+    graphiql: false,
+    // A batch would multiply every other limit.
+    allowBatchedQueries: false,
+    queryDepth: options.depthMax,
+    context: (request: FastifyRequest): GraphqlContext => ({ caller: callerOf(request), trace: traceOf(request) }),
+    subscription: {
+      wsDefaultSubprotocol: 'graphql-transport-ws',
+      onConnect: (message: { payload?: unknown }) => connect(message.payload, options),
+    },
+    errorFormatter: (result) => ({ statusCode: statusOf(result), response: formatErrors(result, options.logger) }),
+  } as MercuriusDriverConfig;
+  return GraphQLModule.forRoot<MercuriusDriverConfig>(config);
+}
+
+/** The key comes in the payload of the connection init, because a browser cannot set headers on a WebSocket. */
+async function connect(payload: unknown, options: GraphqlOptions): Promise<GraphqlContext | false> {
+  const { authorization, Authorization } = (payload ?? {}) as Record<string, unknown>;
+  const header = authorization ?? Authorization;
+  try {
+    const caller = await options.authenticator.authenticate(typeof header === 'string' ? header : undefined);
+    return { caller, trace: newTrace() };
+  } catch (error) {
+    if (problemFromError(error).code !== 'UNAUTHENTICATED') options.logger.warn({ err: error }, 'no GraphQL connection');
+    return false;
+  }
+}
+
+/** A query that was never run is the request's fault; once it ran, its errors stand in the answer (GraphQL over HTTP). */
+function statusOf(result: ExecutionResult): number {
+  if (result.data !== undefined && result.data !== null) return 200;
+  const status = result.errors?.map(({ originalError }) => statusCodeOf(originalError)).find((code) => code !== null);
+  return status ?? 200;
+}
+
+function statusCodeOf(error: unknown): number | null {
+  return error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : null;
+}
+
+function formatErrors(result: ExecutionResult, logger: Logger): ExecutionResult {
+  if (result.errors === undefined) return result;
+  return { ...result, data: result.data ?? null, errors: result.errors.map((error) => formatError(error, logger)) };
+}
+
+/** Our own problems keep their code; what the query itself is to blame for is GraphQL's to say; the rest says nothing. */
+function formatError(error: GraphQLError, logger: Logger): GraphQLError {
+  const { originalError } = error;
+  const isOfQuery = originalError === undefined || originalError === null || 'statusCode' in originalError;
+  const place = {
+    ...(error.nodes === undefined ? {} : { nodes: error.nodes }),
+    ...(error.path === undefined ? {} : { path: error.path }),
+  };
+  if (isOfQuery) return new GraphQLError(error.message, { ...place, extensions: { code: 'REQUEST_INVALID' } });
+  const problem = problemFromError(originalError);
+  if (problem.status >= 500) logger.warn({ err: problem.cause ?? problem, code: problem.code }, 'a GraphQL field failed');
+  return new GraphQLError(problem.message, { ...place, extensions: { ...problem.members, code: problem.code } });
+}

@@ -1,0 +1,188 @@
+/** The GraphQL schema. Times are Unix ms as Float: an Int has 32 bits. */
+export const SCHEMA_TEXT = `
+"Any JSON value."
+scalar JSON
+
+interface Node {
+  id: ID!
+}
+
+type PageInfo {
+  hasNextPage: Boolean!
+  hasPreviousPage: Boolean!
+  startCursor: String
+  endCursor: String
+}
+
+type Device implements Node {
+  "Opaque and unique over all types; \`deviceId\` is the device's own."
+  id: ID!
+  deviceId: String!
+  createdAt: Float!
+  incarnation: Int!
+  twin: Twin!
+  telemetry(
+    keys: [String!]
+    from: Float
+    to: Float
+    "Width of a bucket in ms; raw values without it."
+    step: Float
+    agg: Aggregation
+    limit: Int = 50
+    cursor: String
+  ): TelemetryPage!
+}
+
+type DeviceEdge {
+  node: Device!
+  cursor: String!
+}
+
+type DeviceConnection {
+  edges: [DeviceEdge!]!
+  nodes: [Device!]!
+  pageInfo: PageInfo!
+}
+
+
+type Twin {
+  deviceId: String!
+  "Counts changes of desired and tags."
+  version: Int!
+  desired: JSON!
+  reported: JSON!
+  "What of desired the device has not reported."
+  delta: JSON!
+  tags: JSON!
+  "The newest value of each key."
+  telemetry: JSON!
+  presence: JSON!
+}
+
+enum Aggregation {
+  avg
+  min
+  max
+  sum
+  count
+  last
+}
+
+type TelemetryItem {
+  ts: Float!
+  key: String!
+  value: JSON
+}
+
+type TelemetryPage {
+  items: [TelemetryItem!]!
+  nextCursor: String
+}
+
+"Why something was not done. \`code\` is the contract."
+interface Refusal {
+  code: String!
+  message: String!
+}
+
+"The twin has none of the wanted versions."
+type VersionConflict implements Refusal {
+  code: String!
+  message: String!
+}
+
+"The patch cannot be applied to this twin."
+type PatchRefused implements Refusal {
+  code: String!
+  message: String!
+}
+
+"There is no such device in this tenant."
+type DeviceNotFound implements Refusal {
+  code: String!
+  message: String!
+}
+
+"Durable, and applied later."
+type WritePending implements Refusal {
+  code: String!
+  message: String!
+  operationId: ID!
+}
+
+"The twin is served too far behind, or a store is away. Nothing is known to be written."
+type TryAgainLater implements Refusal {
+  code: String!
+  message: String!
+}
+
+union UpdateDesiredError = VersionConflict | PatchRefused | DeviceNotFound | WritePending | TryAgainLater
+
+input UpdateDesiredInput {
+  clientMutationId: String
+  deviceId: String!
+  "JSON Merge Patch (RFC 7396)."
+  desired: JSON
+  "JSON Merge Patch."
+  tags: JSON
+  "Apply only if the twin has this version."
+  expectedVersion: Int
+  "A repeat under the same key gets the first outcome."
+  idempotencyKey: String
+}
+
+type UpdateDesiredPayload {
+  clientMutationId: String
+  "Null when there is an error."
+  twin: Twin
+  error: UpdateDesiredError
+}
+
+input CreateDeviceInput {
+  clientMutationId: String
+  "A UUID when left out."
+  deviceId: String
+}
+
+type DeviceExists implements Refusal {
+  code: String!
+  message: String!
+}
+
+union CreateDeviceError = DeviceExists | TryAgainLater
+
+type CreateDevicePayload {
+  clientMutationId: String
+  device: Device
+  "What the device connects with. Shown this once."
+  token: String
+  error: CreateDeviceError
+}
+
+type TwinChange {
+  deviceId: String!
+  twin: Twin!
+  "Changes before this one were missed: a slow client, or a feed that no longer has them."
+  gap: Boolean!
+  "Resumes after this change."
+  cursor: String!
+}
+
+type Query {
+  node(id: ID!): Node
+  device(id: String!): Device
+  "In order of id."
+  devices(first: Int = 50, after: String): DeviceConnection!
+  twin(deviceId: String!): Twin
+}
+
+type Mutation {
+  createDevice(input: CreateDeviceInput!): CreateDevicePayload!
+  updateDesired(input: UpdateDesiredInput!): UpdateDesiredPayload!
+}
+
+type Subscription {
+  "Every change of the twin; \`after\` resumes behind a cursor."
+  twinChanged(deviceId: String!, after: String): TwinChange!
+}
+`;

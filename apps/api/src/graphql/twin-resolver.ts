@@ -1,0 +1,113 @@
+import { Args, Context, Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
+import type { JsonObject } from '@breakwater/twin';
+
+import { isOperationKey } from '../operation-id.ts';
+import { TwinStreams, type TwinNotice } from '../live/twin-stream.ts';
+import { TwinReader } from '../services/twin-reader.ts';
+import { TwinWriter } from '../services/twin-writer.ts';
+import { orNull } from './device-resolver.ts';
+import { deviceIdArgument, invalid, patchArgument } from './graphql-arguments.ts';
+import { refusalOf, type Refusal } from './refusal.ts';
+import type { GraphqlContext } from './request-context.ts';
+import { twinNode } from './twin-node.ts';
+
+interface UpdateDesiredInput {
+  readonly clientMutationId?: string | null;
+  readonly deviceId: string;
+  readonly desired?: unknown;
+  readonly tags?: unknown;
+  readonly expectedVersion?: number | null;
+  readonly idempotencyKey?: string | null;
+}
+
+interface UpdateDesiredPayload {
+  readonly clientMutationId: string | null;
+  readonly twin?: JsonObject;
+  readonly error?: Refusal;
+}
+
+@Resolver('Twin')
+export class TwinResolver {
+  constructor(
+    private readonly reader: TwinReader,
+    private readonly writer: TwinWriter,
+    private readonly streams: TwinStreams,
+  ) {}
+
+  @Query('twin')
+  twin(@Args('deviceId') id: string, @Context() { caller }: GraphqlContext): Promise<JsonObject | null> {
+    return orNull(async () => twinNode((await this.reader.twin(caller.tenant, deviceIdArgument(id))).document));
+  }
+
+  @Mutation('updateDesired')
+  async updateDesired(
+    @Args('input') input: UpdateDesiredInput,
+    @Context() { caller, trace }: GraphqlContext,
+  ): Promise<UpdateDesiredPayload> {
+    const clientMutationId = input.clientMutationId ?? null;
+    const deviceId = deviceIdArgument(input.deviceId);
+    const patch = { desired: patchArgument('desired', input.desired), tags: patchArgument('tags', input.tags) };
+    if (patch.desired === undefined && patch.tags === undefined) throw invalid('one of desired and tags is needed');
+    const idempotencyKey = input.idempotencyKey ?? null;
+    if (idempotencyKey !== null && !isOperationKey(idempotencyKey)) {
+      throw invalid('idempotencyKey takes 1 to 128 visible ASCII characters');
+    }
+    const expected = input.expectedVersion ?? null;
+    try {
+      const { document } = await this.writer.patch(caller, deviceId, patch, {
+        ifMatch: expected === null ? null : { kind: 'versions', versions: [expected] },
+        idempotencyKey,
+        traceparent: trace.traceparent,
+      });
+      return { clientMutationId, twin: twinNode(document) };
+    } catch (error) {
+      return { clientMutationId, error: refusalOf(error) };
+    }
+  }
+
+  @Subscription('twinChanged')
+  async twinChanged(
+    @Args('deviceId') id: string,
+    @Args('after') after: string | null | undefined,
+    @Context() { caller }: GraphqlContext,
+  ): Promise<AsyncIterableIterator<object>> {
+    const request = { tenant: caller.tenant, device: deviceIdArgument(id), after: after ?? null };
+    const stream = await this.streams.open(request);
+    return new ChangeIterator(stream.notices, stream.close);
+  }
+}
+
+/**
+ * A generator that waits for its next change ignores `return` until one comes. Closing the stream first ends the wait, so
+ * that a client that leaves frees its place at once.
+ */
+class ChangeIterator implements AsyncIterableIterator<object> {
+  readonly #notices: AsyncGenerator<TwinNotice, void, undefined>;
+  readonly #close: () => void;
+
+  constructor(notices: AsyncGenerator<TwinNotice, void, undefined>, close: () => void) {
+    this.#notices = notices;
+    this.#close = close;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<object>> {
+    const step = await this.#notices.next();
+    return step.done === true ? { done: true, value: undefined } : { done: false, value: { twinChanged: changeOf(step.value) } };
+  }
+
+  async return(): Promise<IteratorResult<object>> {
+    this.#close();
+    await this.#notices.return();
+    return { done: true, value: undefined };
+  }
+}
+
+function changeOf(notice: TwinNotice): object {
+  const isGap = notice.kind === 'gap';
+  const document = isGap ? notice.document : (JSON.parse(notice.entry.change.document) as JsonObject);
+  return { deviceId: document['id'], twin: twinNode(document), gap: isGap, cursor: notice.cursor };
+}

@@ -1,0 +1,90 @@
+import {
+  checkInstallation,
+  connectRedis,
+  RedisChangeFeed,
+  RedisDeviceRegistry,
+  RedisDownlinkChannel,
+  RedisEventLog,
+  RedisOperationAnswers,
+  RedisSessionDirectory,
+  RedisTwinStore,
+} from '@breakwater/adapter-redis';
+import {
+  apiSettings,
+  eventLogSettings,
+  platformSettings,
+  readSettings,
+  redisSettings,
+  SettingsInvalid,
+  type SettingsOf,
+} from '@breakwater/config';
+import { Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
+import { systemClock } from '@breakwater/twin-runtime';
+
+import { createApiApplication } from './api-application.ts';
+import type { ApiPorts } from './api-ports.ts';
+import { connectTelemetry } from './clickhouse-ports.ts';
+
+const settingGroup = { ...platformSettings, ...eventLogSettings, ...redisSettings, ...apiSettings };
+type Settings = SettingsOf<typeof settingGroup>;
+type Redis = Awaited<ReturnType<typeof connectRedis>>;
+
+/** Connects what the settings name, serves HTTP, and answers how to stop. */
+export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<RunningProcess> {
+  const settings = readSettings(settingGroup, env);
+  if (settings.adminApiKey === '') throw new SettingsInvalid('ADMIN_API_KEY is needed: any text of 16 characters or more');
+  const redis = await connectRedis(settings.redisUrl, { logger, name: 'api' });
+  const { ports, close } = connectPorts(settings, redis);
+  try {
+    await checkInstallation(redis, { partitionCount: settings.partitionCount });
+    const app = await createApiApplication({ ports, options: settings, metrics: new Metrics('api'), logger });
+    await app.listen(settings.httpPort, settings.bindHost);
+    const stop = async (): Promise<void> => {
+      await app.close();
+      await close();
+    };
+    return { ports: { http: settings.httpPort }, stop };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; close: () => Promise<void> } {
+  const { frameBytesMax, commitTwinsMax, commitBytesMax } = settings;
+  const laneBytesMax = { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax };
+  const log = new RedisEventLog({ redis, laneBytesMax, frameBytesMax });
+  const answers = new RedisOperationAnswers(redis);
+  const changes = new RedisChangeFeed({
+    redis,
+    entriesKept: settings.changesEntriesKept,
+    bytesKept: settings.changesBytesKept,
+  });
+  const downlinks = new RedisDownlinkChannel({
+    redis,
+    noticesMax: settings.downlinkNoticesMax,
+    bytesMax: settings.downlinkBytesMax,
+  });
+  const telemetry = connectTelemetry(settings);
+  const ports: ApiPorts = {
+    clock: systemClock,
+    registry: new RedisDeviceRegistry(redis),
+    log,
+    twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
+    sessions: new RedisSessionDirectory(redis),
+    downlinks,
+    changes,
+    answers,
+    telemetry: telemetry.reader,
+    writerLedger: telemetry.writerLedger,
+  };
+  const close = async (): Promise<void> => {
+    answers.close();
+    changes.close();
+    log.close();
+    downlinks.close();
+    redis.disconnect();
+    await telemetry.close();
+  };
+  return { ports, close };
+}
