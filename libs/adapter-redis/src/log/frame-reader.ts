@@ -4,7 +4,7 @@ import type { LogFrame, ReadBatch, ReadLimits, ReadRequest } from '@breakwater/t
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
-import { valuesOf } from '../redis-script.ts';
+import { pipelined } from '../redis-script.ts';
 
 /** Offsets that are known to have been in the log, or to be its end, when the positions were last compared. */
 interface KnownRange {
@@ -48,7 +48,26 @@ export class FrameReader {
       ...byKey.keys(),
       ...requests.map(({ from }) => (from === 0 ? '0-0' : `${from - 1}-1`)),
     ])) as readonly StreamReply[] | null;
-    return (reply ?? []).map(([key, entries]) => this.#batchOf(byKey.get(key.toString())!, entries));
+    const batches = (reply ?? []).map(([key, entries]) => {
+      const name = key.toString();
+      const request = byKey.get(name)!;
+      byKey.delete(name);
+      return this.#batchOf(request, entries);
+    });
+    await this.#missTrimmed(byKey);
+    return batches;
+  }
+
+  /** Where there was something and now nothing is read, it was trimmed: comparing again says so. */
+  async #missTrimmed(unanswered: ReadonlyMap<string, ReadRequest>): Promise<void> {
+    const missed: ReadRequest[] = [];
+    for (const [name, request] of unanswered) {
+      const range = this.#known.get(name);
+      if (range === undefined || request.from >= range.high) continue;
+      this.#known.delete(name);
+      missed.push(request);
+    }
+    if (missed.length > 0) await this.#comparePositions(missed);
   }
 
   #batchOf(request: ReadRequest, entries: StreamReply[1]): ReadBatch {
@@ -77,7 +96,7 @@ export class FrameReader {
     if (unknown.length === 0) return;
     const pipeline = this.#connection.pipeline().get(redisKeys.logId);
     for (const { lane, partition } of unknown) pipeline.hmget(redisKeys.lane(lane, partition), 'first', 'end');
-    const [logId, ...bounds] = await valuesOf(pipeline);
+    const [logId, ...bounds] = await pipelined(pipeline);
     this.#compareLog(logId as LogId | null);
     for (const [index, request] of unknown.entries()) {
       const [first, end] = (bounds[index] as (string | null)[]).map((text) => Number(text ?? 0));

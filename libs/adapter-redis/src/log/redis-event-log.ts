@@ -17,7 +17,7 @@ import type { Redis } from 'ioredis';
 
 import { blockingConnection } from '../connect-redis.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { repliesOf, valuesOf, type PipelineReply } from '../redis-script.ts';
+import { valuesOf, type Reply, type ScriptCall } from '../redis-script.ts';
 import { appendScript } from '../scripts/append-script.ts';
 import { fenceProducerScript } from '../scripts/fence-producer-script.ts';
 import { trimScript } from '../scripts/trim-script.ts';
@@ -77,27 +77,16 @@ export class RedisEventLog implements EventLog {
     const { redis, laneBytesMax, frameBytesMax } = this.#options;
     const results: AppendResult[] = [];
     const sent: number[] = [];
-    const calls = appendScript.pipeline(redis);
+    const calls: ScriptCall[] = [];
     for (const [index, request] of requests.entries()) {
-      const { lane, partition, producerId, seq, body, recordCount } = request;
-      assert(Number.isSafeInteger(seq) && seq > 0, 'a producer counts its appends from 1');
-      assert(Number.isSafeInteger(recordCount) && recordCount > 0, 'a frame holds at least one record');
-      if (Buffer.byteLength(body) > frameBytesMax) {
+      if (Buffer.byteLength(request.body) > frameBytesMax) {
         results[index] = { kind: 'refused', code: 'FRAME_TOO_LARGE' };
         continue;
       }
       sent.push(index);
-      appendScript.queue(
-        calls,
-        [
-          redisKeys.lane(lane, partition),
-          redisKeys.frames(lane, partition),
-          redisKeys.producer(lane, partition, producerId),
-        ],
-        [seq, recordCount, body, laneBytesMax[lane], FRAME_OVERHEAD_BYTES, REMEMBERED_SEQS, PRODUCER_LIFE_MS],
-      );
+      calls.push(appendCall(request, laneBytesMax[request.lane]));
     }
-    const replies = sent.length === 0 ? [] : await repliesOf(calls.pipeline);
+    const replies = await appendScript.runAll(redis, calls);
     for (const [place, index] of sent.entries()) results[index] = resultOf(replies[place]!);
     return results;
   }
@@ -124,13 +113,11 @@ export class RedisEventLog implements EventLog {
   }
 
   async fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {
-    if (partitions.length === 0) return;
-    const calls = fenceProducerScript.pipeline(this.#options.redis);
-    for (const partition of partitions) {
-      const keys = LANES.map((lane) => redisKeys.producer(lane, partition, producerId));
-      fenceProducerScript.queue(calls, keys, [PRODUCER_LIFE_MS]);
-    }
-    await valuesOf(calls.pipeline);
+    const calls = partitions.map((partition) => ({
+      keys: LANES.map((lane) => redisKeys.producer(lane, partition, producerId)),
+      args: [PRODUCER_LIFE_MS],
+    }));
+    valuesOf(await fenceProducerScript.runAll(this.#options.redis, calls));
   }
 
   /** Ends this instance's reading connection; the connection that it was given stays open. */
@@ -153,11 +140,24 @@ function newLogId(): LogId {
   return randomBytes(12).toString('hex') as LogId;
 }
 
+function appendCall({ lane, partition, producerId, seq, body, recordCount }: AppendRequest, bytesMax: number): ScriptCall {
+  assert(Number.isSafeInteger(seq) && seq > 0, 'a producer counts its appends from 1');
+  assert(Number.isSafeInteger(recordCount) && recordCount > 0, 'a frame holds at least one record');
+  return {
+    keys: [
+      redisKeys.lane(lane, partition),
+      redisKeys.frames(lane, partition),
+      redisKeys.producer(lane, partition, producerId),
+    ],
+    args: [seq, recordCount, body, bytesMax, FRAME_OVERHEAD_BYTES, REMEMBERED_SEQS, PRODUCER_LIFE_MS],
+  };
+}
+
 /**
  * A Redis whose memory is used up refuses the script before it runs, so that is a definite refusal. Every other error
  * leaves the outcome open, or is a fault of ours: the whole call is rejected, and repeating it is safe.
  */
-function resultOf([error, value]: PipelineReply): AppendResult {
+function resultOf([error, value]: Reply): AppendResult {
   if (error !== null) {
     if (error.message.startsWith('OOM')) return { kind: 'refused', code: 'LANE_FULL' };
     throw error;

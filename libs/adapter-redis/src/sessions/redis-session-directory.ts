@@ -65,10 +65,8 @@ export class RedisSessionDirectory implements SessionDirectory {
   }
 
   async liveGateways(gatewayIds: readonly string[]): Promise<ReadonlySet<string>> {
-    if (gatewayIds.length === 0) return new Set();
-    const calls = gatewayLivesScript.pipeline(this.#redis);
-    for (const gatewayId of gatewayIds) gatewayLivesScript.queue(calls, gatewayKeys(gatewayId), []);
-    const lives = await valuesOf(calls.pipeline);
+    const calls = gatewayIds.map((gatewayId) => ({ keys: gatewayKeys(gatewayId), args: [] }));
+    const lives = valuesOf(await gatewayLivesScript.runAll(this.#redis, calls));
     return new Set(gatewayIds.filter((_, index) => lives[index] === 1));
   }
 }

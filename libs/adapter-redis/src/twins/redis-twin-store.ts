@@ -15,7 +15,7 @@ import type {
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
-import { valuesOf } from '../redis-script.ts';
+import { pipelined, valuesOf, type ScriptCall } from '../redis-script.ts';
 import { commitScript } from '../scripts/commit-script.ts';
 import { dueTimersScript } from '../scripts/due-timers-script.ts';
 import { confirmOutboxScript, readOutboxScript } from '../scripts/outbox-scripts.ts';
@@ -65,7 +65,7 @@ export class RedisTwinStore implements TwinStore {
     if (keys.length === 0) return [];
     const pipeline = this.#redis.pipeline();
     for (const key of keys) pipeline.hmget(redisKeys.twin(partition, key), 'r', 's');
-    const values = (await valuesOf(pipeline)) as [string | null, string | null][];
+    const values = (await pipelined(pipeline)) as [string | null, string | null][];
     return values.map(([revision, state], index) => ({ key: keys[index]!, revision: Number(revision ?? 0), state }));
   }
 
@@ -77,7 +77,7 @@ export class RedisTwinStore implements TwinStore {
   async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {
     const results: CommitResult[] = [];
     const sent: number[] = [];
-    const calls = commitScript.pipeline(this.#redis);
+    const calls: ScriptCall[] = [];
     for (const [index, commit] of commits.entries()) {
       const { keys, args, bytes } = commitArguments(commit);
       if (commit.twins.length > this.#twinsMax || bytes > this.#bytesMax) {
@@ -85,14 +85,12 @@ export class RedisTwinStore implements TwinStore {
         continue;
       }
       sent.push(index);
-      commitScript.queue(calls, keys, args);
+      calls.push({ keys, args });
     }
-    if (sent.length > 0) {
-      const replies = (await valuesOf(calls.pipeline)) as ('committed' | RefusalCode)[];
-      for (const [place, index] of sent.entries()) {
-        const code = replies[place]!;
-        results[index] = code === 'committed' ? { kind: 'committed' } : { kind: 'refused', code };
-      }
+    const codes = valuesOf(await commitScript.runAll(this.#redis, calls)) as ('committed' | RefusalCode)[];
+    for (const [place, index] of sent.entries()) {
+      const code = codes[place]!;
+      results[index] = code === 'committed' ? { kind: 'committed' } : { kind: 'refused', code };
     }
     return results;
   }
