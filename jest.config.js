@@ -24,7 +24,7 @@ export default {
     project('unit', ['<rootDir>/{libs,apps,bench,tools}/**/src/**/*.test.ts', '<rootDir>/tools/test/**/*.test.ts']),
     project('contract', ['<rootDir>/libs/*/test/**/*.contract.ts']),
     project('simulation', ['<rootDir>/test/simulation/**/*.sim.ts']),
-    project('integration', ['<rootDir>/{libs,apps,test}/**/*.int.ts']),
+    project('integration', ['<rootDir>/{libs,apps,test,tools}/**/*.int.ts']),
     project('faults', ['<rootDir>/test/faults/**/*.fault.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e.ts']),
   ],

@@ -30,7 +30,9 @@ export function buildWorkspace(rootFolder, options = {}) {
   for (const folder of packages) removeOrphans(join(rootFolder, folder));
   const compiler = join(rootFolder, 'node_modules', 'typescript', 'bin', 'tsc');
   const force = options.force === true && built ? ['--force'] : [];
-  runProgram(platformNodePath(rootFolder), [compiler, '-b', ...force], { cwd: rootFolder });
+  // In a container image the Node of the image does it.
+  const node = existsSync(platformNodePath(rootFolder)) ? platformNodePath(rootFolder) : process.execPath;
+  runProgram(node, [compiler, '-b', ...force], { cwd: rootFolder });
   for (const folder of packages) copyAssets(join(rootFolder, folder));
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, stamp);

@@ -1,0 +1,22 @@
+# One image for all parts of a cluster; docker-compose.yml names the command of each.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY . .
+# The image brings its own Node, and no package needs its install script to work.
+RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund
+RUN node tools/build.mjs
+# The embedded engine and everything that only builds or tests stays behind.
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -rf node_modules/chdb node_modules/@chdb node_modules/node \
+      apps/standalone apps/embedded-clickhouse bench test tools \
+ && find . -path ./node_modules -prune -o -type d -name src -exec rm -rf {} +
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build --chown=node:node /app/package.json ./
+COPY --from=build --chown=node:node /app/node_modules node_modules
+COPY --from=build --chown=node:node /app/libs libs
+COPY --from=build --chown=node:node /app/apps apps
+USER node
+CMD ["node", "apps/api/dist/main.js"]
