@@ -1,0 +1,61 @@
+import { connect, type Socket } from 'node:net';
+
+import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
+
+import { until } from './gateway-fixture.ts';
+
+/** A client that sends exactly what a test says: DUP flags, packet ids, bytes that are no MQTT. */
+export class RawClient {
+  readonly packets: Packet[] = [];
+  closed = false;
+  readonly #socket: Socket;
+  readonly #version: 4 | 5;
+
+  private constructor(socket: Socket, version: 4 | 5) {
+    this.#socket = socket;
+    this.#version = version;
+    const parsing = parser({ protocolVersion: version });
+    parsing.on('packet', (packet: Packet) => this.packets.push(packet));
+    socket.on('data', (bytes) => parsing.parse(bytes));
+    socket.on('error', () => undefined);
+    socket.on('close', () => (this.closed = true));
+  }
+
+  static async open(port: number, device: string, version: 4 | 5 = 4): Promise<RawClient> {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    const client = new RawClient(socket, version);
+    client.send({
+      cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId: device, clean: true, keepalive: 60,
+      username: device, password: Buffer.from(`token-${device}`),
+    });
+    await until('CONNACK', () => client.packets.length > 0 || client.closed);
+    return client;
+  }
+
+  send(packet: Packet): void {
+    this.#socket.write(generate(packet, { protocolVersion: this.#version }));
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  publish(messageId: number, payload: string, more: Partial<IPublishPacket> = {}): void {
+    const topic = 'v1/devices/me/telemetry';
+    this.send({ cmd: 'publish', topic, payload, qos: 1, dup: false, retain: false, messageId, ...more });
+  }
+
+  /** Packet ids of the PUBACKs so far. */
+  acknowledged(): readonly number[] {
+    return this.packets.flatMap((packet) => (packet.cmd === 'puback' ? [packet.messageId ?? 0] : []));
+  }
+
+  async acknowledgements(count: number): Promise<readonly number[]> {
+    await until(`${count} PUBACKs`, () => this.acknowledged().length >= count || this.closed);
+    return this.acknowledged();
+  }
+
+  drop(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,133 @@
+import { MemoryEventLog } from '@breakwater/adapter-memory';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { AppendRequest, AppendResult, EventLog } from '@breakwater/twin-runtime';
+
+import { type FixtureOptions, type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
+import { RawClient } from './raw-client.ts';
+
+/** A log whose answers can be held back. */
+class HeldLog {
+  readonly #memory: MemoryEventLog;
+  #released: Promise<void> = Promise.resolve();
+  release: () => void = () => undefined;
+  appended = 0;
+
+  constructor(memory: MemoryEventLog) {
+    this.#memory = memory;
+  }
+
+  hold(): void {
+    this.#released = new Promise((resolve) => (this.release = resolve));
+  }
+
+  async append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
+    const results = await this.#memory.append(requests);
+    this.appended += 1;
+    await this.#released;
+    return results;
+  }
+
+  fenceProducer: EventLog['fenceProducer'] = (...given) => this.#memory.fenceProducer(...given);
+}
+
+describe('a message that is sent again', () => {
+  const running: GatewayFixture[] = [];
+  const start = async (options?: FixtureOptions): Promise<GatewayFixture> => {
+    const fixture = await startFixture(options);
+    running.push(fixture);
+    await fixture.addDevice('d1');
+    return fixture;
+  };
+  afterEach(async () => {
+    for (const fixture of running.splice(0)) await fixture.stop();
+  });
+  const valuesIn = async (gateway: GatewayFixture): Promise<readonly unknown[]> =>
+    (await gateway.records('telemetry')).map(({ message }) => message.kind === 'telemetry' && message.points[0]?.values.get('a'));
+
+  it('is one event in its own session: DUP with packet id and payload, or its id', async () => {
+    const gateway = await start();
+    const client = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    const id = { properties: { userProperties: { id: 'm-1' } } };
+    client.publish(1, '{"a":1}');
+    client.publish(1, '{"a":1}', { dup: true });
+    client.publish(2, '{"a":2}', id);
+    client.publish(3, '{"a":2}', id);
+    expect(await client.acknowledgements(4)).toEqual([1, 1, 2, 3]);
+    expect(await valuesIn(gateway)).toEqual([1, 2]);
+    // A new message: not marked as a resend, or with another payload.
+    client.publish(1, '{"a":1}');
+    client.publish(1, '{"a":3}', { dup: true });
+    await client.acknowledgements(6);
+    expect(await valuesIn(gateway)).toEqual([1, 2, 1, 3]);
+    client.drop();
+  });
+
+  it('is not acknowledged before its first sending is durable', async () => {
+    let held: HeldLog | null = null;
+    const gateway = await start({ log: (log) => (held = new HeldLog(log)) as unknown as EventLog });
+    const client = await RawClient.open(gateway.ports.mqtt, 'd1');
+    const log = held as unknown as HeldLog;
+    log.hold();
+    client.publish(1, '{"a":1}');
+    client.publish(1, '{"a":1}', { dup: true });
+    client.publish(2, '{"a":2}');
+    const before = log.appended;
+    await until('the append', () => log.appended > before);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(client.acknowledged()).toEqual([]);
+    log.release();
+    expect(await client.acknowledgements(3)).toEqual([1, 1, 2]);
+    expect(await valuesIn(gateway)).toEqual([1, 2]);
+    client.drop();
+  });
+
+  it('is one event over a reconnect to the same gateway', async () => {
+    const gateway = await start();
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1');
+    first.publish(7, '{"a":1}');
+    await first.acknowledgements(1);
+    first.drop();
+    const second = await RawClient.open(gateway.ports.mqtt, 'd1');
+    second.publish(7, '{"a":1}', { dup: true });
+    second.publish(8, '{"a":2}');
+    expect(await second.acknowledgements(2)).toEqual([7, 8]);
+    expect(await valuesIn(gateway)).toEqual([1, 2]);
+    second.drop();
+  });
+
+  it('is one event when the gateway died between append and PUBACK, and keeps its place before what follows', async () => {
+    const gateway = await start({ settings: { resendTailRecordsMax: 50 } });
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    first.publish(1, '{"a":1}');
+    first.publish(2, '{"a":2}', { properties: { userProperties: { id: 'm-2' } } });
+    await first.acknowledgements(2);
+    const other = await gateway.another();
+    running.push(other);
+    const second = await RawClient.open(other.ports.mqtt, 'd1', 5);
+    second.publish(1, '{"a":1}', { dup: true });
+    second.publish(9, '{"a":2}', { properties: { userProperties: { id: 'm-2' } } });
+    second.publish(3, '{"a":3}', { dup: true });
+    second.publish(4, '{"a":4}');
+    expect(await second.acknowledgements(4)).toEqual([1, 9, 3, 4]);
+    expect(await valuesIn(gateway)).toEqual([1, 2, 3, 4]);
+    await until('the old connection to be closed', () => first.closed);
+    second.drop();
+  });
+
+  it('of an earlier life of the device id is another event', async () => {
+    const gateway = await start();
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1');
+    first.publish(1, '{"a":1}');
+    await first.acknowledgements(1);
+    first.drop();
+    await gateway.registry.deleteDevice('default' as never, 'd1' as never);
+    await gateway.addDevice('d1');
+    // The token may still be remembered with the earlier life; the session is then refused, and the next one is not.
+    let second = await RawClient.open(gateway.ports.mqtt, 'd1');
+    if (second.closed) second = await RawClient.open(gateway.ports.mqtt, 'd1');
+    second.publish(1, '{"a":1}', { dup: true });
+    await second.acknowledgements(1);
+    expect((await gateway.records('telemetry')).map(({ incarnation }) => incarnation)).toEqual([1, 2]);
+    second.drop();
+  });
+});
