@@ -30,7 +30,7 @@ interface ShardData {
   positions: LanePositions;
   startedAt: LanePositions | null;
   attempts: number;
-  attempted: { lane: Lane; offset: Offset; count: number } | null;
+  attempted: { readonly lane: Lane; readonly offset: Offset; readonly epoch: Epoch; readonly count: number } | null;
   readonly twins: Map<DeviceKey, { revision: number; state: string }>;
   readonly outbox: Map<string, OutboxEntry>;
   readonly timers: Map<string, DueTimer>;
@@ -62,8 +62,10 @@ export class MemoryTwinStore implements TwinStore {
     const shard = this.#shard(partition);
     if (shard.epoch !== epoch) return 0;
     const before = shard.attempted;
-    const count = before?.lane === lane && before.offset === offset ? before.count + 1 : 1;
-    shard.attempted = { lane, offset, count };
+    const isSame = before?.lane === lane && before.offset === offset;
+    if (isSame && before.epoch === epoch) return before.count;
+    const count = isSame ? before.count + 1 : 1;
+    shard.attempted = { lane, offset, epoch, count };
     return count;
   }
 

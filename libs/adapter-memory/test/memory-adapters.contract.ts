@@ -10,8 +10,8 @@ import {
   partitionLeasesContract,
   sessionDirectoryContract,
   twinStoreContract,
-  VirtualClock,
 } from '@breakwater/twin-runtime/testing';
+import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 
 import {
   MemoryChangeFeed,

@@ -72,6 +72,8 @@ export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper
 export { partitionsOf } from './sharding/assignment.ts';
 export { ShardRegion } from './sharding/shard-region.ts';
 export type { RegionStatus, ShardRegionOptions } from './sharding/shard-region.ts';
+export { TwinCache } from './sharding/twin-cache.ts';
+export type { CachedTwin, TwinHome } from './sharding/twin-cache.ts';
 export { systemClock, systemRandom } from './system-clock.ts';
 export { twinModel } from './twin-model.ts';
 export type { TwinModel } from './twin-model.ts';

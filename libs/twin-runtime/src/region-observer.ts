@@ -4,7 +4,8 @@ import type { LanePositions, OutcomeCounts, Ownership } from './ports/twin-store
 import type { Lane } from './ports/event-log.ts';
 
 /** Why a shard ended. Only `stopped` waits for an operator: everything else goes on, here or elsewhere. */
-export type ShardEnd = 'handedOff' | 'leaseLost' | 'commitRefused' | 'commitUnknown' | 'suspect' | 'stopped';
+export type ShardEnd =
+  'handedOff' | 'leaseLost' | 'commitRefused' | 'commitUnknown' | 'positionLost' | 'suspect' | 'stopped';
 
 export interface CommittedBatch {
   readonly partition: Partition;

@@ -86,6 +86,6 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   carefulAttempts: 2,
   singleStepAttempts: 3,
   suspectRecords: 64,
-  recordAttemptsMax: 2,
+  recordAttemptsMax: 3,
   telemetryKeysPerCommitMax: 1_000,
 };

@@ -23,8 +23,8 @@ return {epoch, control, telemetry, shard[4], attempts}
 );
 
 /**
- * One more attempt at the record of one place. Kept beside the positions, so that it survives the process that died on
- * the record.
+ * One more attempt at the record of one place, counted once per epoch: a caller that lost the reply asks again. Kept
+ * beside the positions, so that it survives the process that died on the record.
  *
  * KEYS: shard
  * ARGV: epoch, place
@@ -32,11 +32,15 @@ return {epoch, control, telemetry, shard[4], attempts}
 export const noteAttemptScript = new RedisScript(
   'note_attempt',
   `#!lua flags=allow-oom
-local shard = redis.call('HMGET', KEYS[1], 'epoch', 'attemptedAt', 'attemptsThere')
+local shard = redis.call('HMGET', KEYS[1], 'epoch', 'attemptedAt', 'attemptsThere', 'attemptedIn')
 if shard[1] ~= ARGV[1] then return 0 end
 local attempts = 1
-if shard[2] == ARGV[2] then attempts = tonumber(shard[3]) + 1 end
-redis.call('HSET', KEYS[1], 'attemptedAt', ARGV[2], 'attemptsThere', attempts)
+if shard[2] == ARGV[2] then
+  attempts = tonumber(shard[3])
+  if shard[4] == ARGV[1] then return attempts end
+  attempts = attempts + 1
+end
+redis.call('HSET', KEYS[1], 'attemptedAt', ARGV[2], 'attemptsThere', attempts, 'attemptedIn', ARGV[1])
 return attempts
 `,
 );

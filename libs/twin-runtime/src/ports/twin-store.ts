@@ -86,7 +86,7 @@ export interface TwinStore {
   takeOwnership(partition: Partition, ownerId: string): Promise<Ownership>;
   /**
    * Counts, durably, one more attempt to apply the record at this place, and answers the count; another place starts
-   * again at 1. Called only while a shard goes one record at a time, so that a record that kills its process is found,
+   * again at 1, and a repeated call of one epoch counts once: its first reply may have been lost. Called only while a shard goes one record at a time, so that a record that kills its process is found,
    * and an idle shard that merely changed hands is not mistaken for one. Answers 0 to a stale epoch, and counts nothing.
    */
   noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number>;

@@ -96,12 +96,13 @@ export class CommitLoop {
     const { partition, ownership } = shard;
     const place = batch.firstRecord;
     try {
+      // Everything that may fail for other reasons comes before the attempt is counted.
+      await this.#load(batch);
       let condemnation = suspects.condemnation(partition, place);
       if (condemnation === null && !suspects.hasSurvived(partition, place)) {
         const attempts = await store.noteAttempt(partition, ownership.epoch, place.lane, place.offset);
         if (attempts > limits.recordAttemptsMax) condemnation = 'MESSAGE_POISONOUS';
       }
-      await this.#load(batch);
       const computed = this.#compute(batch, condemnation);
       suspects.survived(partition, place);
       if (computed.length > 0) await this.#commit(computed);
@@ -225,7 +226,6 @@ export class CommitLoop {
     const { shard } = batch;
     this.#discard(batch);
     if (code === 'COMMIT_TOO_LARGE') this.#suspect(batch, code, code);
-    else if (code === 'LOG_CHANGED') this.#table.stopLoudly(shard.partition, logChanged(code));
     else this.#table.end(shard, 'commitRefused', code);
   }
 
@@ -238,7 +238,3 @@ export class CommitLoop {
 }
 
 const SINGLE: BatchShare = { records: { control: 1, telemetry: 1 }, bytesMax: 0, twinsMax: 1 };
-
-function logChanged(code: string): { readonly code: string; readonly message: string } {
-  return { code, message: 'the stored positions belong to another log' };
-}

@@ -40,16 +40,20 @@ export class LogReader {
       if (batches.length > 0) this.#frameBytes = Math.max(1, DECAY * this.#frameBytes);
     } catch (error) {
       if ((error as { readonly code?: unknown }).code !== OUT_OF_RANGE) throw error;
-      await this.#stopOutOfRange(requests, error);
+      await this.#endOutOfRange(requests, error);
     }
   }
 
-  /** The log does not have what the store says is next: records were lost, and that must not pass in silence. */
-  async #stopOutOfRange(requests: readonly ReadRequest[], error: unknown): Promise<void> {
+  /**
+   * The log does not have what this owner thinks is next. Perhaps only the owner is behind: then its successor starts
+   * where the store says. If the store says the same, the start of the successor stops the partition loudly.
+   */
+  async #endOutOfRange(requests: readonly ReadRequest[], error: unknown): Promise<void> {
     for (const { lane, partition, from } of requests) {
       const { first, end } = await this.#parts.log.bounds(lane, partition);
-      const current = this.#table.shardOf(partition)?.mailboxes[lane].readFrom;
-      if (current === from && (from < first || from > end)) this.#table.stopLoudly(partition, error);
+      const shard = this.#table.shardOf(partition);
+      if (shard === null || shard.mailboxes[lane].readFrom !== from) continue;
+      if (from < first || from > end) this.#table.end(shard, 'positionLost', error);
     }
   }
 }

@@ -1,6 +1,8 @@
 import { assert, type LogId, type Partition } from '@breakwater/twin';
 
 import { PlatformError } from '../platform-error.ts';
+import { LANES } from '../ports/event-log.ts';
+import type { Ownership } from '../ports/twin-store.ts';
 import { partitionsOf } from './assignment.ts';
 import type { RegionParts } from './region-parts.ts';
 import { Shard } from './shard.ts';
@@ -8,6 +10,8 @@ import type { ShardTable } from './shard-table.ts';
 
 /** How often a drain looks whether its last batch is settled. */
 const DRAIN_POLL_MS = 5;
+/** This owner is one no longer, or soon. */
+const STALE = 'STALE_EPOCH';
 
 /**
  * Who works on what. Every member computes the same assignment from the same list of live members, takes the free
@@ -91,9 +95,10 @@ export class OwnershipLoop {
     const logId = this.#logId;
     assert(logId !== null, 'the log is known before a shard starts');
     const ownership = await store.takeOwnership(partition, `${memberId}:${random.id()}`);
-    const stored = ownership.logId;
-    if (stored !== null && stored !== logId) {
-      this.#table.stopLoudly(partition, this.#logChanged(stored, logId));
+    const problem = await this.#problemOf(partition, ownership, logId);
+    if (problem === STALE) return;
+    if (problem !== null) {
+      this.#table.stopLoudly(partition, problem);
       return;
     }
     const outbox = await store.outbox(partition, limits.outboxPerShardMax);
@@ -101,6 +106,23 @@ export class OwnershipLoop {
     if (signal.aborted || !this.#isLeased(partition)) return;
     const suspect = this.#table.suspects.takeSuspicion(partition);
     this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
+  }
+
+  /** Positions that do not belong to the present log, or that it does not have: going on would skip records in silence. */
+  async #problemOf(partition: Partition, ownership: Ownership, logId: LogId): Promise<PlatformError | typeof STALE | null> {
+    const { logId: stored, positions } = ownership;
+    if (stored !== null && stored !== logId) return this.#logChanged(stored, logId);
+    for (const lane of LANES) {
+      const { first, end } = await this.#parts.log.bounds(lane, partition);
+      const position = positions[lane];
+      if (position >= first && position <= end) continue;
+      // Another owner may have gone on, and the log been trimmed behind it, since this one asked: then it is just late.
+      const now = await this.#parts.store.ledger(partition);
+      if (now.positions[lane] !== position) return STALE;
+      const details = { lane, partition, position, first, end };
+      return new PlatformError('POSITION_OUT_OF_RANGE', `${lane} of partition ${partition} has no ${position}`, { details });
+    }
+    return null;
   }
 
   /** A log that was recreated under a running region would give other records under the same offsets. */

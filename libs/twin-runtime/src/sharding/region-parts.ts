@@ -9,6 +9,7 @@ import type { TwinStore } from '../ports/twin-store.ts';
 import type { RegionObserver } from '../region-observer.ts';
 import type { RuntimeLimits } from '../runtime-limits.ts';
 import type { TwinModel } from '../twin-model.ts';
+import type { TwinCache } from './twin-cache.ts';
 
 /** Everything that a shard region works with. */
 export interface RegionParts {
@@ -29,4 +30,5 @@ export interface RegionParts {
   readonly limits: RuntimeLimits;
   readonly observer: RegionObserver;
   readonly model: TwinModel;
+  readonly cache: TwinCache;
 }

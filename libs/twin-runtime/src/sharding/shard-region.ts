@@ -3,19 +3,20 @@ import { assert, type Partition } from '@breakwater/twin';
 import type { PlatformError } from '../platform-error.ts';
 import { type RegionObserver, silentObserver } from '../region-observer.ts';
 import { DEFAULT_RUNTIME_LIMITS, type RuntimeLimits } from '../runtime-limits.ts';
-import { type TwinModel, twinModel } from '../twin-model.ts';
+import { twinModel } from '../twin-model.ts';
 import { CommitLoop } from './commit-loop.ts';
 import { OwnershipLoop } from './ownership-loop.ts';
 import type { RegionParts } from './region-parts.ts';
 import { ShardTable } from './shard-table.ts';
 import { TimerPoller } from './timer-poller.ts';
+import { TwinCache } from './twin-cache.ts';
 
 /** The parts of a region; those with a default may be left out. */
 export interface ShardRegionOptions
-  extends Omit<RegionParts, 'answers' | 'limits' | 'observer' | 'model'>, Partial<Pick<RegionParts, 'answers'>> {
+  extends Omit<RegionParts, 'answers' | 'limits' | 'observer' | 'model' | 'cache'>,
+    Partial<Pick<RegionParts, 'answers' | 'model' | 'cache'>> {
   readonly limits?: Partial<RuntimeLimits>;
   readonly observer?: Partial<RegionObserver>;
-  readonly model?: TwinModel;
 }
 
 /** What a region holds at the moment. */
@@ -38,11 +39,13 @@ export class ShardRegion {
   readonly #workEnd = new AbortController();
   #running: readonly Promise<void>[] | null = null;
 
-  constructor({ limits, observer, model, answers, ...rest }: ShardRegionOptions) {
+  constructor({ limits, observer, model, answers, cache, ...rest }: ShardRegionOptions) {
+    const effective = { ...DEFAULT_RUNTIME_LIMITS, ...limits };
     const parts: RegionParts = {
       ...rest,
       answers: answers ?? null,
-      limits: { ...DEFAULT_RUNTIME_LIMITS, ...limits },
+      limits: effective,
+      cache: cache ?? new TwinCache(effective.cacheBytesMax),
       observer: { ...silentObserver, ...observer },
       model: model ?? twinModel,
     };

@@ -5,7 +5,7 @@ import type { ShardEnd } from '../region-observer.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { Shard } from './shard.ts';
 import { SuspectRecords } from './suspect-records.ts';
-import { TwinCache } from './twin-cache.ts';
+import type { TwinCache } from './twin-cache.ts';
 
 interface Rest {
   readonly untilMs: number;
@@ -25,7 +25,7 @@ export class ShardTable {
 
   constructor(parts: RegionParts) {
     this.#parts = parts;
-    this.cache = new TwinCache(parts.limits.cacheBytesMax);
+    this.cache = parts.cache;
   }
 
   get shards(): Iterable<Shard> {

@@ -11,5 +11,3 @@ export { partitionLeasesContract } from './partition-leases-contract.ts';
 export { sessionDirectoryContract } from './session-directory-contract.ts';
 export { twinStoreContract } from './twin-store-contract.ts';
 export type { TwinStoreContractOptions } from './twin-store-contract.ts';
-export { VirtualClock } from './virtual-clock.ts';
-export { SeededRandom } from './seeded-random.ts';

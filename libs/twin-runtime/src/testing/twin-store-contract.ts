@@ -91,12 +91,14 @@ function attempts(current: () => TwinStore): void {
     const store = current();
     const first = await store.takeOwnership(P0, 'worker-a');
     expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(1);
+    expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(1);
     const second = await store.takeOwnership(P0, 'worker-b');
     expect(await store.noteAttempt(P0, second.epoch, 'control', 7 as Offset)).toBe(2);
     expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(0);
-    expect(await store.noteAttempt(P0, second.epoch, 'control', 7 as Offset)).toBe(3);
-    expect(await store.noteAttempt(P0, second.epoch, 'telemetry', 7 as Offset)).toBe(1);
-    expect(await store.noteAttempt(P0, second.epoch, 'telemetry', 8 as Offset)).toBe(1);
+    const third = await store.takeOwnership(P0, 'worker-b');
+    expect(await store.noteAttempt(P0, third.epoch, 'control', 7 as Offset)).toBe(3);
+    expect(await store.noteAttempt(P0, third.epoch, 'telemetry', 7 as Offset)).toBe(1);
+    expect(await store.noteAttempt(P0, third.epoch, 'telemetry', 8 as Offset)).toBe(1);
   });
 }
 

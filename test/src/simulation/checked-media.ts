@@ -1,0 +1,65 @@
+import type { MemoryEventLog, MemoryTwinStore } from '@breakwater/adapter-memory';
+import type { EventLog, TwinStore } from '@breakwater/twin-runtime';
+
+import type { History } from './history.ts';
+import type { Trace } from './trace.ts';
+
+interface Watch {
+  readonly history: History;
+  readonly trace: Trace;
+  readonly nowMs: () => number;
+}
+
+/** The log that outlives every process, with the checker told of all that becomes durable in it. */
+export function checkedLog(log: MemoryEventLog, { history, trace, nowMs }: Watch): EventLog {
+  return {
+    logId: () => log.logId(),
+    append: async (requests) => {
+      const results = await log.append(requests);
+      for (const [index, request] of requests.entries()) {
+        const result = results[index];
+        if (result?.kind !== 'appended' || result.repeated) continue;
+        const { appendedAtMs } = result;
+        const records = request.body.split('\n').map((line) => ({ line, appendedAtMs }));
+        history.appended(request.lane, request.partition, records);
+        trace.add(nowMs(), `append ${request.lane}/${request.partition} ${result.firstOffset}+${records.length}`);
+      }
+      return results;
+    },
+    read: (requests, limits) => log.read(requests, limits),
+    bounds: (lane, partition) => log.bounds(lane, partition),
+    trim: (lane, partition, before) => log.trim(lane, partition, before),
+    fenceProducer: (producerId, partitions) => log.fenceProducer(producerId, partitions),
+  };
+}
+
+/** The store that outlives every process, with the checker told of every commit. */
+export function checkedStore(store: MemoryTwinStore, { history, trace, nowMs }: Watch): TwinStore {
+  return {
+    takeOwnership: async (partition, ownerId) => {
+      const ownership = await store.takeOwnership(partition, ownerId);
+      history.ownershipTaken(partition, ownership.epoch);
+      trace.add(nowMs(), `own ${partition} ${ownership.epoch} attempt ${ownership.attempts}`);
+      return ownership;
+    },
+    commit: async (commits) => {
+      const results = await store.commit(commits);
+      for (const [index, commit] of commits.entries()) {
+        const result = results[index];
+        if (result === undefined) continue;
+        history.committed(commit, result);
+        const { partition, next } = commit;
+        const outcome = result.kind === 'refused' ? result.code : `${next.control}/${next.telemetry}`;
+        trace.add(nowMs(), `commit ${partition} ${commit.epoch} ${outcome} twins ${commit.twins.length}`);
+      }
+      return results;
+    },
+    noteAttempt: (partition, epoch, lane, offset) => store.noteAttempt(partition, epoch, lane, offset),
+    load: (partition, keys) => store.load(partition, keys),
+    outbox: (partition, limit) => store.outbox(partition, limit),
+    confirmOutbox: (partition, ids) => store.confirmOutbox(partition, ids),
+    dueTimers: (partition, nowMsOfOwner, limit) => store.dueTimers(partition, nowMsOfOwner, limit),
+    ledger: (partition) => store.ledger(partition),
+    read: (partition, key) => store.read(partition, key),
+  };
+}
