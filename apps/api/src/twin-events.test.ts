@@ -1,0 +1,216 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import type { DeviceId, TenantId } from '@breakwater/twin';
+
+import { TwinStreams } from './live/twin-stream.ts';
+import { ADMIN_KEY, MemoryPlatform } from '../test/memory-platform.ts';
+
+interface SseEvent {
+  readonly event?: string;
+  readonly id?: string;
+  readonly data?: string;
+  readonly retry?: string;
+}
+
+const platform = new MemoryPlatform({ streamQueueMax: 5, streamsMax: 3, heartbeatMs: 50 });
+let port = 0;
+beforeAll(async () => {
+  await platform.start();
+  await platform.app.listen(0, '127.0.0.1');
+  port = (platform.app.getHttpServer().address() as AddressInfo).port;
+});
+afterAll(() => platform.stop());
+
+/** One stream, read event by event. */
+class EventStream {
+  readonly #response: IncomingMessage;
+  readonly #blocks: AsyncGenerator<string>;
+  comments = 0;
+
+  constructor(response: IncomingMessage) {
+    this.#response = response;
+    this.#blocks = blocksOf(response);
+  }
+
+  get status(): number {
+    return this.#response.statusCode ?? 0;
+  }
+
+  get headers(): IncomingMessage['headers'] {
+    return this.#response.headers;
+  }
+
+  async nextBlock(): Promise<SseEvent> {
+    const { value, done } = await this.#blocks.next();
+    if (done === true) throw new Error('the stream ended');
+    const event: Record<string, string> = {};
+    for (const line of (value as string).split('\n')) {
+      const colon = line.indexOf(':');
+      if (colon === 0) this.comments += 1;
+      else event[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
+    }
+    return event;
+  }
+
+  async next(): Promise<{ event: string; id: string; twin: any }> {
+    for (;;) {
+      const { event, id, data } = await this.nextBlock();
+      if (event !== undefined && id !== undefined && data !== undefined) return { event, id, twin: JSON.parse(data) };
+    }
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+
+  pause(): void {
+    this.#response.pause();
+  }
+}
+
+async function* blocksOf(response: IncomingMessage): AsyncGenerator<string> {
+  let text = '';
+  for await (const chunk of response) {
+    text += String(chunk);
+    for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
+      yield text.slice(0, end);
+      text = text.slice(end + 2);
+    }
+  }
+}
+
+function open(id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<EventStream> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({
+      port,
+      host: '127.0.0.1',
+      method,
+      path: `/api/v1/devices/${id}/twin/events`,
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, ...headers },
+    });
+    request.on('response', (response) => {
+      response.on('error', () => undefined);
+      resolve(new EventStream(response));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+async function patch(id: string, desired: object): Promise<void> {
+  const { status } = await platform.request('PATCH', `/api/v1/devices/${id}/twin`, { body: { desired } });
+  expect(status).toBe(200);
+}
+
+describe('the event stream of a twin', () => {
+  it('brings every change, with the id to resume after', async () => {
+    await platform.device('sse-1');
+    const stream = await open('sse-1');
+    expect(stream.status).toBe(200);
+    expect(stream.headers['content-type']).toContain('text/event-stream');
+    const opening = await stream.nextBlock();
+    expect(opening).toMatchObject({ retry: '2000', id: expect.any(String) });
+    await patch('sse-1', { a: 1 });
+    await patch('sse-1', { a: 2 });
+    const first = await stream.next();
+    expect(first).toMatchObject({ event: 'twin', twin: { id: 'sse-1', version: 1, desired: { a: 1 }, change: { sections: ['desired'] } } });
+    const second = await stream.next();
+    expect(second.twin).toMatchObject({ version: 2, desired: { a: 2 } });
+    stream.close();
+
+    await patch('sse-1', { a: 3 });
+    const resumed = await open('sse-1', { 'last-event-id': first.id });
+    expect((await resumed.next()).twin.version).toBe(2);
+    expect((await resumed.next()).twin.version).toBe(3);
+    await patch('sse-1', { a: 4 });
+    expect((await resumed.next()).twin.version).toBe(4);
+    resumed.close();
+
+    const fromStart = await open('sse-1', { 'last-event-id': opening.id as string });
+    expect((await fromStart.next()).twin.version).toBe(1);
+    fromStart.close();
+  });
+
+  it('brings no change of another device and keeps quiet streams open', async () => {
+    await platform.device('sse-2');
+    await platform.device('sse-3');
+    const stream = await open('sse-2');
+    await stream.nextBlock();
+    await patch('sse-3', { a: 1 });
+    while (stream.comments < 3) await stream.nextBlock();
+    await patch('sse-2', { mine: true });
+    expect((await stream.next()).twin).toMatchObject({ id: 'sse-2', version: 1 });
+    stream.close();
+  });
+
+  it('tells of a gap, and how the twin is now, when the feed no longer has what was missed', async () => {
+    const small = await new MemoryPlatform({ entriesKept: 2, partitionCount: 1 }).start();
+    await small.device('sse-4');
+    const streams = small.app.get(TwinStreams);
+    for (let n = 0; n < 5; n += 1) await small.request('PATCH', '/api/v1/devices/sse-4/twin', { body: { desired: { n } } });
+    const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-4' as DeviceId, after: '0' });
+    const gap: any = (await stream.notices.next()).value;
+    expect(gap).toMatchObject({ kind: 'gap', document: { version: 5, desired: { n: 4 } } });
+    await small.request('PATCH', '/api/v1/devices/sse-4/twin', { body: { desired: { n: 'after' } } });
+    const change: any = (await stream.notices.next()).value;
+    expect(JSON.parse(change.entry.change.document)).toMatchObject({ version: 6, desired: { n: 'after' } });
+    expect(Number(change.cursor)).toBe(Number(gap.cursor) + 1);
+    stream.close();
+    await small.stop();
+  });
+
+  it('drops the queue of a slow reader instead of growing, and says so', async () => {
+    await platform.device('sse-5');
+    const streams = platform.app.get(TwinStreams);
+    const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-5' as DeviceId, after: null });
+    for (let n = 0; n < 10; n += 1) await patch('sse-5', { n });
+    const seen: any[] = [];
+    const version = (notice: any): number => (notice.document ?? JSON.parse(notice.entry.change.document)).version;
+    while (!seen.some((notice) => version(notice) === 10)) seen.push((await stream.notices.next()).value);
+    expect(seen.length).toBeLessThanOrEqual(7);
+    expect(seen.some(({ kind }) => kind === 'gap')).toBe(true);
+    stream.close();
+  });
+
+  it('is limited in number, and frees a place when a client leaves', async () => {
+    await platform.device('sse-6');
+    const open3 = [await open('sse-6'), await open('sse-6'), await open('sse-6')];
+    const refused = await open('sse-6');
+    expect(refused.status).toBe(503);
+    refused.close();
+    for (const stream of open3) stream.close();
+    await waitUntil(async () => {
+      const again = await open('sse-6');
+      again.close();
+      return again.status === 200;
+    });
+  });
+
+  it.each([
+    ['nobody', {}, 404],
+    ['sse-1', { 'last-event-id': 'nonsense' }, 400],
+    ['sse-1', { 'last-event-id': '1; DROP' }, 400],
+    ['sse-1', { authorization: 'Bearer wrong-key-that-nobody-knows' }, 401],
+  ])('answers a problem for %s with %j', async (id, headers, status) => {
+    const stream = await open(id, headers as Record<string, string>);
+    expect(stream.status).toBe(status);
+    expect(stream.headers['content-type']).toContain('application/problem+json');
+    stream.close();
+  });
+
+  it('ends a HEAD at once', async () => {
+    const stream = await open('sse-1', {}, 'HEAD');
+    expect(stream.status).toBe(200);
+    await expect(stream.nextBlock()).rejects.toThrow('ended');
+  });
+});
+
+async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt += 1) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('the condition was never met');
+}
