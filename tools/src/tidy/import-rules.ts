@@ -12,8 +12,7 @@ interface ImportRule {
 
 const workspace = (...names: string[]): RegExp[] => names.map((name) => new RegExp(`^@breakwater/${name}(?:/|$)`));
 const anyNpm = /^(?!@breakwater\/)/;
-const anyLib =
-  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|observability|adapter-[a-z]+)(?:\/testing)?$/;
+const anyLib = /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|observability|adapter-[a-z]+)(?:\/|$)/;
 const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability'), /^node:/];
 
 /** The dependency rule: one direction, from the pure domain outwards. The first rule that matches a package holds. */
@@ -69,21 +68,35 @@ export function packageOf(path: string): string {
 }
 
 export function checkImports(files: readonly SourceFile[]): Finding[] {
-  return [...files.filter((file) => isTypeScript(file.path)).flatMap(checkFile), ...checkDeclarations(files)];
+  const entries = entriesOf(files);
+  const sources = files.filter((file) => isTypeScript(file.path));
+  return [...sources.flatMap((file) => checkFile(file, entries)), ...checkDeclarations(files)];
 }
 
-function checkFile(file: SourceFile): Finding[] {
+function checkFile(file: SourceFile, entries: ReadonlySet<string>): Finding[] {
   const rule = ruleOf(file.path);
   if (rule === undefined) return [];
   return importsOf(file).flatMap(({ specifier, line }) => {
     const finding = (message: string): Finding[] => [{ file: file.path, line, message }];
     if (specifier.startsWith('.')) return checkRelative(file.path, specifier).flatMap(finding);
-    if (/^@breakwater\/[^/]+\/(?!testing$)/.test(specifier))
+    if (/^@breakwater\/[^/]+\//.test(specifier) && !entries.has(specifier)) {
       return finding(`${specifier}: import from the package, not from inside it`);
+    }
     const allowed = isTestCode(file.path) ? [...rule.may, ...TEST_LIBRARIES] : rule.may;
     if (allowed.some((pattern) => pattern.test(specifier))) return [];
     return finding(`${specifier} may not be imported here: ${rule.reason}`);
   });
+}
+
+/** The entries beyond `.` that our packages offer, such as `@breakwater/twin-runtime/testing`. */
+function entriesOf(files: readonly SourceFile[]): ReadonlySet<string> {
+  const manifests = files.filter((file) => /^(?:libs|apps)\/[^/]+\/package\.json$/.test(file.path));
+  return new Set(
+    manifests.flatMap((manifest) => {
+      const { name, exports = {} } = JSON.parse(manifest.text) as { name?: string; exports?: Record<string, unknown> };
+      return Object.keys(exports).map((entry) => `${name}${entry.slice(1)}`);
+    }),
+  );
 }
 
 function checkRelative(path: string, specifier: string): string[] {
