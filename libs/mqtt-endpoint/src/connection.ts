@@ -1,26 +1,17 @@
 import { agreeKeepalive, encodeAccepted, encodeRefused } from './connack.ts';
 import { type ConnectRefusal, type ConnectRequest, readConnect } from './connect-request.ts';
 import { ConnectionOutput } from './connection-output.ts';
-import { DeviceSession } from './device-session.ts';
+import type { DeviceSession } from './device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
 import { HELD_BYTES_MAX, KEEPALIVE_GRACE, SLOW_READER_TIMEOUT_MS } from './engine-limits.ts';
-import { InboundPublishes } from './inbound-publishes.ts';
-import { OutboundMessages } from './outbound-messages.ts';
 import { encodeDisconnect } from './packet-encoder.ts';
 import { PacketFramer } from './packet-framer.ts';
 import { ProtocolFault } from './protocol-fault.ts';
-import { PublishRate } from './publish-rate.ts';
 import { ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, ReasonCode, refusalCodes, ReturnCode } from './reason-codes.ts';
-import { type ReadyConnection, handlePacket } from './ready-packets.ts';
-
-/** How a connection ends. `code` null: nothing is said to the client. */
-interface Ending {
-  readonly reason: CloseReason;
-  readonly code: ReasonCode | null;
-  readonly detail: string | null;
-}
+import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
+import { handlePacket } from './ready-packets.ts';
 
 const MS_PER_SECOND = 1000;
 /** Packet type 1 with its reserved bits, which are 0. */
@@ -236,7 +227,18 @@ export class Connection<Identity> {
     }
     this.#state = 'opening';
     this.#sessionKey = answer.sessionKey;
-    this.#ready = this.#createReady(request, answer.identity);
+    this.#ready = createReadyConnection(this.#context, {
+      request,
+      identity: answer.identity,
+      remoteAddress: this.#transport.remoteAddress,
+      output: this.#output,
+      gate: this.#gate,
+      end: (ending) => this.#end(ending),
+      onDisconnect: (keepsWill) => {
+        if (!keepsWill) this.#will = null;
+        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
+      },
+    });
     const previous = this.#context.registry.replace(answer.sessionKey, this);
     this.#opening = this.#open(request, this.#ready, previous);
     await this.#opening;
@@ -274,54 +276,6 @@ export class Connection<Identity> {
   /** A function of its own because the state changes while `#open` waits. */
   #isOpening(): boolean {
     return this.#state === 'opening';
-  }
-
-  #createReady(request: ConnectRequest, identity: Identity): ReadyConnection<Identity> {
-    const { limits, host, now } = this.#context;
-    const outbound = new OutboundMessages({
-      output: this.#output,
-      now,
-      version: request.version,
-      clientReceiveMax: request.receiveMax,
-      clientPacketBytesMax: request.packetBytesMax,
-      queueMax: limits.outboundQueueMax,
-      bytesMax: limits.outboundBytesMax,
-    });
-    const session = new DeviceSession({
-      identity,
-      request,
-      remoteAddress: this.#transport.remoteAddress,
-      outbound,
-      subscriptionsMax: limits.subscriptionsMax,
-      maySubscribe: (of, filter) => host.maySubscribe(of, filter),
-      close: (reason) => this.close(reason),
-    });
-    const inbound = new InboundPublishes({
-      context: this.#context,
-      session,
-      output: this.#output,
-      gate: this.#gate,
-      reasonStrings: request.reasonStrings,
-      clientPacketBytesMax: request.packetBytesMax,
-      onEnd: (cause, code, detail) =>
-        this.#end({ reason: cause === 'failed' ? 'overloaded' : 'protocolError', code, detail }),
-      onIdle: () => {
-        if (this.#gate.holds(StopReason.draining)) this.close('draining');
-      },
-    });
-    return {
-      session,
-      inbound,
-      output: this.#output,
-      gate: this.#gate,
-      rate: new PublishRate(limits.publishesPerSecondMax, now()),
-      clientPacketBytesMax: request.packetBytesMax,
-      mayExtendSession: request.sessionExpirySeconds > 0,
-      disconnect: (keepsWill) => {
-        if (!keepsWill) this.#will = null;
-        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
-      },
-    };
   }
 
   #fail(fault: ProtocolFault): void {

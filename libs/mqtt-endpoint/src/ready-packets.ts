@@ -1,28 +1,12 @@
 import type { IDisconnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
-import type { ConnectionOutput } from './connection-output.ts';
-import type { DeviceSession } from './device-session.ts';
 import type { InboundMessage } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
-import type { InboundPublishes } from './inbound-publishes.ts';
 import { AckType, encodeAckWithReason, encodePacket, PINGRESP } from './packet-encoder.ts';
 import { validatePacket } from './packet-validator.ts';
 import { ProtocolFault } from './protocol-fault.ts';
-import type { PublishRate } from './publish-rate.ts';
-import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { StopReason } from './reading-gate.ts';
+import type { ReadyConnection } from './ready-connection.ts';
 import { ReasonCode } from './reason-codes.ts';
-
-/** What a connection consists of once its client is known. */
-export interface ReadyConnection<Identity> {
-  readonly session: DeviceSession<Identity>;
-  readonly inbound: InboundPublishes<Identity>;
-  readonly output: ConnectionOutput;
-  readonly gate: ReadingGate;
-  readonly rate: PublishRate;
-  readonly clientPacketBytesMax: number;
-  /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
-  readonly mayExtendSession: boolean;
-  readonly disconnect: (keepsWill: boolean) => void;
-}
 
 export interface ReceivedPacket {
   readonly packet: Packet;

@@ -1,0 +1,89 @@
+import type { ConnectRequest } from './connect-request.ts';
+import type { ConnectionOutput } from './connection-output.ts';
+import { DeviceSession } from './device-session.ts';
+import type { CloseReason } from './endpoint-host.ts';
+import type { EngineContext } from './engine-context.ts';
+import { InboundPublishes } from './inbound-publishes.ts';
+import { OutboundMessages } from './outbound-messages.ts';
+import { PublishRate } from './publish-rate.ts';
+import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { closeReasonCodes, type ReasonCode } from './reason-codes.ts';
+
+/** How a connection ends. `code` null: nothing is said to the client. */
+export interface Ending {
+  readonly reason: CloseReason;
+  readonly code: ReasonCode | null;
+  readonly detail: string | null;
+}
+
+/** What a connection consists of once its client is known. */
+export interface ReadyConnection<Identity> {
+  readonly session: DeviceSession<Identity>;
+  readonly inbound: InboundPublishes<Identity>;
+  readonly output: ConnectionOutput;
+  readonly gate: ReadingGate;
+  readonly rate: PublishRate;
+  readonly clientPacketBytesMax: number;
+  /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
+  readonly mayExtendSession: boolean;
+  readonly disconnect: (keepsWill: boolean) => void;
+}
+
+export interface ReadyConnectionOptions<Identity> {
+  readonly request: ConnectRequest;
+  readonly identity: Identity;
+  readonly remoteAddress: string;
+  readonly output: ConnectionOutput;
+  readonly gate: ReadingGate;
+  readonly end: (ending: Ending) => void;
+  readonly onDisconnect: (keepsWill: boolean) => void;
+}
+
+export function createReadyConnection<Identity>(
+  context: EngineContext<Identity>,
+  options: ReadyConnectionOptions<Identity>,
+): ReadyConnection<Identity> {
+  const { limits, host, now } = context;
+  const { request, output, gate, end } = options;
+  const close = (reason: CloseReason): void => end({ reason, code: closeReasonCodes[reason], detail: null });
+  const outbound = new OutboundMessages({
+    output,
+    now,
+    version: request.version,
+    clientReceiveMax: request.receiveMax,
+    clientPacketBytesMax: request.packetBytesMax,
+    queueMax: limits.outboundQueueMax,
+    bytesMax: limits.outboundBytesMax,
+  });
+  const session = new DeviceSession({
+    identity: options.identity,
+    request,
+    remoteAddress: options.remoteAddress,
+    outbound,
+    subscriptionsMax: limits.subscriptionsMax,
+    maySubscribe: (of, filter) => host.maySubscribe(of, filter),
+    close,
+  });
+  const inbound = new InboundPublishes({
+    context,
+    session,
+    output,
+    gate,
+    reasonStrings: request.reasonStrings,
+    clientPacketBytesMax: request.packetBytesMax,
+    onEnd: (cause, code, detail) => end({ reason: cause === 'failed' ? 'overloaded' : 'protocolError', code, detail }),
+    onIdle: () => {
+      if (gate.holds(StopReason.draining)) close('draining');
+    },
+  });
+  return {
+    session,
+    inbound,
+    output,
+    gate,
+    rate: new PublishRate(limits.publishesPerSecondMax, now()),
+    clientPacketBytesMax: request.packetBytesMax,
+    mayExtendSession: request.sessionExpirySeconds > 0,
+    disconnect: options.onDisconnect,
+  };
+}
