@@ -5,7 +5,7 @@ import type { AppendRequest, AppendResult, EventLog } from '@breakwater/twin-run
 import { type FixtureOptions, type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
 import { RawClient } from './raw-client.ts';
 
-/** A log whose answers can be held back. */
+/** A log whose answers to telemetry can be held back. */
 class HeldLog {
   readonly #memory: MemoryEventLog;
   #released: Promise<void> = Promise.resolve();
@@ -22,8 +22,10 @@ class HeldLog {
 
   async append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
     const results = await this.#memory.append(requests);
-    this.appended += 1;
-    await this.#released;
+    if (requests.some(({ lane }) => lane === 'telemetry')) {
+      this.appended += 1;
+      await this.#released;
+    }
     return results;
   }
 
@@ -79,6 +81,25 @@ describe('a message that is sent again', () => {
     expect(await client.acknowledgements(3)).toEqual([1, 1, 2]);
     expect(await valuesIn(gateway)).toEqual([1, 2]);
     client.drop();
+  });
+
+  it('is not acknowledged to a newer connection before its first sending is durable', async () => {
+    let held: HeldLog | null = null;
+    const gateway = await start({ log: (log) => (held = new HeldLog(log)) as unknown as EventLog });
+    const id = { properties: { userProperties: { id: 'm-1' } } };
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    const log = held as unknown as HeldLog;
+    log.hold();
+    first.publish(1, '{"a":1}', id);
+    await until('the append', () => log.appended > 0);
+    const second = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    second.publish(5, '{"a":1}', id);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(second.acknowledged()).toEqual([]);
+    log.release();
+    expect(await second.acknowledgements(1)).toEqual([5]);
+    expect(await valuesIn(gateway)).toEqual([1]);
+    second.drop();
   });
 
   it('is one event over a reconnect to the same gateway', async () => {

@@ -1,8 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Epoch, SessionEpoch } from '@breakwater/twin';
+import type { Epoch, Partition, SessionEpoch } from '@breakwater/twin';
 import type { Downlink } from '@breakwater/twin-runtime';
 
-import { type FixtureOptions, type GatewayFixture, partitionOfDevice, startFixture, until } from './gateway-fixture.ts';
+import {
+  type FixtureOptions,
+  type GatewayFixture,
+  PARTITIONS,
+  partitionOfDevice,
+  startFixture,
+  until,
+} from './gateway-fixture.ts';
 import { RawClient } from './raw-client.ts';
 
 describe('sessions', () => {
@@ -182,8 +189,10 @@ describe('sessions', () => {
     expect(await again.acknowledgements(1)).toEqual([1]);
     const [after] = await gateway.directory.find(partitionOfDevice(key), [key]);
     expect(after?.gatewayId).not.toBe(before?.gatewayId);
-    const request = { lane: 'telemetry', partition: partitionOfDevice(key), producerId: before?.gatewayId ?? '' } as const;
-    expect(await gateway.log.append([{ ...request, seq: 99, body: 'late', recordCount: 1 }])).toEqual([
+    // Not the device's own partition: that one is fenced by the takeover, too.
+    const partition = ((partitionOfDevice(key) + 1) % PARTITIONS) as Partition;
+    const request = { lane: 'telemetry', partition, producerId: before?.gatewayId ?? '' } as const;
+    expect(await gateway.log.append([{ ...request, seq: 1, body: 'late', recordCount: 1 }])).toEqual([
       { kind: 'refused', code: 'PRODUCER_FENCED' },
     ]);
     again.drop();
