@@ -95,6 +95,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.DEVICE_REGISTRY, ports.registry],
     [tokens.EVENT_LOG, ports.log],
     [tokens.TWIN_STORE, ports.twins],
+    [tokens.PARTITION_LEASES, ports.leases],
     [tokens.SESSION_DIRECTORY, ports.sessions],
     [tokens.DOWNLINK_CHANNEL, ports.downlinks],
     [tokens.CHANGE_FEED, ports.changes],

@@ -5,6 +5,7 @@ import type {
   DownlinkChannel,
   EventLog,
   OperationAnswers,
+  PartitionLeases,
   SessionDirectory,
   TelemetryReader,
   TwinStore,
@@ -17,6 +18,7 @@ export interface ApiPorts {
   readonly registry: DeviceRegistry;
   readonly log: EventLog;
   readonly twins: TwinStore;
+  readonly leases: PartitionLeases;
   readonly sessions: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
@@ -29,6 +31,7 @@ export const CLOCK = Symbol('Clock');
 export const DEVICE_REGISTRY = Symbol('DeviceRegistry');
 export const EVENT_LOG = Symbol('EventLog');
 export const TWIN_STORE = Symbol('TwinStore');
+export const PARTITION_LEASES = Symbol('PartitionLeases');
 export const SESSION_DIRECTORY = Symbol('SessionDirectory');
 export const DOWNLINK_CHANNEL = Symbol('DownlinkChannel');
 export const CHANGE_FEED = Symbol('ChangeFeed');

@@ -19,6 +19,14 @@ describe('health', () => {
     expect(metrics.body).toContain('breakwater_http_request_seconds');
   });
 
+  it('is not ready before each shard has a worker', async () => {
+    const other = await new MemoryPlatform().start();
+    await other.leases.release(2 as Partition, 'worker');
+    const ready = await other.request('GET', '/health/ready', { key: null });
+    expect(ready).toMatchObject({ status: 503, body: { degraded: [{ part: 'twin-worker', detail: '1 of 4 shards have no worker' }] } });
+    await other.stop();
+  });
+
   it('names ClickHouse as degraded and stays ready', async () => {
     const other = await new MemoryPlatform().start();
     other.telemetry.isAway = true;

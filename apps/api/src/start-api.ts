@@ -6,6 +6,7 @@ import {
   RedisDownlinkChannel,
   RedisEventLog,
   RedisOperationAnswers,
+  RedisPartitionLeases,
   RedisSessionDirectory,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
@@ -71,6 +72,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     registry: new RedisDeviceRegistry(redis),
     log,
     twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
+    leases: new RedisPartitionLeases(redis),
     sessions: new RedisSessionDirectory(redis),
     downlinks,
     changes,

@@ -4,11 +4,12 @@ import {
   MemoryDownlinkChannel,
   MemoryEventLog,
   MemoryOperationAnswers,
+  MemoryPartitionLeases,
   MemorySessionDirectory,
   MemoryTwinStore,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
-import type { LogId } from '@breakwater/twin';
+import type { LogId, Partition } from '@breakwater/twin';
 import { systemClock } from '@breakwater/twin-runtime';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
@@ -17,6 +18,7 @@ import type { ApiOptions } from '../src/api-ports.ts';
 import { MemoryTelemetry } from './memory-telemetry.ts';
 import { MemoryWorker } from './memory-worker.ts';
 
+const LEASE_TTL_MS = 3_600_000;
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
 
 export interface Answer {
@@ -42,6 +44,7 @@ export class MemoryPlatform {
   readonly registry = new MemoryDeviceRegistry();
   readonly twins = new MemoryTwinStore();
   readonly answers = new MemoryOperationAnswers();
+  readonly leases = new MemoryPartitionLeases(systemClock);
   readonly sessions = new MemorySessionDirectory(systemClock);
   readonly downlinks = new MemoryDownlinkChannel(systemClock);
   readonly worker: MemoryWorker;
@@ -78,6 +81,7 @@ export class MemoryPlatform {
         registry: this.registry,
         log: this.log,
         twins: this.twins,
+        leases: this.leases,
         sessions: this.sessions,
         downlinks: this.downlinks,
         changes: this.changes,
@@ -90,6 +94,9 @@ export class MemoryPlatform {
       logger: createLogger('api', 'silent'),
     });
     await this.app.getHttpAdapter().getInstance().ready();
+    for (let at = 0; at < this.options.partitionCount; at += 1) {
+      await this.leases.acquire(at as Partition, 'worker', LEASE_TTL_MS);
+    }
     this.worker.start();
     return this;
   }

@@ -30,6 +30,11 @@ export class MemoryPartitionLeases implements PartitionLeases {
     if (this.#leases.get(partition)?.memberId === memberId) this.#leases.delete(partition);
   }
 
+  async held(partitions: readonly Partition[]): Promise<readonly boolean[]> {
+    const nowMs = this.#clock.nowMs();
+    return partitions.map((partition) => (this.#leases.get(partition)?.untilMs ?? 0) > nowMs);
+  }
+
   async leave(memberId: string): Promise<void> {
     this.#members.delete(memberId);
   }

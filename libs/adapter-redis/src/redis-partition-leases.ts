@@ -3,7 +3,8 @@ import type { PartitionLeases } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from './redis-keys.ts';
-import { acquireLeaseScript, heartbeatScript, releaseLeaseScript } from './scripts/partition-lease-scripts.ts';
+import { valuesOf } from './redis-script.ts';
+import { acquireLeaseScript, heartbeatScript, leaseHeldScript, releaseLeaseScript } from './scripts/partition-lease-scripts.ts';
 
 /** Leases by the clock of Redis. They only spread the work: what keeps one writer per twin is the epoch. */
 export class RedisPartitionLeases implements PartitionLeases {
@@ -24,6 +25,11 @@ export class RedisPartitionLeases implements PartitionLeases {
 
   async release(partition: Partition, memberId: string): Promise<void> {
     await releaseLeaseScript.run(this.#redis, [redisKeys.lease(partition)], [memberId]);
+  }
+
+  async held(partitions: readonly Partition[]): Promise<readonly boolean[]> {
+    const calls = partitions.map((partition) => ({ keys: [redisKeys.lease(partition)], args: [] }));
+    return valuesOf(await leaseHeldScript.runAll(this.#redis, calls)).map((held) => held === 1);
   }
 
   async leave(memberId: string): Promise<void> {

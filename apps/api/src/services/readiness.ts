@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Partition } from '@breakwater/twin';
 import type { Readiness as ReadinessAnswer } from '@breakwater/observability';
-import type { TwinStore, WriterLedger } from '@breakwater/twin-runtime';
+import type { PartitionLeases, TwinStore, WriterLedger } from '@breakwater/twin-runtime';
 
-import { API_OPTIONS, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import { API_OPTIONS, PARTITION_LEASES, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
 import { ControlLag } from './control-lag.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
@@ -12,7 +12,7 @@ const CACHE_MS = 500;
 type Degraded = ReadinessAnswer['degraded'][number];
 
 /**
- * Ready means that an event gets through: the store answers and the shards keep up. What only some answers lean on is
+ * Ready means that an event gets through: the store answers, and each shard has a worker that keeps up. What only some answers lean on is
  * named as degraded and fails nothing, or an outage of ClickHouse would take the whole API out of its load balancer.
  */
 @Injectable()
@@ -21,6 +21,7 @@ export class Readiness {
 
   constructor(
     @Inject(TWIN_STORE) private readonly twins: TwinStore,
+    @Inject(PARTITION_LEASES) private readonly leases: PartitionLeases,
     @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly lag: ControlLag,
@@ -46,6 +47,9 @@ export class Readiness {
 
   async #shardsKeepUp(): Promise<void> {
     const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
+    const held = await this.leases.held(partitions);
+    const unowned = held.filter((isHeld) => !isHeld).length;
+    if (unowned > 0) throw new Error(`${unowned} of ${partitions.length} shards have no worker`);
     const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
     const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
     if (behind > 0) throw new Error(`${behind} of ${partitions.length} shards are behind`);

@@ -17,6 +17,17 @@ return 1
 `,
 );
 
+/** KEYS: lease */
+export const leaseHeldScript = new RedisScript(
+  'lease_held',
+  `#!lua flags=no-writes
+${LEASE_LUA}
+local lease = redis.call('HMGET', KEYS[1], 'until', 'ttl')
+if not lease[1] or isLost(tonumber(lease[1]), tonumber(lease[2]), nowMs()) then return 0 end
+return 1
+`,
+);
+
 /**
  * KEYS: lease
  * ARGV: member

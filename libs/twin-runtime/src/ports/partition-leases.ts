@@ -8,6 +8,8 @@ export interface PartitionLeases {
   acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean>;
   /** Gives the lease up; without effect when another member holds it. */
   release(partition: Partition, memberId: string): Promise<void>;
+  /** Whether anybody holds them now, in the order of the partitions: for those who only want to know. */
+  held(partitions: readonly Partition[]): Promise<readonly boolean[]>;
   /** Leaves the membership at once instead of by time-out. */
   leave(memberId: string): Promise<void>;
 }

@@ -49,6 +49,18 @@ export function partitionLeasesContract(name: string, maker: HarnessMaker<Partit
       expect(await leases.acquire(P0, 'b', LONG_MS)).toBe(false);
     });
 
+    it('says which partitions are held', async () => {
+      expect(await leases.held([P0, P1])).toEqual([false, false]);
+      await leases.acquire(P0, 'a', LEASE_UNDER_TEST_MS);
+      await leases.acquire(P1, 'b', LONG_MS);
+      expect(await leases.held([P1, P0])).toEqual([true, true]);
+      await passOf(harness)(LEASE_UNDER_TEST_MS + 200);
+      expect(await leases.held([P0, P1])).toEqual([false, true]);
+      await leases.release(P1, 'b');
+      expect(await leases.held([P1])).toEqual([false]);
+      expect(await leases.held([])).toEqual([]);
+    });
+
     it('answers the members that live, sorted', async () => {
       expect(await leases.heartbeat('b', LONG_MS)).toEqual(['b']);
       expect(await leases.heartbeat('a', LEASE_UNDER_TEST_MS)).toEqual(['a', 'b']);
