@@ -73,6 +73,12 @@ describe('the size rule', () => {
     expect(checkSizes([{ path: 'a.lua', text: `-- ${'x'.repeat(118)}` }])).toHaveLength(1);
   });
 
+  it('lets a text that cannot be cut reach over the edge', () => {
+    const text = 'x'.repeat(130);
+    expect(checkSizes([{ path: 'a.ts', text: `f('${text}');\nf(\`\n${text}\n\`);` }])).toEqual([]);
+    expect(checkSizes([{ path: 'a.ts', text: `f('x'); // ${text}\nf(${text});` }])).toHaveLength(2);
+  });
+
   it('does not count a list of tests as one function', () => {
     const text = `describe('x', () => {\n${"it('y', () => {});\n".repeat(100)}});`;
     expect(checkSizes([{ path: 'a.test.ts', text }])).toEqual([]);
