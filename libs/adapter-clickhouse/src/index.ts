@@ -1,1 +1,10 @@
-export {};
+export { clickHouseFailure } from './clickhouse-failure.ts';
+export { connectClickHouse } from './connect-clickhouse.ts';
+export type { ClickHouse, ClickHouseOptions } from './connect-clickhouse.ts';
+export { INSERT_SETTINGS, insertToken } from './ingest/ingest-plan.ts';
+export type { IngestPlan, InsertSettings, PlanDay, PlanPartition } from './ingest/ingest-plan.ts';
+export { PlanStore } from './ingest/plan-store.ts';
+export type { LastPlan } from './ingest/plan-store.ts';
+export { RecordSink } from './ingest/record-sink.ts';
+export { migrateClickHouse } from './migrations/migrate.ts';
+export { readDeadLetterTotals } from './ingest/dead-letter-totals.ts';

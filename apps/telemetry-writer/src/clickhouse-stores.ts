@@ -1,0 +1,19 @@
+import {
+  migrateClickHouse,
+  PlanStore,
+  readDeadLetterTotals,
+  RecordSink,
+  type ClickHouse,
+} from '@breakwater/adapter-clickhouse';
+
+import type { WriterStores } from './telemetry-writer.ts';
+
+/** The writer's side of ClickHouse. */
+export function clickHouseStores(clickhouse: ClickHouse): WriterStores {
+  return {
+    plans: new PlanStore(clickhouse),
+    records: new RecordSink(clickhouse),
+    prepare: async () => void (await migrateClickHouse(clickhouse)),
+    deadLetterCounts: () => readDeadLetterTotals(clickhouse),
+  };
+}

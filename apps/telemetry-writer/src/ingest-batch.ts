@@ -1,0 +1,83 @@
+import type { LogId, Offset, Partition } from '@breakwater/twin';
+import { INSERT_SETTINGS, type IngestPlan, type PlanPartition } from '@breakwater/adapter-clickhouse';
+
+import { BatchCutter, type CutLimits, type CutRange } from './cut/batch-cutter.ts';
+import type { DeadLetterDraft } from './cut/dead-letter-quota.ts';
+import type { LogBuffer } from './log-buffer.ts';
+
+/** A plan with the lines that it stands for. */
+export interface IngestBatch {
+  readonly plan: IngestPlan;
+  readonly bodies: ReadonlyMap<number, Buffer>;
+  readonly deadLetters: DeadLetterDraft;
+  /** Partitions whose next record has a version that this build does not know. */
+  readonly halted: readonly { readonly partition: Partition; readonly reason: string }[];
+  /** More was there than the limits let in: the next round need not wait. */
+  readonly full: boolean;
+}
+
+export interface WriterState {
+  readonly number: number;
+  readonly epoch: number;
+  readonly owner: string;
+  readonly logId: LogId;
+  readonly partitions: readonly PlanPartition[];
+  readonly blockMark: number;
+}
+
+/** Cuts the next batch of what is buffered, or null when that holds no record. */
+export function cutBatch(
+  buffer: LogBuffer,
+  state: WriterState,
+  options: { readonly limits: CutLimits; readonly deadLetters: DeadLetterDraft },
+): IngestBatch | null {
+  const { limits, deadLetters } = options;
+  const pending = buffer.pending();
+  const cutter = new BatchCutter({ epoch: state.epoch, logId: state.logId, limits, keepDeadLetter: deadLetters.keep });
+  // Each partition has its share, so that the backlog of one never holds up the others.
+  const recordsMax = Math.max(1, Math.floor(limits.recordsMax / Math.max(1, pending.length)));
+  const ranges = pending.map(({ partition, from, frames }) =>
+    cutter.take(partition, frames, { from, to: Number.MAX_SAFE_INTEGER, recordsMax }),
+  );
+  const halted = ranges.flatMap(({ partition, unknownRecord }) =>
+    unknownRecord === null ? [] : [{ partition: partition as Partition, reason: unknownRecord }],
+  );
+  if (cutter.records === 0 && halted.length === 0) return null;
+  return {
+    plan: {
+      ...state,
+      number: state.number + 1,
+      partitions: advancePartitions(state.partitions, ranges),
+      days: [...cutter.days].map(([day, { lines }]) => ({ day, lines })),
+      records: cutter.records,
+      digest: cutter.digest(),
+      keptDeadLetters: Object.fromEntries(deadLetters.kept),
+      settings: INSERT_SETTINGS,
+    },
+    bodies: new Map([...cutter.days].map(([day, lines]) => [day, lines.body()])),
+    deadLetters,
+    halted,
+    full: cutter.full || ranges.some(({ from, to }) => to - from >= recordsMax),
+  };
+}
+
+/** The positions that a plan ends at. */
+export function positionsAfter(plan: IngestPlan): ReadonlyMap<Partition, Offset> {
+  return new Map(plan.partitions.map(({ partition, to }) => [partition as Partition, to as Offset]));
+}
+
+function advancePartitions(before: readonly PlanPartition[], ranges: readonly CutRange[]): readonly PlanPartition[] {
+  const byPartition = new Map(ranges.map((range) => [range.partition, range]));
+  return before.map((part) => {
+    const range = byPartition.get(part.partition);
+    if (range === undefined) return { ...part, from: part.to };
+    return {
+      partition: part.partition,
+      from: range.from,
+      to: range.to,
+      stored: part.stored + range.counts.stored,
+      nothingToStore: part.nothingToStore + range.counts.nothingToStore,
+      dead: part.dead + range.counts.dead,
+    };
+  });
+}

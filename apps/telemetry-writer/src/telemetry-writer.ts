@@ -1,0 +1,243 @@
+import { assert, type LogId, type Offset, type Partition } from '@breakwater/twin';
+import { PlatformError, type Clock, type EventLog } from '@breakwater/twin-runtime';
+import type { IngestPlan, LastPlan, PlanPartition } from '@breakwater/adapter-clickhouse';
+import type { Logger } from '@breakwater/observability';
+
+import type { CutLimits } from './cut/batch-cutter.ts';
+import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
+import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
+import { LogBuffer } from './log-buffer.ts';
+import { settlePlan, type SettleStores } from './settle/settle-plan.ts';
+import type { WriterMetrics } from './writer-metrics.ts';
+
+/** What the writer needs of ClickHouse beside settling. */
+export interface WriterStores extends SettleStores {
+  readonly plans: SettleStores['plans'] & {
+    takeEpoch(owner: string): Promise<number>;
+    lastPlan(): Promise<LastPlan | null>;
+    open(plan: IngestPlan): Promise<void>;
+  };
+  /** Prepares the schema; repeated without effect. */
+  prepare(): Promise<void>;
+  /** Dead letters by `tenant/day` of today and yesterday. */
+  deadLetterCounts(): Promise<ReadonlyMap<string, number>>;
+}
+
+export interface TelemetryWriterOptions {
+  readonly log: EventLog;
+  readonly stores: WriterStores;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: WriterMetrics;
+  readonly owner: string;
+  readonly partitionCount: number;
+  readonly limits: CutLimits;
+  readonly framesMaxPerRead: number;
+  readonly roundIntervalMs: number;
+  readonly backoffMaxMs: number;
+  readonly deadLettersPerDayMax: number;
+}
+
+export interface WriterHealth {
+  /** The position is known and rounds run. */
+  readonly serving: boolean;
+  readonly degraded: readonly { readonly part: string; readonly detail: string }[];
+}
+
+const BACKOFF_FIRST_MS = 100;
+/** Bytes of the log that are held in memory, as a multiple of one batch. */
+const BUFFER_BATCHES = 2;
+/** The block counter is asked for once in so many plans; in between the older value only makes the check stricter. */
+const PLANS_PER_BLOCK_MARK = 64;
+
+interface Session {
+  readonly buffer: LogBuffer;
+  readonly quota: DeadLetterQuota;
+  state: WriterState;
+}
+
+/**
+ * Every record of the telemetry lane is stored once. The plan of an insert is stored before its first row and is the
+ * writer's position; after a failure, whatever it was, the same plan is repeated under the same tokens until it is
+ * confirmed, and only then comes the next. Nothing else here may insert (ADR 0005).
+ */
+export class TelemetryWriter {
+  readonly #options: TelemetryWriterOptions;
+  readonly #stop = new AbortController();
+  readonly #halted = new Map<Partition, string>();
+  #away: string | null = 'the writer starts';
+  #positions: ReadonlyMap<Partition, Offset> = new Map();
+  #positionsLogId: LogId | null = null;
+  #running: Promise<void> | null = null;
+
+  constructor(options: TelemetryWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until `stop`. Rejects only when going on would be wrong: another owner, or a log that is not the plan's. */
+  run(): Promise<void> {
+    assert(this.#running === null, 'a writer runs once');
+    this.#running = this.#runSessions();
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** The next offset of each partition behind the last plan that is closed, and the log that they belong to. */
+  positions(): { readonly logId: LogId | null; readonly positions: ReadonlyMap<Partition, Offset> } {
+    return { logId: this.#positionsLogId, positions: this.#positions };
+  }
+
+  health(): WriterHealth {
+    const degraded = [...this.#halted].map(([partition, reason]) => ({ part: `partition ${partition}`, detail: reason }));
+    if (this.#away !== null) degraded.unshift({ part: 'clickhouse', detail: this.#away });
+    return { serving: this.#positionsLogId !== null, degraded };
+  }
+
+  async #runSessions(): Promise<void> {
+    let failures = 0;
+    while (!this.#stop.signal.aborted) {
+      try {
+        const session = await this.#openSession();
+        failures = 0;
+        await this.#runRounds(session);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        failures += 1;
+        await this.#backOff(error, failures);
+      }
+    }
+  }
+
+  async #openSession(): Promise<Session> {
+    const { stores, log, logger, owner } = this.#options;
+    await stores.prepare();
+    const epoch = await stores.plans.takeEpoch(owner);
+    const logId = await log.logId();
+    const last = await stores.plans.lastPlan();
+    if (last?.open === true) {
+      logger.info({ plan: last.plan.number, records: last.plan.records }, 'a plan was left open: it is settled first');
+      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logId });
+    }
+    const partitions = await this.#startPartitions(last?.plan ?? null, logId);
+    const blockMark = await stores.plans.blockCounter();
+    const state = { number: last?.plan.number ?? 0, epoch, owner, logId, partitions, blockMark };
+    const positions = new Map(partitions.map(({ partition, to }) => [partition as Partition, to as Offset]));
+    this.#halted.clear();
+    this.#confirm(logId, positions);
+    logger.info({ epoch, plan: state.number, logId }, 'the telemetry lane is owned');
+    const { bytesMax } = this.#options.limits;
+    return {
+      buffer: new LogBuffer(
+        log,
+        { framesMaxPerRead: this.#options.framesMaxPerRead, bytesMax: bytesMax * BUFFER_BATCHES },
+        positions,
+      ),
+      quota: new DeadLetterQuota(this.#options.deadLettersPerDayMax, await stores.deadLetterCounts()),
+      state,
+    };
+  }
+
+  /** Where the last plan ended; or, in a log that has no plan yet, where the log begins. */
+  async #startPartitions(last: IngestPlan | null, logId: LogId): Promise<readonly PlanPartition[]> {
+    const known = new Map(last?.logId === logId ? last.partitions.map((part) => [part.partition, part]) : []);
+    const partitions: PlanPartition[] = [];
+    for (let partition = 0; partition < this.#options.partitionCount; partition += 1) {
+      const part = known.get(partition);
+      const first = part?.to ?? (await this.#options.log.bounds('telemetry', partition as Partition)).first;
+      partitions.push(
+        part === undefined
+          ? { partition, from: first, to: first, stored: 0, nothingToStore: 0, dead: 0 }
+          : { ...part, from: part.to },
+      );
+    }
+    return partitions;
+  }
+
+  async #runRounds(session: Session): Promise<void> {
+    const { clock, roundIntervalMs } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const startedMs = clock.nowMs();
+      const batch = await this.#nextBatch(session);
+      if (batch === null) continue;
+      if (batch.plan.records > 0) await this.#store(session, batch);
+      this.#halt(session, batch);
+      if (batch.full) continue;
+      await clock.sleep(Math.max(0, startedMs + roundIntervalMs - clock.nowMs()), this.#stop.signal);
+    }
+  }
+
+  async #nextBatch(session: Session): Promise<IngestBatch | null> {
+    const { limits, roundIntervalMs, metrics } = this.#options;
+    let came = await session.buffer.fill(roundIntervalMs);
+    while (came && session.buffer.bytes < limits.bytesMax && !this.#stop.signal.aborted) came = await session.buffer.fill(0);
+    metrics.bufferedBytes.set(session.buffer.bytes);
+    return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
+  }
+
+  /** Once the plan may be stored there is no way but forward: it is repeated until every row is confirmed. */
+  async #store(session: Session, batch: IngestBatch): Promise<void> {
+    const { plan } = batch;
+    const startedMs = this.#options.clock.nowMs();
+    for (let failures = 1; ; failures += 1) {
+      try {
+        await this.#storeOnce(batch);
+        break;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        await this.#backOff(error, failures);
+        // What was begun is settled by the next start: nothing may be given up in between.
+        if (this.#stop.signal.aborted) throw error;
+      }
+    }
+    session.quota.settle(batch.deadLetters);
+    const positions = positionsAfter(plan);
+    session.buffer.advance(positions);
+    const remark = plan.number % PLANS_PER_BLOCK_MARK === 0;
+    const blockMark = remark ? await this.#options.stores.plans.blockCounter() : plan.blockMark;
+    session.state = { ...session.state, number: plan.number, partitions: plan.partitions, blockMark };
+    this.#confirm(plan.logId, positions);
+    this.#options.metrics.stored(plan, batch.bodies, this.#options.clock.nowMs() - startedMs);
+  }
+
+  async #storeOnce({ plan, bodies }: IngestBatch): Promise<void> {
+    const { plans, records } = this.#options.stores;
+    await plans.open(plan);
+    for (const { day } of plan.days) await records.insertDay(plan, day, bodies.get(day) as Buffer);
+    await plans.close(plan);
+    this.#away = null;
+  }
+
+  #halt(session: Session, batch: IngestBatch): void {
+    for (const { partition, reason } of batch.halted) {
+      this.#halted.set(partition, reason);
+      session.buffer.drop(partition);
+      this.#options.logger.error({ partition, code: 'RECORD_VERSION_UNKNOWN' }, `this partition stops: ${reason}`);
+    }
+  }
+
+  #confirm(logId: LogId, positions: ReadonlyMap<Partition, Offset>): void {
+    this.#away = null;
+    this.#positionsLogId = logId;
+    this.#positions = positions;
+  }
+
+  async #backOff(error: unknown, failures: number): Promise<void> {
+    const { clock, backoffMaxMs, logger, metrics } = this.#options;
+    const message = error instanceof Error ? error.message : String(error);
+    const waitMs = Math.min(backoffMaxMs, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 16));
+    this.#away = message;
+    metrics.failures.inc();
+    logger.warn({ failures, waitMs }, message);
+    await clock.sleep(waitMs, this.#stop.signal);
+  }
+}
+
+/** What may be gone at the next try. Everything that has a code of its own and is not marked so stops the writer. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof PlatformError) return error.code === 'BACKEND_UNAVAILABLE' || error.retryable;
+  return !(error instanceof Error && error.name === 'AssertionFailed');
+}

@@ -1,0 +1,29 @@
+import type { Counter, Gauge, Histogram, Metrics } from '@breakwater/observability';
+import type { IngestPlan } from '@breakwater/adapter-clickhouse';
+
+export interface WriterMetrics {
+  readonly failures: Pick<Counter<string>, 'inc'>;
+  readonly bufferedBytes: Pick<Gauge<string>, 'set'>;
+  stored(plan: IngestPlan, bodies: ReadonlyMap<number, Buffer>, durationMs: number): void;
+}
+
+const SECONDS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function writerMetrics(metrics: Metrics): WriterMetrics {
+  const records = metrics.counter('writer_records_total', 'Records that were stored, or needed no storing');
+  const bytes = metrics.counter('writer_bytes_total', 'Bytes of lines that were inserted');
+  const inserts = metrics.counter('writer_inserts_total', 'Inserts, one per plan and day');
+  const seconds: Histogram<string> = metrics.histogram('writer_round_seconds', 'Time from a plan to its confirmation', {
+    buckets: SECONDS_BUCKETS,
+  });
+  return {
+    failures: metrics.counter('writer_failures_total', 'Tries that failed and were or will be repeated'),
+    bufferedBytes: metrics.gauge('writer_buffered_bytes', 'Bytes of the log that are held in memory'),
+    stored: (plan, bodies, durationMs) => {
+      records.inc(plan.records);
+      inserts.inc(plan.days.length);
+      for (const body of bodies.values()) bytes.inc(body.length);
+      seconds.observe(durationMs / 1_000);
+    },
+  };
+}

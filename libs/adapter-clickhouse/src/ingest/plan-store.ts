@@ -1,0 +1,126 @@
+import { assert } from '@breakwater/twin';
+import { PlatformError } from '@breakwater/twin-runtime';
+
+import { clickHouseFailure } from '../clickhouse-failure.ts';
+import type { ClickHouse } from '../connect-clickhouse.ts';
+import { PLANS_PER_PARTITION } from '../migrations/0002-ingest-plans.ts';
+import { planFromRow, planToRow, type PlanRow } from './plan-row.ts';
+import type { IngestPlan } from './ingest-plan.ts';
+
+const SCOPE = 'telemetry';
+/** Old plans are kept for audits: about ten days at three rounds a second. */
+const PLAN_PARTITIONS_KEPT = 20;
+const TAKE_EPOCH_TRIES_MAX = 20;
+
+export interface LastPlan {
+  readonly plan: IngestPlan;
+  readonly open: boolean;
+}
+
+/**
+ * A plan's number is its deduplication token: when two writers write the same number, the table keeps one and both read
+ * back which. Together with the epoch, which every insert compares, that makes the chain of plans have one author.
+ */
+export class PlanStore {
+  readonly #clickhouse: ClickHouse;
+
+  constructor(clickhouse: ClickHouse) {
+    this.#clickhouse = clickhouse;
+  }
+
+  /** Starts a new ownership period: inserts under every older epoch are refused from here on. */
+  async takeEpoch(owner: string): Promise<number> {
+    for (let attempt = 0; attempt < TAKE_EPOCH_TRIES_MAX; attempt += 1) {
+      const [newest] = await this.#rows<{ epoch: string }>(
+        'SELECT max(epoch) AS epoch FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String}',
+      );
+      const epoch = Number(newest?.epoch ?? 0) + 1;
+      await this.#insert('writer_epochs', [{ scope: SCOPE, epoch, owner, at: Date.now() / 1_000 }], `epoch/${SCOPE}/${epoch}`);
+      const [winner] = await this.#rows<{ owner: string }>(
+        'SELECT owner FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String} AND epoch = {epoch:UInt64}',
+        { epoch },
+      );
+      if (winner?.owner === owner) return epoch;
+    }
+    throw new PlatformError('STALE_EPOCH', 'other writers keep taking the telemetry lane', { retryable: true });
+  }
+
+  async lastPlan(): Promise<LastPlan | null> {
+    const rows = await this.#rows<PlanRow>(
+      `SELECT * FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String} AND number =
+         (SELECT max(number) FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String})
+       ORDER BY state, epoch`,
+    );
+    const opened = rows.find(({ state }) => state === 'open') ?? rows[0];
+    if (opened === undefined) return null;
+    return { plan: planFromRow(opened), open: !rows.some(({ state }) => state === 'closed') };
+  }
+
+  /** @throws PlatformError STALE_EPOCH when another writer wrote a plan of this number, or owns the lane now. */
+  async open(plan: IngestPlan): Promise<void> {
+    await this.#insert('ingest_plans_in', [planToRow(plan, SCOPE, 'open')], `plan/${SCOPE}/${plan.number}/open`);
+    const [stored] = await this.#rows<{ owner: string; epoch: string }>(
+      `SELECT owner, epoch FROM {database:Identifier}.ingest_plans
+       WHERE scope = {scope:String} AND number = {number:UInt64} AND state = 'open'`,
+      { number: plan.number },
+    );
+    assert(stored !== undefined, 'a plan that was inserted can be read back');
+    if (stored.owner === plan.owner && Number(stored.epoch) === plan.epoch) return;
+    throw new PlatformError('STALE_EPOCH', `plan ${plan.number} was written by ${stored.owner}`);
+  }
+
+  /** Says that every row of the plan is stored. `epoch` and `owner` are of whoever settled it. */
+  async close(plan: IngestPlan): Promise<void> {
+    await this.#insert('ingest_plans_in', [planToRow(plan, SCOPE, 'closed')], `plan/${SCOPE}/${plan.number}/closed`);
+    if (plan.number % PLANS_PER_PARTITION === 0) await this.#dropOldPlans(plan.number);
+  }
+
+  /** The raw table's block counter: it grows by one with every block that is inserted, by whomever. */
+  async blockCounter(): Promise<number> {
+    const [row] = await this.#rows<{ blocks: string }>(
+      `SELECT max(max_block_number) AS blocks FROM system.parts
+       WHERE database = {name:String} AND table = 'telemetry'`,
+      { name: this.#clickhouse.database },
+    );
+    return Number(row?.blocks ?? 0);
+  }
+
+  async #dropOldPlans(newest: number): Promise<void> {
+    const step = Math.floor(newest / PLANS_PER_PARTITION) - PLAN_PARTITIONS_KEPT;
+    if (step < 0) return;
+    await this.#clickhouse.client.command({
+      query: `ALTER TABLE ${this.#clickhouse.database}.ingest_plans DROP PARTITION ('${SCOPE}', ${step})`,
+    });
+  }
+
+  async #insert(table: string, values: readonly object[], token: string): Promise<void> {
+    try {
+      await this.#clickhouse.client.insert({
+        table: `${this.#clickhouse.database}.${table}`,
+        values,
+        format: 'JSONEachRow',
+        clickhouse_settings: {
+          insert_deduplicate: 1,
+          deduplicate_blocks_in_dependent_materialized_views: 1,
+          async_insert: 0,
+          insert_deduplication_token: token,
+        },
+      });
+    } catch (error) {
+      throw clickHouseFailure(error, `writing ${token}`);
+    }
+  }
+
+  async #rows<Row>(query: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<readonly Row[]> {
+    try {
+      const result = await this.#clickhouse.client.query({
+        query,
+        format: 'JSONEachRow',
+        query_params: { database: this.#clickhouse.database, scope: SCOPE, ...parameters },
+      });
+      return await result.json<Row>();
+    } catch (error) {
+      throw clickHouseFailure(error, 'reading plans');
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { EmbeddedProcess } from './embedded-process.ts';
