@@ -69,7 +69,10 @@ export class RedisChangeFeed implements ChangeFeed {
       ...partitions.keys(),
       ...[...cursors.values()].map((cursor) => `${cursor}-1`),
     ])) as readonly [key: string, entries: readonly Entry[]][] | null;
-    const found = (reply ?? []).flatMap(([key, entries]) => entries.map((entry) => entryOf(partitions.get(key)!, entry)));
+    const found = (reply ?? []).flatMap(([key, entries]) => {
+      const partition = partitions.get(key)!;
+      return entries.map((entry) => entryOf(partition, entry));
+    });
     return found.slice(0, limits.entriesMax);
   }
 

@@ -4,7 +4,12 @@ import type { Redis } from 'ioredis';
 
 import { redisKeys } from './redis-keys.ts';
 import { valuesOf } from './redis-script.ts';
-import { acquireLeaseScript, heartbeatScript, leaseHeldScript, releaseLeaseScript } from './scripts/partition-lease-scripts.ts';
+import {
+  acquireLeaseScript,
+  heartbeatScript,
+  leaseHeldScript,
+  releaseLeaseScript,
+} from './scripts/partition-lease-scripts.ts';
 
 /** Leases by the clock of Redis. They only spread the work: what keeps one writer per twin is the epoch. */
 export class RedisPartitionLeases implements PartitionLeases {

@@ -51,7 +51,8 @@ export class RedisScript {
   async #attemptAll(redis: Redis, calls: readonly ScriptCall[]): Promise<readonly Reply[]> {
     this.#define(redis);
     if (calls.length === 1) {
-      return [await this.#callOn(redis, calls[0]!).then((value): Reply => [null, value], (error: Error): Reply => [error])];
+      const reply = this.#callOn(redis, calls[0]!);
+      return [await reply.then((value): Reply => [null, value], (error: Error): Reply => [error])];
     }
     const transaction = redis.multi();
     for (const call of calls) void this.#callOn(transaction, call);

@@ -151,11 +151,24 @@ const REPEATS_MAX = 200;
     expect(await readFrom(third, 4)).toEqual([]);
     await redis.flushall();
     await server.restart();
-    await expect(reconnected(() => readFrom(third, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
+    await expect(untilRejected(() => readFrom(third, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
 
     const { log: fourth } = await logAt(server.url);
     await expect(readFrom(fourth, 4)).rejects.toMatchObject({ code: 'POSITION_OUT_OF_RANGE' });
-    await mintLogId((await logAt(server.url)).redis);
+  }, TIMEOUT_MS);
+
+  it('never takes frames of another log for the next ones, whose offsets look the same', async () => {
+    const { log, redis } = await logAt(server.url);
+    const { log: reader } = await logAt(server.url);
+    await log.logId();
+    for (let seq = 1; seq <= 4; seq++) await log.append([frame(seq, [`${seq}`])]);
+    expect(await readFrom(reader, 0)).toHaveLength(4);
+    await redis.flushall();
+    const restored = { ...frame(1, ['1', '2', '3', '4', 'other']), producerId: 'restored' };
+    await log.append([restored]);
+    await mintLogId(redis);
+    await server.restart();
+    await expect(untilRejected(() => readFrom(reader, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
   }, TIMEOUT_MS);
 
   it('keeps ids apart that look like keys, scripts or commands', async () => {
@@ -206,6 +219,14 @@ async function reconnected<Result>(attempt: () => Promise<Result>): Promise<Resu
       if (tries === REPEATS_MAX) throw error;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+}
+
+/** Reads until a read is refused; the reads before that must have found nothing. */
+async function untilRejected(read: () => Promise<readonly LogFrame[]>): Promise<void> {
+  for (let tries = 0; tries < REPEATS_MAX; tries++) {
+    expect(await reconnected(read)).toEqual([]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

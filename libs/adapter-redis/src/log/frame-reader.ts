@@ -28,16 +28,22 @@ export class FrameReader {
   readonly #connection: Redis;
   readonly #known = new Map<string, KnownRange>();
   #comparedAtMs = 0;
+  /** Counts the connections made: an answer from another one than the positions were compared on proves nothing. */
+  #connections = 0;
   #logId: LogId | null = null;
 
   constructor(connection: Redis) {
     this.#connection = connection;
-    connection.on('ready', () => this.#known.clear());
+    connection.on('ready', () => {
+      this.#connections += 1;
+      this.#known.clear();
+    });
   }
 
   async read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
     if (requests.length === 0) return [];
     await this.#comparePositions(requests);
+    const connections = this.#connections;
     const byKey = new Map(requests.map((request) => [redisKeys.frames(request.lane, request.partition), request]));
     const reply = (await this.#connection.callBuffer('XREAD', [
       'COUNT',
@@ -48,6 +54,8 @@ export class FrameReader {
       ...byKey.keys(),
       ...requests.map(({ from }) => (from === 0 ? '0-0' : `${from - 1}-1`)),
     ])) as readonly StreamReply[] | null;
+    // The read waited for a reconnect, and the server may have come back with other data. The next one compares first.
+    if (connections !== this.#connections) return [];
     const batches = (reply ?? []).map(([key, entries]) => {
       const name = key.toString();
       const request = byKey.get(name)!;

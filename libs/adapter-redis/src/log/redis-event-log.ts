@@ -140,7 +140,8 @@ function newLogId(): LogId {
   return randomBytes(12).toString('hex') as LogId;
 }
 
-function appendCall({ lane, partition, producerId, seq, body, recordCount }: AppendRequest, bytesMax: number): ScriptCall {
+function appendCall(request: AppendRequest, bytesMax: number): ScriptCall {
+  const { lane, partition, producerId, seq, body, recordCount } = request;
   assert(Number.isSafeInteger(seq) && seq > 0, 'a producer counts its appends from 1');
   assert(Number.isSafeInteger(recordCount) && recordCount > 0, 'a frame holds at least one record');
   return {

@@ -3,8 +3,8 @@ import { LEASE_LUA } from './lease-lua.ts';
 
 /**
  * The life of a gateway id: registered, renewed, and then lost for ever. Whoever first sees that its time is over marks
- * it lost, in the same script; from then on a renewal fails. Otherwise a gateway that was paused could come back to life
- * after its producer was fenced and its devices were told to be disconnected. The mark is kept for a day.
+ * it lost, in the same script; from then on a renewal fails. Otherwise a gateway that was paused could come back to
+ * life after its producer was fenced and its devices were told to be disconnected. The mark is kept for a day.
  */
 const LOST = `
 local function markLost(lease, channel, channelState)
