@@ -17,7 +17,10 @@ import { serveReference } from './reference-page.ts';
 const PATH_PARAMETER_LENGTH_MAX = 1_024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Nest sets its error handler after GraphQL's plugin has made Fastify settle what its routes use, so ours is there first. */
+/**
+ * Nest sets its error handler after GraphQL's plugin has made Fastify settle what its routes use, so ours is there
+ * first.
+ */
 class ProblemAdapter extends FastifyAdapter {
   override setErrorHandler() {
     return this.getInstance();
@@ -39,12 +42,16 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
     clientErrorHandler: refuseBrokenRequest,
   });
   const authenticator = new Authenticator(options.ports.registry, options.options.adminApiKey);
-  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.register({ ...options, authenticator }), adapter, {
-    bodyParser: false,
-    logger: false,
-    abortOnError: false,
-    forceCloseConnections: true,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    ApiModule.register({ ...options, authenticator }),
+    adapter,
+    {
+      bodyParser: false,
+      logger: false,
+      abortOnError: false,
+      forceCloseConnections: true,
+    },
+  );
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.setErrorHandler((error, request, reply) =>
     sendProblem(request, reply, { problem: problemFromError(error), logger: options.logger }),
@@ -66,7 +73,8 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
 function authenticateRequests(fastify: FastifyInstance, authenticator: Authenticator): void {
   fastify.addHook('onRequest', async (request) => {
     const route = request.routeOptions.url ?? '';
-    // A WebSocket brings its key in its first message and is answered nothing before that. Whoever only claims to be one
+    // A WebSocket brings its key in its first message and is answered nothing before that. Whoever only claims to be
+    // one
     // comes no further than the GraphQL context, which wants a caller too.
     const isGraphql = route === GRAPHQL_PATH && request.headers.upgrade === undefined;
     if (!isGraphql && !route.startsWith('/api/v1/')) return;

@@ -20,7 +20,8 @@ export function connectTelemetry(settings: {
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,
   });
-  const away = () => Promise.reject(new PlatformError('BACKEND_UNAVAILABLE', 'no telemetry can be read', { retryable: true }));
+  const away = () =>
+    Promise.reject(new PlatformError('BACKEND_UNAVAILABLE', 'no telemetry can be read', { retryable: true }));
   return {
     reader: {
       readTelemetry: away,

@@ -4,7 +4,7 @@ import { deviceKey, type DeviceId, type DeviceKey, type Partition, type TenantId
 import { partitionOf } from '@breakwater/wire';
 
 import { secretHash } from './http/authentication.ts';
-import { MemoryPlatform } from '../test/memory-platform.ts';
+import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 const platform = new MemoryPlatform();
 beforeAll(() => platform.start());
@@ -23,7 +23,10 @@ describe('health', () => {
     const other = await new MemoryPlatform().start();
     await other.leases.release(2 as Partition, 'worker');
     const ready = await other.request('GET', '/health/ready', { key: null });
-    expect(ready).toMatchObject({ status: 503, body: { degraded: [{ part: 'twin-worker', detail: '1 of 4 shards have no worker' }] } });
+    expect(ready).toMatchObject({
+      status: 503,
+      body: { degraded: [{ part: 'twin-worker', detail: '1 of 4 shards have no worker' }] },
+    });
     await other.stop();
   });
 
@@ -48,11 +51,20 @@ describe('authentication', () => {
   it('refuses before it reads a body', async () => {
     const rawBody = `{"id":"${'x'.repeat(300_000)}"}`;
     expect((await platform.request('POST', '/api/v1/devices', { key: null, rawBody })).status).toBe(401);
-    expect((await platform.request('POST', '/api/v1/devices', { rawBody })).body).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', status: 413 });
+    expect((await platform.request('POST', '/api/v1/devices', { rawBody })).body).toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      status: 413,
+    });
   });
 
   it('is not led astray by another spelling of the path', async () => {
-    for (const url of ['/%61pi/v1/devices', '/api/v1/%64evices', '//api/v1/devices', '/api//v1/devices', '/API/v1/devices']) {
+    for (const url of [
+      '/%61pi/v1/devices',
+      '/api/v1/%64evices',
+      '//api/v1/devices',
+      '/api//v1/devices',
+      '/API/v1/devices',
+    ]) {
       const { status, headers, body } = await platform.request('GET', url, { key: null });
       expect([401, 403, 404]).toContain(status);
       expect(headers['content-type']).toContain('application/problem+json');
@@ -121,7 +133,10 @@ describe('devices', () => {
     'refuses %j',
     async (body) => {
       const answer = await platform.request('POST', '/api/v1/devices', { body });
-      expect(answer).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID', errors: [{ pointer: expect.any(String) }] } });
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { code: 'REQUEST_INVALID', errors: [{ pointer: expect.any(String) }] },
+      });
     },
   );
 
@@ -131,7 +146,7 @@ describe('devices', () => {
     const seen: string[] = [];
     let url: string | null = '/api/v1/devices?limit=3';
     while (url !== null) {
-      const page: any = await platform.request('GET', url, { key });
+      const page: Loose = await platform.request('GET', url, { key });
       seen.push(...page.body.items.map(({ id }: { id: string }) => id));
       const link: RegExpExecArray | null = /^<(.*)>; rel="next"$/.exec(page.headers.link ?? '');
       expect(link === null).toBe(page.body.nextCursor === null);
@@ -140,12 +155,18 @@ describe('devices', () => {
     expect(seen).toEqual(['d-0', 'd-1', 'd-2', 'd-3', 'd-4', 'd-5', 'd-6']);
   });
 
-  it.each(['limit=0', 'limit=-1', 'limit=1000000000', 'limit=1e3', 'limit=1&limit=2', 'cursor=forged', 'offset=1', 'cursor='])(
-    'refuses the query %s',
-    async (query) => {
-      expect((await platform.request('GET', `/api/v1/devices?${query}`)).status).toBe(400);
-    },
-  );
+  it.each([
+    'limit=0',
+    'limit=-1',
+    'limit=1000000000',
+    'limit=1e3',
+    'limit=1&limit=2',
+    'cursor=forged',
+    'offset=1',
+    'cursor=',
+  ])('refuses the query %s', async (query) => {
+    expect((await platform.request('GET', `/api/v1/devices?${query}`)).status).toBe(400);
+  });
 
   it('lose their connection and their old token when it is rotated', async () => {
     const token = await platform.device('rotated');

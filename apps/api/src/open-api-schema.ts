@@ -5,8 +5,14 @@ type JsonSchema = Record<string, unknown>;
 /** Named schemas that routes refer to; they become the document's components. */
 const components = new Map<string, JsonSchema>();
 
-/** The JSON Schema 2020-12 (so OpenAPI 3.1) of a zod schema. One with an `id` becomes a component, and a reference to it. */
-export function convertSchema(schema: z.ZodType, io: 'input' | 'output'): { schema: JsonSchema; components: JsonSchema } {
+/**
+ * The JSON Schema 2020-12 (so OpenAPI 3.1) of a zod schema. One with an `id` becomes a component, and a reference to
+ * it.
+ */
+export function convertSchema(
+  schema: z.ZodType,
+  io: 'input' | 'output',
+): { schema: JsonSchema; components: JsonSchema } {
   const converted = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ERROR_CODES } from '@breakwater/wire';
 
-import { MemoryPlatform } from '../test/memory-platform.ts';
+import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 const platform = new MemoryPlatform();
-let document: any;
+let document: Loose;
 beforeAll(async () => {
   await platform.start();
   document = (await platform.request('GET', '/api/openapi.json', { key: null })).body;
@@ -13,10 +13,15 @@ beforeAll(async () => {
 afterAll(() => platform.stop());
 
 /** Served for people and tools, and not part of the API. */
-const UNDOCUMENTED = [/^\/api$/, /^\/api\/?(index\.html|\*|LICENSE|swagger-ui-init\.js|openapi\.(json|yaml)|errors\/:code)?$/, /^\/api\/api\//, /^\/graphql$/];
+const UNDOCUMENTED = [
+  /^\/api$/,
+  /^\/api\/?(index\.html|\*|LICENSE|swagger-ui-init\.js|openapi\.(json|yaml)|errors\/:code)?$/,
+  /^\/api\/api\//,
+  /^\/graphql$/,
+];
 
-function operations(): { method: string; path: string; operation: any }[] {
-  return Object.entries(document.paths as Record<string, Record<string, any>>).flatMap(([path, methods]) =>
+function operations(): { method: string; path: string; operation: Loose }[] {
+  return Object.entries(document.paths as Record<string, Record<string, Loose>>).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
   );
 }
@@ -51,15 +56,24 @@ describe('the OpenAPI document', () => {
       const where = `${method} ${path}`;
       expect([where, operation.summary]).toEqual([where, expect.any(String)]);
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-      const parameters = (operation.parameters ?? []) as { name: string; in: string; required?: boolean; schema?: object }[];
+      const parameters = (operation.parameters ?? []) as {
+        name: string;
+        in: string;
+        required?: boolean;
+        schema?: object;
+      }[];
       expect(parameters.filter((one) => one.in === 'path').map(({ name }) => name)).toEqual(inPath);
-      for (const parameter of parameters) expect([where, parameter.name, parameter.schema]).toEqual([where, parameter.name, expect.any(Object)]);
+      for (const parameter of parameters)
+        expect([where, parameter.name, parameter.schema]).toEqual([where, parameter.name, expect.any(Object)]);
       const statuses = Object.keys(operation.responses);
       expect(statuses.some((status) => status.startsWith('2'))).toBe(true);
       for (const status of statuses.filter((each) => Number(each) >= 400)) {
-        expect(operation.responses[status].content['application/problem+json'].schema).toEqual({ $ref: '#/components/schemas/Problem' });
+        expect(operation.responses[status].content['application/problem+json'].schema).toEqual({
+          $ref: '#/components/schemas/Problem',
+        });
       }
-      if (path.startsWith('/api/v1/')) expect(operation).toMatchObject({ security: [{ apiKey: [] }], responses: { 401: {} } });
+      if (path.startsWith('/api/v1/'))
+        expect(operation).toMatchObject({ security: [{ apiKey: [] }], responses: { 401: {} } });
     }
     const patch = document.paths['/api/v1/devices/{id}/twin'].patch;
     expect(Object.keys(patch.requestBody.content).sort()).toEqual(['application/json', 'application/merge-patch+json']);
@@ -68,7 +82,11 @@ describe('the OpenAPI document', () => {
   it('says that numbers in a query are numbers', () => {
     const { parameters } = document.paths['/api/v1/devices/{id}/telemetry'].get;
     const limit = parameters.find(({ name }: { name: string }) => name === 'limit');
-    expect(limit).toMatchObject({ in: 'query', required: false, schema: { type: 'integer', minimum: 1, maximum: 500 } });
+    expect(limit).toMatchObject({
+      in: 'query',
+      required: false,
+      schema: { type: 'integer', minimum: 1, maximum: 500 },
+    });
   });
 });
 
@@ -85,7 +103,9 @@ describe('the reference page', () => {
   });
 
   it('explains every error code', async () => {
-    const listed = [...readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8').matchAll(/^### ([A-Z_]+)$/gm)];
+    const listed = [
+      ...readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8').matchAll(/^### ([A-Z_]+)$/gm),
+    ];
     expect(listed.map((match) => match[1]).sort()).toEqual([...ERROR_CODES].sort());
     for (const code of ERROR_CODES) {
       const answer = await platform.request('GET', `/api/errors/${code}`, { key: null });

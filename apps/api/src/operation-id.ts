@@ -2,8 +2,8 @@ import { isDeviceId, type DeviceId, type Offset } from '@breakwater/twin';
 
 /**
  * The public id of an API write. It holds all that is needed to ask for it later, so that nothing is stored for it: the
- * device, the place of its record in the control lane (what tells "not yet applied" from "long forgotten"), and the key by
- * which the twin remembers it. It gives no rights: the tenant always comes from the caller.
+ * device, the place of its record in the control lane (what tells "not yet applied" from "long forgotten"), and the key
+ * by which the twin remembers it. It gives no rights: the tenant always comes from the caller.
  */
 export interface OperationPlace {
   readonly device: DeviceId;

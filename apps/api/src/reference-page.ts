@@ -6,8 +6,8 @@ import type { z } from 'zod';
 import { convertSchema, registeredComponents } from './open-api-schema.ts';
 
 const DESCRIPTION =
-  'Twins, telemetry and operations of devices. Errors are `application/problem+json` (RFC 9457) with a `code` from the list ' +
-  'of error codes. Times are Unix milliseconds. Lists answer `{items, nextCursor}`.';
+  'Twins, telemetry and operations of devices. Errors are `application/problem+json` (RFC 9457) with a `code` from ' +
+  'the list of error codes. Times are Unix milliseconds. Lists answer `{items, nextCursor}`.';
 
 /** OpenAPI 3.1 at /api/openapi.json and a page to read and try it at /api, with assets from this process only. */
 export function serveReference(app: INestApplication): void {
@@ -25,7 +25,10 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setDescription(DESCRIPTION)
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'The admin key or the API key of a tenant.' }, 'apiKey')
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'The admin key or the API key of a tenant.' },
+      'apiKey',
+    )
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

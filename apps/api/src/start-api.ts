@@ -33,7 +33,8 @@ type Redis = Awaited<ReturnType<typeof connectRedis>>;
 /** Connects what the settings name, serves HTTP, and answers how to stop. */
 export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<RunningProcess> {
   const settings = readSettings(settingGroup, env);
-  if (settings.adminApiKey === '') throw new SettingsInvalid('ADMIN_API_KEY is needed: any text of 16 characters or more');
+  if (settings.adminApiKey === '')
+    throw new SettingsInvalid('ADMIN_API_KEY is needed: any text of 16 characters or more');
   const redis = await connectRedis(settings.redisUrl, { logger, name: 'api' });
   const { ports, close } = connectPorts(settings, redis);
   try {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { MemoryPlatform } from '../test/memory-platform.ts';
+import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 const platform = new MemoryPlatform();
 beforeAll(() => platform.start());
@@ -14,7 +14,15 @@ describe('GET twin', () => {
     const answer = await platform.request('GET', twinPath('fresh'));
     expect(answer.status).toBe(200);
     expect(answer.headers.etag).toBe('"0"');
-    expect(answer.body).toMatchObject({ id: 'fresh', version: 0, desired: {}, reported: {}, delta: {}, tags: {}, telemetry: {} });
+    expect(answer.body).toMatchObject({
+      id: 'fresh',
+      version: 0,
+      desired: {},
+      reported: {},
+      delta: {},
+      tags: {},
+      telemetry: {},
+    });
     expect(answer.body.presence).toMatchObject({ connected: false });
   });
 
@@ -24,24 +32,31 @@ describe('GET twin', () => {
       const answer = await platform.request('GET', twinPath('cached'), { headers: { 'if-none-match': tag } });
       expect([tag, answer.status, answer.body, answer.headers.etag]).toEqual([tag, 304, '', '"0"']);
     }
-    expect((await platform.request('GET', twinPath('cached'), { headers: { 'if-none-match': '"1"' } })).status).toBe(200);
-    expect((await platform.request('GET', twinPath('cached'), { headers: { 'if-none-match': 'nonsense' } })).status).toBe(400);
+    expect((await platform.request('GET', twinPath('cached'), { headers: { 'if-none-match': '"1"' } })).status).toBe(
+      200,
+    );
+    expect(
+      (await platform.request('GET', twinPath('cached'), { headers: { 'if-none-match': 'nonsense' } })).status,
+    ).toBe(400);
   });
 });
 
 describe('PATCH twin', () => {
-  it.each(['application/json', 'application/merge-patch+json', 'application/json; charset=utf-8'])('takes %s', async (type) => {
-    const id = `typed-${type.length}`;
-    await platform.device(id);
-    const body = { desired: { interval: 30, mode: { a: 1, b: 2 } }, tags: { site: 'p1' } };
-    const answer = await platform.request('PATCH', twinPath(id), { headers: { 'content-type': type }, body });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.etag).toBe('"1"');
-    expect(answer.body).toMatchObject({ version: 1, ...body, delta: body.desired });
-    const next = await platform.request('PATCH', twinPath(id), { body: { desired: { mode: { a: null } } } });
-    expect(next.body).toMatchObject({ version: 2, desired: { interval: 30, mode: { b: 2 } } });
-    expect((await platform.request('GET', twinPath(id))).headers.etag).toBe('"2"');
-  });
+  it.each(['application/json', 'application/merge-patch+json', 'application/json; charset=utf-8'])(
+    'takes %s',
+    async (type) => {
+      const id = `typed-${type.length}`;
+      await platform.device(id);
+      const body = { desired: { interval: 30, mode: { a: 1, b: 2 } }, tags: { site: 'p1' } };
+      const answer = await platform.request('PATCH', twinPath(id), { headers: { 'content-type': type }, body });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.etag).toBe('"1"');
+      expect(answer.body).toMatchObject({ version: 1, ...body, delta: body.desired });
+      const next = await platform.request('PATCH', twinPath(id), { body: { desired: { mode: { a: null } } } });
+      expect(next.body).toMatchObject({ version: 2, desired: { interval: 30, mode: { b: 2 } } });
+      expect((await platform.request('GET', twinPath(id))).headers.etag).toBe('"2"');
+    },
+  );
 
   it('follows If-Match', async () => {
     await platform.device('matched');
@@ -57,7 +72,10 @@ describe('PATCH twin', () => {
     expect((await patch('W/"3"', 5)).status).toBe(412);
     expect((await patch('"abc"', 6)).status).toBe(412);
     expect((await patch('3', 7)).status).toBe(400);
-    expect((await platform.request('GET', twinPath('matched'))).body).toMatchObject({ version: 3, desired: { value: 4 } });
+    expect((await platform.request('GET', twinPath('matched'))).body).toMatchObject({
+      version: 3,
+      desired: { value: 4 },
+    });
   });
 
   it('lets one of two writers with the same version win', async () => {
@@ -73,11 +91,21 @@ describe('PATCH twin', () => {
   it('applies one Idempotency-Key once, whatever is repeated', async () => {
     await platform.device('repeated');
     const send = (value: number) =>
-      platform.request('PATCH', twinPath('repeated'), { headers: { 'idempotency-key': 'k-1' }, body: { desired: { value } } });
+      platform.request('PATCH', twinPath('repeated'), {
+        headers: { 'idempotency-key': 'k-1' },
+        body: { desired: { value } },
+      });
     const all = await Promise.all([send(1), send(1), send(1)]);
     expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect((await send(2)).body).toMatchObject({ version: 1, desired: { value: 1 } });
-    expect((await platform.request('PATCH', twinPath('repeated'), { headers: { 'idempotency-key': 'a b' }, body: { tags: {} } })).status).toBe(400);
+    expect(
+      (
+        await platform.request('PATCH', twinPath('repeated'), {
+          headers: { 'idempotency-key': 'a b' },
+          body: { tags: {} },
+        })
+      ).status,
+    ).toBe(400);
   });
 
   it('keeps two devices with the same Idempotency-Key apart', async () => {
@@ -106,13 +134,16 @@ describe('PATCH twin', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } });
   });
 
-  it.each(['{"desired":{"__proto__":{"a":1}}}', '{"desired":{"a":{"constructor":{"prototype":{"b":1}}}}}', '{"desired":', '', 'null'])(
-    'refuses the text %s',
-    async (rawBody) => {
-      await platform.device('strict').catch(() => undefined);
-      expect((await platform.request('PATCH', twinPath('strict'), { rawBody })).status).toBe(400);
-    },
-  );
+  it.each([
+    '{"desired":{"__proto__":{"a":1}}}',
+    '{"desired":{"a":{"constructor":{"prototype":{"b":1}}}}}',
+    '{"desired":',
+    '',
+    'null',
+  ])('refuses the text %s', async (rawBody) => {
+    await platform.device('strict').catch(() => undefined);
+    expect((await platform.request('PATCH', twinPath('strict'), { rawBody })).status).toBe(400);
+  });
 
   it('keeps keys that only look dangerous', async () => {
     await platform.device('odd-keys');
@@ -124,17 +155,25 @@ describe('PATCH twin', () => {
   it('refuses what a twin cannot hold', async () => {
     await platform.device('strict').catch(() => undefined);
     const send = (desired: unknown) => platform.request('PATCH', twinPath('strict'), { body: { desired } });
-    expect(await send(JSON.parse('{"a":'.repeat(9) + '1' + '}'.repeat(9)))).toMatchObject({ status: 422, body: { code: 'JSON_TOO_DEEP' } });
+    expect(await send(JSON.parse('{"a":'.repeat(9) + '1' + '}'.repeat(9)))).toMatchObject({
+      status: 422,
+      body: { code: 'JSON_TOO_DEEP' },
+    });
     expect(await send({ a: 'x'.repeat(66_000) })).toMatchObject({ status: 422, body: { code: 'TWIN_TOO_LARGE' } });
     const rawBody = `{"desired":{"a":${'['.repeat(60_000)}${']'.repeat(60_000)}}}`;
     expect(await platform.request('PATCH', twinPath('strict'), { rawBody })).toMatchObject({ status: 422 });
-    expect((await platform.request('PATCH', twinPath('strict'), { rawBody: '{"desired":{"a":1e999}}' })).status).toBe(422);
+    expect((await platform.request('PATCH', twinPath('strict'), { rawBody: '{"desired":{"a":1e999}}' })).status).toBe(
+      422,
+    );
   });
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json-patch+json', 'multipart/form-data'])(
     'refuses the content type %s',
     async (type) => {
-      const answer = await platform.request('PATCH', twinPath('strict'), { headers: { 'content-type': type }, rawBody: 'a=1' });
+      const answer = await platform.request('PATCH', twinPath('strict'), {
+        headers: { 'content-type': type },
+        rawBody: 'a=1',
+      });
       expect(answer).toMatchObject({ status: 415, body: { code: 'CONTENT_TYPE_UNSUPPORTED' } });
     },
   );
@@ -160,7 +199,10 @@ describe('a write whose twin does not answer', () => {
       await slow.worker.stop();
       await slow.worker.applyAll();
       const answer = await slow.request('PATCH', twinPath('slow'), { body: { desired: { a: 1 } } });
-      expect(answer).toMatchObject({ status: 504, body: { code: 'OPERATION_PENDING', operationId: expect.any(String) } });
+      expect(answer).toMatchObject({
+        status: 504,
+        body: { code: 'OPERATION_PENDING', operationId: expect.any(String) },
+      });
       const url = `/api/v1/operations/${answer.body.operationId}`;
       expect(answer.headers.location).toBe(url);
       expect((await slow.request('GET', url)).body).toMatchObject({ deviceId: 'slow', status: 'pending' });
@@ -168,8 +210,13 @@ describe('a write whose twin does not answer', () => {
 
       const appendedBefore = (await slow.log.bounds('control', 0 as never)).end;
       let refused = await slow.request('PATCH', twinPath('slow'), { body: { desired: { b: 1 } } });
-      if (refused.status === 504) refused = await slow.request('PATCH', twinPath('slow'), { body: { desired: { b: 1 } } });
-      expect(refused).toMatchObject({ status: 503, body: { code: 'CONTROL_LAGGING' }, headers: { 'retry-after': '1' } });
+      if (refused.status === 504)
+        refused = await slow.request('PATCH', twinPath('slow'), { body: { desired: { b: 1 } } });
+      expect(refused).toMatchObject({
+        status: 503,
+        body: { code: 'CONTROL_LAGGING' },
+        headers: { 'retry-after': '1' },
+      });
       expect((await slow.request('GET', '/health/ready', { key: null })).status).toBe(503);
       expect((await slow.log.bounds('control', 0 as never)).end).toBeLessThanOrEqual(appendedBefore + 1);
 
@@ -201,7 +248,12 @@ describe('a write whose twin does not answer', () => {
 
   it('answers 404 for operations that never were', async () => {
     await platform.device('asked');
-    for (const id of ['op-0-abc', 'nonsense', 'op-zzzzzz-YXNrZWQva2V5', `op-0-${Buffer.from('asked/key').toString('base64url')}`]) {
+    for (const id of [
+      'op-0-abc',
+      'nonsense',
+      'op-zzzzzz-YXNrZWQva2V5',
+      `op-0-${Buffer.from('asked/key').toString('base64url')}`,
+    ]) {
       expect([id, (await platform.request('GET', `/api/v1/operations/${id}`)).status]).toEqual([id, 404]);
     }
   });
@@ -211,7 +263,11 @@ describe('telemetry, events, dead letters and the ledger', () => {
   it('pages through raw telemetry within a range that stands still', async () => {
     await platform.device('measured');
     const nowMs = Date.now();
-    platform.telemetry.points = Array.from({ length: 5 }, (_, at) => ({ tsMs: nowMs - 1_000 * at, key: 'a', value: at }));
+    platform.telemetry.points = Array.from({ length: 5 }, (_, at) => ({
+      tsMs: nowMs - 1_000 * at,
+      key: 'a',
+      value: at,
+    }));
     const first = await platform.request('GET', '/api/v1/devices/measured/telemetry?key=a,b&key=c&limit=2');
     expect(first.body.items).toEqual([
       { ts: nowMs, key: 'a', value: 0 },
@@ -219,7 +275,10 @@ describe('telemetry, events, dead letters and the ledger', () => {
     ]);
     const range = platform.telemetry.lastQuery as { fromMs: number; toMs: number };
     expect(range).toMatchObject({ keys: ['a', 'b', 'c'], toMs: range.fromMs + 86_400_000 });
-    const next = await platform.request('GET', `/api/v1/devices/measured/telemetry?limit=2&cursor=${first.body.nextCursor}`);
+    const next = await platform.request(
+      'GET',
+      `/api/v1/devices/measured/telemetry?limit=2&cursor=${first.body.nextCursor}`,
+    );
     expect(next.body.items).toHaveLength(2);
     expect(platform.telemetry.lastQuery).toMatchObject({ fromMs: range.fromMs, toMs: range.toMs });
   });
@@ -233,13 +292,25 @@ describe('telemetry, events, dead letters and the ledger', () => {
     expect(platform.telemetry.lastQuery).toMatchObject({ stepMs: 60_000, agg: 'avg' });
   });
 
-  it.each(['from=5&to=5', 'from=9&to=5', 'from=-1', 'from=x', 'to=99999999999999999', 'step=0', 'step=1y', 'step=10ms', 'agg=avg', 'agg=p99&step=1m', 'key=a%20b', 'key=', 'cursor=forged', 'limit=501'])(
-    'refuses the query %s',
-    async (query) => {
-      await platform.device('asked').catch(() => undefined);
-      expect((await platform.request('GET', `/api/v1/devices/asked/telemetry?${query}`)).status).toBe(400);
-    },
-  );
+  it.each([
+    'from=5&to=5',
+    'from=9&to=5',
+    'from=-1',
+    'from=x',
+    'to=99999999999999999',
+    'step=0',
+    'step=1y',
+    'step=10ms',
+    'agg=avg',
+    'agg=p99&step=1m',
+    'key=a%20b',
+    'key=',
+    'cursor=forged',
+    'limit=501',
+  ])('refuses the query %s', async (query) => {
+    await platform.device('asked').catch(() => undefined);
+    expect((await platform.request('GET', `/api/v1/devices/asked/telemetry?${query}`)).status).toBe(400);
+  });
 
   it('says which cursor is forged', async () => {
     const cursor = Buffer.from('range:1 2 evil').toString('base64url');
@@ -265,10 +336,13 @@ describe('telemetry, events, dead letters and the ledger', () => {
   it('adds up in the ledger', async () => {
     const { body } = await platform.request('GET', '/api/v1/ledger');
     expect(body.partitions).toHaveLength(2 * platform.options.partitionCount);
-    for (const { appended, consumers } of [...body.partitions, ...(Object.values(body.lanes) as any[])]) {
-      for (const { position, inFlight } of Object.values(consumers) as any[]) expect(position + inFlight).toBe(appended);
+    for (const { appended, consumers } of [...body.partitions, ...(Object.values(body.lanes) as Loose[])]) {
+      for (const { position, inFlight } of Object.values(consumers) as Loose[])
+        expect(position + inFlight).toBe(appended);
     }
     const { twins } = body.lanes.control.consumers;
-    expect(Object.values(twins.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0)).toBe(twins.position);
+    expect(Object.values(twins.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0)).toBe(
+      twins.position,
+    );
   });
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { TwinStreams } from './live/twin-stream.ts';
-import { ADMIN_KEY, MemoryPlatform } from '../test/memory-platform.ts';
+import { ADMIN_KEY, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 interface SseEvent {
   readonly event?: string;
@@ -54,7 +54,7 @@ class EventStream {
     return event;
   }
 
-  async next(): Promise<{ event: string; id: string; twin: any }> {
+  async next(): Promise<{ event: string; id: string; twin: Loose }> {
     for (;;) {
       const { event, id, data } = await this.nextBlock();
       if (event !== undefined && id !== undefined && data !== undefined) return { event, id, twin: JSON.parse(data) };
@@ -115,7 +115,10 @@ describe('the event stream of a twin', () => {
     await patch('sse-1', { a: 1 });
     await patch('sse-1', { a: 2 });
     const first = await stream.next();
-    expect(first).toMatchObject({ event: 'twin', twin: { id: 'sse-1', version: 1, desired: { a: 1 }, change: { sections: ['desired'] } } });
+    expect(first).toMatchObject({
+      event: 'twin',
+      twin: { id: 'sse-1', version: 1, desired: { a: 1 }, change: { sections: ['desired'] } },
+    });
     const second = await stream.next();
     expect(second.twin).toMatchObject({ version: 2, desired: { a: 2 } });
     stream.close();
@@ -149,12 +152,13 @@ describe('the event stream of a twin', () => {
     const small = await new MemoryPlatform({ entriesKept: 2, partitionCount: 1 }).start();
     await small.device('sse-4');
     const streams = small.app.get(TwinStreams);
-    for (let n = 0; n < 5; n += 1) await small.request('PATCH', '/api/v1/devices/sse-4/twin', { body: { desired: { n } } });
+    for (let n = 0; n < 5; n += 1)
+      await small.request('PATCH', '/api/v1/devices/sse-4/twin', { body: { desired: { n } } });
     const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-4' as DeviceId, after: '0' });
-    const gap: any = (await stream.notices.next()).value;
+    const gap: Loose = (await stream.notices.next()).value;
     expect(gap).toMatchObject({ kind: 'gap', document: { version: 5, desired: { n: 4 } } });
     await small.request('PATCH', '/api/v1/devices/sse-4/twin', { body: { desired: { n: 'after' } } });
-    const change: any = (await stream.notices.next()).value;
+    const change: Loose = (await stream.notices.next()).value;
     expect(JSON.parse(change.entry.change.document)).toMatchObject({ version: 6, desired: { n: 'after' } });
     expect(Number(change.cursor)).toBe(Number(gap.cursor) + 1);
     stream.close();
@@ -166,8 +170,8 @@ describe('the event stream of a twin', () => {
     const streams = platform.app.get(TwinStreams);
     const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-5' as DeviceId, after: null });
     for (let n = 0; n < 10; n += 1) await patch('sse-5', { n });
-    const seen: any[] = [];
-    const version = (notice: any): number => (notice.document ?? JSON.parse(notice.entry.change.document)).version;
+    const seen: Loose[] = [];
+    const version = (notice: Loose): number => (notice.document ?? JSON.parse(notice.entry.change.document)).version;
     while (!seen.some((notice) => version(notice) === 10)) seen.push((await stream.notices.next()).value);
     expect(seen.length).toBeLessThanOrEqual(7);
     expect(seen.some(({ kind }) => kind === 'gap')).toBe(true);

@@ -21,11 +21,15 @@ import { MemoryWorker } from './memory-worker.ts';
 const LEASE_TTL_MS = 3_600_000;
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
 
+/** What a test reads out of an answer: the expectations say what it has to be. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Loose = any;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Parsed JSON, or text. */
-  readonly body: any;
+  readonly body: Loose;
 }
 
 export interface RequestOptions {

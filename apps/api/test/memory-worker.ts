@@ -73,12 +73,16 @@ export class MemoryWorker {
     const positions = this.#positions.get(partition) as Record<Lane, number>;
     for (const lane of LANES) {
       const from = positions[lane] as Offset;
-      const batches = await this.#ports.log.read([{ lane, partition, from }], { framesMaxPerPartition: 100, waitMs: 0 });
+      const batches = await this.#ports.log.read([{ lane, partition, from }], {
+        framesMaxPerPartition: 100,
+        waitMs: 0,
+      });
       for (const frame of batches[0]?.frames ?? []) {
         const lines = frame.body.toString('utf8').split('\n');
         for (const [at, line] of lines.entries()) {
           const offset = frame.firstOffset + at;
-          if (offset >= positions[lane]) await this.#apply({ lane, partition, offset, nowMs: frame.appendedAtMs }, line);
+          if (offset >= positions[lane])
+            await this.#apply({ lane, partition, offset, nowMs: frame.appendedAtMs }, line);
         }
       }
     }
@@ -115,7 +119,8 @@ export class MemoryWorker {
     ]);
     if (result?.kind !== 'committed') throw new Error(`the test's worker could not commit: ${JSON.stringify(result)}`);
     this.#positions.set(at.partition, next);
-    for (const effect of applied.effects) await this.#dispatch({ partition: at.partition, key, nowMs: at.nowMs }, applied.state, effect);
+    for (const effect of applied.effects)
+      await this.#dispatch({ partition: at.partition, key, nowMs: at.nowMs }, applied.state, effect);
   }
 
   async #dispatch(

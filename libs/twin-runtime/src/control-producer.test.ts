@@ -18,7 +18,8 @@ class ScriptedLog {
     const [request] = requests as [AppendRequest];
     this.requests.push(request);
     if (fault === 'lostBefore') return Promise.reject(new Error('connection lost'));
-    if (fault === 'LANE_FULL' || fault === 'PRODUCER_FENCED') return Promise.resolve([{ kind: 'refused', code: fault }]);
+    if (fault === 'LANE_FULL' || fault === 'PRODUCER_FENCED')
+      return Promise.resolve([{ kind: 'refused', code: fault }]);
     const last = this.#seqs.get(request.producerId) ?? 0;
     if (request.seq > last + 1) return Promise.resolve([{ kind: 'refused', code: 'SEQUENCE_GAP' }]);
     const repeated = request.seq <= last;

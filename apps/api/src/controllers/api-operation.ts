@@ -44,7 +44,9 @@ export function describeOperation(description: OperationDescription): MethodDeco
     ApiResponse({
       status: success.status,
       description: success.description,
-      ...(success.schema === undefined ? {} : { content: { 'application/json': { schema: openApiSchema(success.schema) } } }),
+      ...(success.schema === undefined
+        ? {}
+        : { content: { 'application/json': { schema: openApiSchema(success.schema) } } }),
     }),
     ...problems.map((status) =>
       ApiResponse({

@@ -71,7 +71,8 @@ export class DeviceController {
   @Delete(':id')
   @describeOperation({
     summary: 'Delete a device with its twin',
-    description: 'Its token is refused from now on and its connection is closed. Stored telemetry stays for its retention.',
+    description:
+      'Its token is refused from now on and its connection is closed. Stored telemetry stays for its retention.',
     success: { status: 204, description: 'It is gone.' },
     problems: [404],
   })

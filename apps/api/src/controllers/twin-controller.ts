@@ -49,7 +49,11 @@ export class TwinController {
 
   @Patch('devices/:id/twin')
   @ApiHeader({ name: 'If-Match', required: false, description: 'Apply only to one of these versions; `*`: to any.' })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'A repeat under the same key gets the first outcome.' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'A repeat under the same key gets the first outcome.',
+  })
   @ApiConsumes('application/merge-patch+json', 'application/json')
   @describeOperation({
     summary: 'Change desired state and tags',

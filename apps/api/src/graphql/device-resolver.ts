@@ -6,13 +6,7 @@ import { problemFromError } from '../http/problem-from-error.ts';
 import { DeviceService, type DeviceView } from '../services/device-service.ts';
 import { TelemetryService } from '../services/telemetry-service.ts';
 import { TwinReader } from '../services/twin-reader.ts';
-import {
-  deviceIdArgument,
-  keysArgument,
-  pageArgument,
-  stepArgument,
-  timeArgument,
-} from './graphql-arguments.ts';
+import { deviceIdArgument, keysArgument, pageArgument, stepArgument, timeArgument } from './graphql-arguments.ts';
 import type { GraphqlContext } from './request-context.ts';
 import { twinNode } from './twin-node.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
@@ -78,7 +72,8 @@ export class DeviceResolver {
     @Context() { caller, trace }: GraphqlContext,
   ): Promise<{ device?: DeviceNode; token?: string; error?: Refusal; clientMutationId: string | null }> {
     const clientMutationId = input.clientMutationId ?? null;
-    const wanted = input.deviceId === null || input.deviceId === undefined ? undefined : deviceIdArgument(input.deviceId);
+    const wanted =
+      input.deviceId === null || input.deviceId === undefined ? undefined : deviceIdArgument(input.deviceId);
     try {
       const { token, ...view } = await this.devices.create(caller.tenant, wanted, trace.traceparent);
       return { clientMutationId, device: nodeOf(view), token };

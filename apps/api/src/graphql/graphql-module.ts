@@ -47,12 +47,15 @@ async function connect(payload: unknown, options: GraphqlOptions): Promise<Graph
     const caller = await options.authenticator.authenticate(typeof header === 'string' ? header : undefined);
     return { caller, trace: newTrace() };
   } catch (error) {
-    if (problemFromError(error).code !== 'UNAUTHENTICATED') options.logger.warn({ err: error }, 'no GraphQL connection');
+    if (problemFromError(error).code !== 'UNAUTHENTICATED')
+      options.logger.warn({ err: error }, 'no GraphQL connection');
     return false;
   }
 }
 
-/** A query that was never run is the request's fault; once it ran, its errors stand in the answer (GraphQL over HTTP). */
+/**
+ * A query that was never run is the request's fault; once it ran, its errors stand in the answer (GraphQL over HTTP).
+ */
 function statusOf(result: ExecutionResult): number {
   if (result.data !== undefined && result.data !== null) return 200;
   const status = result.errors?.map(({ originalError }) => statusCodeOf(originalError)).find((code) => code !== null);
@@ -68,7 +71,9 @@ function formatErrors(result: ExecutionResult, logger: Logger): ExecutionResult 
   return { ...result, data: result.data ?? null, errors: result.errors.map((error) => formatError(error, logger)) };
 }
 
-/** Our own problems keep their code; what the query itself is to blame for is GraphQL's to say; the rest says nothing. */
+/**
+ * Our own problems keep their code; what the query itself is to blame for is GraphQL's to say; the rest says nothing.
+ */
 function formatError(error: GraphQLError, logger: Logger): GraphQLError {
   const { originalError } = error;
   const isOfQuery = originalError === undefined || originalError === null || 'statusCode' in originalError;
@@ -78,6 +83,7 @@ function formatError(error: GraphQLError, logger: Logger): GraphQLError {
   };
   if (isOfQuery) return new GraphQLError(error.message, { ...place, extensions: { code: 'REQUEST_INVALID' } });
   const problem = problemFromError(originalError);
-  if (problem.status >= 500) logger.warn({ err: problem.cause ?? problem, code: problem.code }, 'a GraphQL field failed');
+  if (problem.status >= 500)
+    logger.warn({ err: problem.cause ?? problem, code: problem.code }, 'a GraphQL field failed');
   return new GraphQLError(problem.message, { ...place, extensions: { ...problem.members, code: problem.code } });
 }

@@ -78,8 +78,8 @@ export class TwinResolver {
 }
 
 /**
- * A generator that waits for its next change ignores `return` until one comes. Closing the stream first ends the wait, so
- * that a client that leaves frees its place at once.
+ * A generator that waits for its next change ignores `return` until one comes. Closing the stream first ends the wait,
+ * so that a client that leaves frees its place at once.
  */
 class ChangeIterator implements AsyncIterableIterator<object> {
   readonly #notices: AsyncGenerator<TwinNotice, void, undefined>;
@@ -96,7 +96,9 @@ class ChangeIterator implements AsyncIterableIterator<object> {
 
   async next(): Promise<IteratorResult<object>> {
     const step = await this.#notices.next();
-    return step.done === true ? { done: true, value: undefined } : { done: false, value: { twinChanged: changeOf(step.value) } };
+    return step.done === true
+      ? { done: true, value: undefined }
+      : { done: false, value: { twinChanged: changeOf(step.value) } };
   }
 
   async return(): Promise<IteratorResult<object>> {

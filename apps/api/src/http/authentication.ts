@@ -68,8 +68,8 @@ export function callerOf(request: FastifyRequest): Caller {
   return caller;
 }
 
-export const CurrentCaller = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): Caller => callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
+export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller =>
+  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
 function unauthenticated(detail: string): Problem {

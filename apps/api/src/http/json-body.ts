@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 const JSON_TYPES = ['application/json', 'application/merge-patch+json'];
 
 /**
- * JSON is the only body that is taken. A key `__proto__`, or `constructor` with a `prototype` inside, is refused with 400:
- * no honest client sends it, and it must not depend on each later step that it does no harm.
+ * JSON is the only body that is taken. A key `__proto__`, or `constructor` with a `prototype` inside, is refused with
+ * 400: no honest client sends it, and it must not depend on each later step that it does no harm.
  */
 export function acceptJsonBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();

@@ -18,7 +18,9 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
 const AWAY_NAMES: ReadonlySet<string> = new Set(['MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError']);
 const AWAY_MESSAGE = /connection is closed|stream isn't writeable|command timed out|connection is in monitoring/i;
 
-/** The problem that an error of any origin is to the application. What is not known is a fault of ours and says nothing. */
+/**
+ * The problem that an error of any origin is to the application. What is not known is a fault of ours and says nothing.
+ */
 export function problemFromError(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HttpException) return problemOfStatus(error.getStatus(), error.message, error);

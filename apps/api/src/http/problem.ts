@@ -66,7 +66,8 @@ export class Problem extends Error {
     this.title = meaning.title;
     this.errors = options.errors;
     this.members = options.members ?? {};
-    this.headers = this.status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS, ...options.headers } : (options.headers ?? {});
+    this.headers =
+      this.status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS, ...options.headers } : (options.headers ?? {});
   }
 }
 

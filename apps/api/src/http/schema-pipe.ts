@@ -7,8 +7,8 @@ const PLACES_MAX = 20;
 
 /**
  * Validates whatever a parameter decorator carries a zod schema for. Nest's own pipe first deletes keys such as
- * `constructor` from the value, which would lose parts of a patch without a word; the JSON parser already refused what is
- * dangerous, so here nothing is taken away.
+ * `constructor` from the value, which would lose parts of a patch without a word; the JSON parser already refused what
+ * is dangerous, so here nothing is taken away.
  */
 @Injectable()
 export class SchemaPipe implements PipeTransform {

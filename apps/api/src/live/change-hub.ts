@@ -12,8 +12,8 @@ const WAIT_MS = 1_000;
 const PAUSE_AFTER_ERROR_MS = 500;
 
 /**
- * One reader of the change feed for all live views of this process. It runs only while someone listens: whoever starts to
- * listen first reads where the feed stands, so nothing is missed between the two.
+ * One reader of the change feed for all live views of this process. It runs only while someone listens: whoever starts
+ * to listen first reads where the feed stands, so nothing is missed between the two.
  */
 @Injectable()
 export class ChangeHub implements OnApplicationShutdown {

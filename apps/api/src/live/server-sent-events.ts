@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 const RETRY_MS = 2_000;
 
 /**
- * One `text/event-stream` response. `send` waits while the socket is full, so whoever feeds it must be bounded; comments are
- * only for keeping the way open and are left out then.
+ * One `text/event-stream` response. `send` waits while the socket is full, so whoever feeds it must be bounded;
+ * comments are only for keeping the way open and are left out then.
  */
 export class ServerSentEvents {
   readonly #response: ServerResponse;

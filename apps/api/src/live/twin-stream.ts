@@ -64,7 +64,8 @@ export class TwinStreams {
     };
     try {
       unlisten = await this.hub.listen(key, (entry) => queue.push(entry));
-      // Live entries collect from here on; what lies before them is read from the feed, and what is in both is sent once.
+      // Live entries collect from here on; what lies before them is read from the feed, and what is in both is sent
+      // once.
       const cursor = request.after ?? (await this.feed.end(this.writer.partitionOf(device)));
       return { cursor, notices: this.#notices({ request, cursor, queue, close }), close };
     } catch (error) {
@@ -82,7 +83,8 @@ export class TwinStreams {
     const { request, queue } = stream;
     const seen = new SeenChanges();
     try {
-      const backlog = request.after === null ? { entries: [], gap: false } : await this.#backlog(request, stream.cursor);
+      const backlog =
+        request.after === null ? { entries: [], gap: false } : await this.#backlog(request, stream.cursor);
       if (backlog.gap) yield await this.#gap(request);
       for (const entry of backlog.entries) {
         if (seen.isNew(entry)) yield { kind: 'change', cursor: entry.cursor, entry };

@@ -42,7 +42,10 @@ export const telemetryQuery = z
     limit: limitField,
     cursor: cursorField,
   })
-  .refine((query) => query.agg === undefined || query.step !== undefined, { path: ['agg'], error: '`agg` needs `step`' });
+  .refine((query) => query.agg === undefined || query.step !== undefined, {
+    path: ['agg'],
+    error: '`agg` needs `step`',
+  });
 
 export const eventsQuery = z.strictObject({
   name: z
@@ -56,7 +59,11 @@ export const eventsQuery = z.strictObject({
   cursor: cursorField,
 });
 
-export const deadLettersQuery = z.strictObject({ device: deviceIdField.optional(), limit: limitField, cursor: cursorField });
+export const deadLettersQuery = z.strictObject({
+  device: deviceIdField.optional(),
+  limit: limitField,
+  cursor: cursorField,
+});
 
 const nextCursor = z.string().nullable();
 const ts = z.number().int().meta({ description: 'Unix ms.' });
@@ -67,9 +74,7 @@ export const telemetryPage = z
 
 export const eventPage = z
   .object({
-    items: z.array(
-      z.object({ ts, receivedAt: ts, name: z.string(), data: z.unknown(), messageId: z.string() }),
-    ),
+    items: z.array(z.object({ ts, receivedAt: ts, name: z.string(), data: z.unknown(), messageId: z.string() })),
     nextCursor,
   })
   .meta({ id: 'EventPage' });

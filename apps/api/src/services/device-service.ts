@@ -48,7 +48,8 @@ export class DeviceService {
     try {
       await this.writer.append(device, { kind: 'deviceCreated' }, traceparent);
     } catch (error) {
-      // The token was never shown, so a half-created device could not be used: the id is free again, under a new incarnation.
+      // The token was never shown, so a half-created device could not be used: the id is free again, under a new
+      // incarnation.
       await this.registry.deleteDevice(tenant, id);
       throw error;
     }
@@ -66,7 +67,10 @@ export class DeviceService {
     const found = await this.registry.listDevices(tenant, after, limit + 1);
     const items = found.slice(0, limit).map(viewOf);
     const last = items.at(-1);
-    return { items, nextCursor: found.length > limit && last !== undefined ? encodeCursor(CURSOR_KIND, last.id) : null };
+    return {
+      items,
+      nextCursor: found.length > limit && last !== undefined ? encodeCursor(CURSOR_KIND, last.id) : null,
+    };
   }
 
   cursorAt(id: DeviceId): string {

@@ -37,8 +37,8 @@ interface Reading {
 type Readings = ReadonlyMap<string, Reading>;
 
 /**
- * appended = sum of outcomes + in flight, for each consumer, lane and partition. Consumers are read before the log's end:
- * read the other way round, a record appended in between would be an outcome of something that was never appended.
+ * appended = sum of outcomes + in flight, for each consumer, lane and partition. Consumers are read before the log's
+ * end: read the other way round, a record appended in between would be an outcome of something that was never appended.
  */
 @Injectable()
 export class LedgerService {

@@ -16,8 +16,9 @@ interface Waiter {
 }
 
 /**
- * Wakes the writes that wait for their twins. An answer names the operation by the key that its client chose, and clients of
- * two tenants may choose the same one: so an answer is only a hint to look at the own twin again, never the outcome itself.
+ * Wakes the writes that wait for their twins. An answer names the operation by the key that its client chose, and
+ * clients of two tenants may choose the same one: so an answer is only a hint to look at the own twin again, never the
+ * outcome itself.
  */
 @Injectable()
 export class OperationWaits implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -12,8 +12,9 @@ const CACHE_MS = 500;
 type Degraded = ReadinessAnswer['degraded'][number];
 
 /**
- * Ready means that an event gets through: the store answers, and each shard has a worker that keeps up. What only some answers lean on is
- * named as degraded and fails nothing, or an outage of ClickHouse would take the whole API out of its load balancer.
+ * Ready means that an event gets through: the store answers, and each shard has a worker that keeps up. What only some
+ * answers lean on is named as degraded and fails nothing, or an outage of ClickHouse would take the whole API out of
+ * its load balancer.
  */
 @Injectable()
 export class Readiness {

@@ -31,6 +31,9 @@ export class SessionCloser {
       if (taken === true) return;
       await this.clock.sleep(PAUSE_MS * attempt);
     }
-    this.logger.warn({ device: device.device, tenant: device.tenant }, 'the gateway of a session could not be told to close it');
+    this.logger.warn(
+      { device: device.device, tenant: device.tenant },
+      'the gateway of a session could not be told to close it',
+    );
   }
 }

@@ -38,7 +38,9 @@ interface Range {
 const DAY_MS = 86_400_000;
 const RANGE_CURSOR = /^(\d{1,16}) (\d{1,16}) (\S+)$/;
 
-/** What devices measured, out of the telemetry store. Only registered devices are asked for, so ids cannot be probed. */
+/**
+ * What devices measured, out of the telemetry store. Only registered devices are asked for, so ids cannot be probed.
+ */
 @Injectable()
 export class TelemetryService {
   constructor(
@@ -129,7 +131,9 @@ export class TelemetryService {
   }
 }
 
-/** The store refuses a cursor that it cannot read as an invalid request; here it is known which part of it is invalid. */
+/**
+ * The store refuses a cursor that it cannot read as an invalid request; here it is known which part of it is invalid.
+ */
 async function whenCursorIsGood<Result>(cursor: string | null, read: () => Promise<Result>): Promise<Result> {
   try {
     return await read();

@@ -25,7 +25,8 @@ export class TenantService implements OnApplicationBootstrap {
   /** The admin key's tenant exists from the first start on. */
   async onApplicationBootstrap(): Promise<void> {
     if (await this.registry.tenantExists(DEFAULT_TENANT)) return;
-    // A key that nobody knows: the admin key is compared with the setting, so that a changed setting is enough to change it.
+    // A key that nobody knows: the admin key is compared with the setting, so that a changed setting is enough to
+    // change it.
     await this.registry.createTenant(DEFAULT_TENANT, secretHash(newApiKey()), this.clock.nowMs());
   }
 
