@@ -9,7 +9,7 @@ import { encodeDisconnect } from './packet-encoder.ts';
 import { PacketFramer } from './packet-framer.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { ReadingGate, StopReason } from './reading-gate.ts';
-import { closeReasonCodes, ReasonCode, refusalCodes, ReturnCode } from './reason-codes.ts';
+import { closeReasonCodes, ReasonCode, refusalCodes } from './reason-codes.ts';
 import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
 import { handlePacket } from './ready-packets.ts';
 
@@ -103,6 +103,9 @@ export class Connection<Identity> {
 
   drain(): void {
     this.#gate.stop(StopReason.draining);
+    if (this.#state === 'authenticating' || this.#state === 'opening') {
+      return this.#refuseUnavailable('server is shutting down');
+    }
     if (this.#ready === null || this.#ready.inbound.isIdle) this.close('draining');
   }
 
@@ -136,12 +139,7 @@ export class Connection<Identity> {
     if (this.#state === 'awaitingConnect') {
       return this.#end({ reason: 'protocolError', code: null, detail: 'no CONNECT in time' });
     }
-    this.#refuse({
-      version: this.#version,
-      reasonCode: ReasonCode.serverUnavailable,
-      returnCode: ReturnCode.serverUnavailable,
-      detail: 'not ready in time',
-    });
+    this.#refuseUnavailable('not ready in time');
   }
 
   #pump(force: boolean): void {
@@ -199,13 +197,10 @@ export class Connection<Identity> {
   #connect(request: ConnectRequest): void {
     this.#version = request.version;
     this.#clientPacketBytesMax = request.packetBytesMax;
-    if (this.#isOverLimit || this.#context.isDraining()) {
-      return this.#refuse({
-        version: request.version,
-        reasonCode: this.#isOverLimit ? ReasonCode.serverBusy : ReasonCode.serverUnavailable,
-        returnCode: ReturnCode.serverUnavailable,
-        detail: this.#isOverLimit ? 'too many connections' : 'server is shutting down',
-      });
+    if (this.#context.isDraining()) return this.#refuseUnavailable('server is shutting down');
+    if (this.#isOverLimit) {
+      const { version } = request;
+      return this.#refuse({ version, ...refusalCodes.serverBusy, detail: 'too many connections' });
     }
     this.#state = 'authenticating';
     this.#gate.stop(StopReason.handshake);
@@ -256,9 +251,7 @@ export class Connection<Identity> {
       await this.#context.host.sessionOpened(ready.session);
     } catch (error) {
       this.#context.observer.hostFailed?.('sessionOpened', error);
-      const { serverUnavailable: reasonCode } = ReasonCode;
-      const detail = 'session could not be opened';
-      this.#refuse({ version: request.version, reasonCode, returnCode: ReturnCode.serverUnavailable, detail });
+      this.#refuseUnavailable('session could not be opened');
       return this.#forget();
     }
     this.#isOpened = true;
@@ -291,6 +284,10 @@ export class Connection<Identity> {
     const connack = encodeRefused(refusal);
     if (connack !== null && connack.length <= this.#clientPacketBytesMax) this.#output.packet(connack);
     this.#end({ reason: 'protocolError', code: null, detail: refusal.detail });
+  }
+
+  #refuseUnavailable(detail: string): void {
+    this.#refuse({ version: this.#version, ...refusalCodes.serverUnavailable, detail });
   }
 
   #end(ending: Ending): void {

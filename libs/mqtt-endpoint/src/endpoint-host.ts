@@ -56,7 +56,7 @@ export type PublishOutcome =
   | { readonly kind: 'stored' }
   /** The message is acknowledged with this reason on MQTT 5 and plainly on 3.1.1 (it is durable as a dead letter). */
   | { readonly kind: 'refused'; readonly reason: PublishRefusal; readonly detail: string }
-  /** It could not be made durable: never acknowledged. MQTT 5: the connection is closed with a reason; 3.1.1: closed. */
+  /** It could not be made durable: never acknowledged, and the connection is closed (MQTT 5: with a reason). */
   | { readonly kind: 'failed'; readonly detail: string }
   /** The connection must end, e.g. a 3.1.1 device that writes to another device's topic. */
   | { readonly kind: 'violation'; readonly reason: PublishRefusal; readonly detail: string };

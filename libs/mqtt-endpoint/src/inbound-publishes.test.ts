@@ -88,6 +88,16 @@ describe.each(versions)('acknowledgements in version %d', (protocolVersion) => {
     expect(host.closed).toMatchObject([{ reason: 'connectionLost' }]);
   });
 
+  it('of an ended connection do not start its reading again', async () => {
+    const { host, connect, endpoint } = createFixture({ inboundBytesMax: 1 });
+    const client = await connect({ protocolVersion });
+    client.publish(1);
+    endpoint.session('d1')?.close('revoked');
+    host.publishAt(0).settle(stored);
+    await settled();
+    expect(client.transport).toMatchObject({ state: 'ended', isPaused: true });
+  });
+
   it('end with the connection on a violation', async () => {
     const { host, connect } = createFixture();
     const client = await connect({ protocolVersion });

@@ -136,6 +136,14 @@ describe('drain', () => {
     expect(endpoint.connectionCount).toBe(0);
   });
 
+  it('answers those whose CONNECT is still being looked at', async () => {
+    const { host, connect, endpoint } = createFixture();
+    host.authentication = new Promise(() => undefined);
+    const client = await connect();
+    await endpoint.drain({ timeoutMs: 5_000 });
+    expect(client.heard()).toEqual(['connack 0x88']);
+  });
+
   it('does not wait for ever', async () => {
     const { connect, endpoint, advance } = createFixture();
     const busy = await connect();
