@@ -22,15 +22,22 @@ export class GatewayMetrics {
     this.connections = metrics.gauge('mqtt_connections', 'MQTT sessions that are open.');
     this.connects = metrics.counter('mqtt_connects_total', 'CONNECTs by result.', ['result']);
     this.messages = metrics.counter('mqtt_messages_received_total', 'Messages from devices.', ['kind', 'qos']);
-    this.acknowledgeSeconds = metrics.histogram('mqtt_publish_ack_seconds', 'From a QoS 1 or 2 message to its answer.', {
-      buckets: LATENCY_BUCKETS_S,
-    });
+    this.acknowledgeSeconds = metrics.histogram(
+      'mqtt_publish_ack_seconds',
+      'From a QoS 1 or 2 message to its answer.',
+      {
+        buckets: LATENCY_BUCKETS_S,
+      },
+    );
     this.appendSeconds = metrics.histogram('log_append_seconds', 'One durable append of a batch.', {
       buckets: LATENCY_BUCKETS_S,
     });
     this.appendRetries = metrics.counter('log_append_retries_total', 'Appends that are repeated: log full or silent.');
     this.rejected = metrics.counter('ingest_rejected_total', 'Messages that became dead letters.', ['reason']);
-    this.deadLettersNotKept = metrics.counter('dead_letters_not_kept_total', 'Dead letters over the quota of a device.');
+    this.deadLettersNotKept = metrics.counter(
+      'dead_letters_not_kept_total',
+      'Dead letters over the quota of a device.',
+    );
     this.resends = metrics.counter('mqtt_resends_total', 'Messages that were in the log already.');
     this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class']);
     this.downlinks = metrics.counter('downlinks_total', 'Messages to devices by result.', ['result']);

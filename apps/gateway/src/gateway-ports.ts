@@ -1,4 +1,12 @@
-import type { Clock, DeviceRegistry, DownlinkChannel, EventLog, Random, SessionDirectory, TwinStore } from '@breakwater/twin-runtime';
+import type {
+  Clock,
+  DeviceRegistry,
+  DownlinkChannel,
+  EventLog,
+  Random,
+  SessionDirectory,
+  TwinStore,
+} from '@breakwater/twin-runtime';
 
 /** What the gateway needs of the outside. */
 export interface GatewayPorts {

@@ -59,7 +59,11 @@ export class Gateway {
     const gatewayId = (): string | null => this.#identity.id;
     const batcher = this.#batcher;
     const sessions = new SessionLifecycle({
-      ...ports, batcher, authenticator, gatewayId, fencedPairsMax: FENCED_PAIRS_MAX,
+      ...ports,
+      batcher,
+      authenticator,
+      gatewayId,
+      fencedPairsMax: FENCED_PAIRS_MAX,
     });
     this.#sessions = sessions;
     this.#downlinks = new DownlinkDelivery({
@@ -72,10 +76,19 @@ export class Gateway {
       onTrouble: (detail) => options.logger.warn(detail),
     });
     const host = new GatewayHost({
-      ...settings, authenticator, batcher, intake: this.#createIntake(), memories: this.#createMemories(), sessions, gatewayId,
+      ...settings,
+      authenticator,
+      batcher,
+      intake: this.#createIntake(),
+      memories: this.#createMemories(),
+      sessions,
+      gatewayId,
     });
     this.#endpoint = createMqttEndpoint({
-      host, limits: settings, now: () => performance.now(), observer: this.#observer(),
+      host,
+      limits: settings,
+      now: () => performance.now(),
+      observer: this.#observer(),
     });
   }
 
@@ -112,8 +125,7 @@ export class Gateway {
     await this.#endpoint.drain({ timeoutMs: drainMs });
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
-    await this.#identity.stop();
-    await this.#within(drainMs, Promise.all([this.#downlinks.stopped(), ...listenersClosed]));
+    await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), ...listenersClosed]));
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     this.#sweeper = null;
   }
@@ -200,7 +212,11 @@ export class Gateway {
     const timedOut = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([work, timedOut]);
+    try {
+      await Promise.race([work, timedOut]);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'a step of the stop failed');
+    }
     clearTimeout(timer);
   }
 }

@@ -123,7 +123,9 @@ export class MessageIntake {
     if (known === null) return this.#append(arrival);
     this.#options.metrics.resends.inc();
     const outcome = known === 'durable' ? { kind: 'durable' as const } : await known;
-    return outcome.kind === 'durable' ? this.#answer(arrival) : { kind: 'failed', detail: 'its first sending was not stored' };
+    return outcome.kind === 'durable'
+      ? this.#answer(arrival)
+      : { kind: 'failed', detail: 'its first sending was not stored' };
   }
 
   async #append(arrival: Arrival): Promise<PublishOutcome> {
@@ -155,7 +157,8 @@ export class MessageIntake {
     const reason = REFUSALS[classified.code] ?? 'payloadFormatInvalid';
     const detail = `${classified.code}: ${classified.detail}`;
     // Before MQTT 5 there is no negative answer: who writes to another device's topic is told by the end of it.
-    if (classified.code === 'TOPIC_NOT_OWN' && session.protocolVersion < 5) return { kind: 'violation', reason, detail };
+    if (classified.code === 'TOPIC_NOT_OWN' && session.protocolVersion < 5)
+      return { kind: 'violation', reason, detail };
     return { kind: 'refused', reason, detail };
   }
 

@@ -7,7 +7,15 @@ import {
   MemorySessionDirectory,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
-import { deviceKey, type DeviceId, type DeviceKey, type LogId, type Offset, type Partition, type TenantId } from '@breakwater/twin';
+import {
+  deviceKey,
+  type DeviceId,
+  type DeviceKey,
+  type LogId,
+  type Offset,
+  type Partition,
+  type TenantId,
+} from '@breakwater/twin';
 import { type EventLog, type Lane, systemClock, systemRandom } from '@breakwater/twin-runtime';
 import { decodeRecord, partitionOf, type WireRecord } from '@breakwater/wire';
 import { connectAsync, type IClientOptions, MqttClient } from 'mqtt';

@@ -27,13 +27,16 @@ describe('gateway over real sockets', () => {
     }
     await until('three records', async () => (await gateway.records('telemetry')).length === 3);
     const records = await gateway.records('telemetry');
-    expect(records.map(({ message }) => message.kind === 'telemetry' && message.points[0]?.values.get('temperature'))).toEqual([
-      1, 2, 0,
-    ]);
+    expect(
+      records.map(({ message }) => message.kind === 'telemetry' && message.points[0]?.values.get('temperature')),
+    ).toEqual([1, 2, 0]);
     expect(records.every((record) => record.sessionEpoch === 1 && record.device === 'd1')).toBe(true);
     await client.endAsync();
     await until('the close', async () => (await gateway.records('control')).at(-1)?.message.kind === 'sessionClosed');
-    expect((await gateway.records('control')).map(({ message }) => message.kind)).toEqual(['sessionOpened', 'sessionClosed']);
+    expect((await gateway.records('control')).map(({ message }) => message.kind)).toEqual([
+      'sessionOpened',
+      'sessionClosed',
+    ]);
   });
 
   it('refuses a wrong token and the id of another device', async () => {
@@ -42,7 +45,11 @@ describe('gateway over real sockets', () => {
     await gateway.addDevice('d2');
     await expect(gateway.connect('d1', { password: 'wrong', username: 'wrong' })).rejects.toMatchObject({ code: 4 });
     await expect(gateway.connect('d1', { clientId: 'd2', protocolVersion: 5 })).rejects.toMatchObject({ code: 0x85 });
-    const client = await gateway.connect('d1', { clientId: 'anything else', username: 'token-d1', password: undefined });
+    const client = await gateway.connect('d1', {
+      clientId: 'anything else',
+      username: 'token-d1',
+      password: undefined,
+    });
     await client.endAsync();
   });
 

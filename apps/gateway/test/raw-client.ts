@@ -25,8 +25,14 @@ export class RawClient {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     const client = new RawClient(socket, version);
     client.send({
-      cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId: device, clean: true, keepalive: 60,
-      username: device, password: Buffer.from(`token-${device}`),
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: version,
+      clientId: device,
+      clean: true,
+      keepalive: 60,
+      username: device,
+      password: Buffer.from(`token-${device}`),
     });
     await until('CONNACK', () => client.packets.length > 0 || client.closed);
     return client;

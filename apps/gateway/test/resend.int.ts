@@ -44,7 +44,9 @@ describe('a message that is sent again', () => {
     for (const fixture of running.splice(0)) await fixture.stop();
   });
   const valuesIn = async (gateway: GatewayFixture): Promise<readonly unknown[]> =>
-    (await gateway.records('telemetry')).map(({ message }) => message.kind === 'telemetry' && message.points[0]?.values.get('a'));
+    (await gateway.records('telemetry')).map(
+      ({ message }) => message.kind === 'telemetry' && message.points[0]?.values.get('a'),
+    );
 
   it('is one event in its own session: DUP with packet id and payload, or its id', async () => {
     const gateway = await start();
@@ -116,7 +118,7 @@ describe('a message that is sent again', () => {
     second.drop();
   });
 
-  it('is one event when the gateway died between append and PUBACK, and keeps its place before what follows', async () => {
+  it('is one event over a change of gateway, and keeps its place before what follows', async () => {
     const gateway = await start({ settings: { resendTailRecordsMax: 50 } });
     const first = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
     first.publish(1, '{"a":1}');

@@ -42,7 +42,14 @@ describe('sessions', () => {
     expect(second.packets.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8e });
     await until('both closes to be recorded', async () => (await controlOf(gateway)).length === 5);
     const control = await controlOf(gateway);
-    expect(control).toEqual(expect.arrayContaining(['1 sessionOpened', '1 sessionClosed takenOver', '2 sessionClosed takenOver', '3 sessionOpened']));
+    expect(control).toEqual(
+      expect.arrayContaining([
+        '1 sessionOpened',
+        '1 sessionClosed takenOver',
+        '2 sessionClosed takenOver',
+        '3 sessionOpened',
+      ]),
+    );
     const [entry] = await gateway.directory.find(partitionOfDevice(key), [key]);
     expect(entry?.sessionEpoch).toBe(3);
     third.drop();
@@ -54,7 +61,14 @@ describe('sessions', () => {
     const partition = partitionOfDevice(key);
     await gateway.directory.open(partition, key, 'gw-dead');
     const client = await gateway.connect('d1');
-    const request = { lane: 'telemetry', partition, producerId: 'gw-dead', seq: 1, body: 'late', recordCount: 1 } as const;
+    const request = {
+      lane: 'telemetry',
+      partition,
+      producerId: 'gw-dead',
+      seq: 1,
+      body: 'late',
+      recordCount: 1,
+    } as const;
     expect(await gateway.log.append([request])).toEqual([{ kind: 'refused', code: 'PRODUCER_FENCED' }]);
     await client.endAsync();
   });
@@ -97,16 +111,33 @@ describe('sessions', () => {
     const gateway = await start();
     await gateway.addDevice('d1');
     const client = await gateway.connect('d1', { protocolVersion: 5 });
-    const filters = ['v1/devices/me/twin/desired', 'v1/devices/d1/#', 'v1/devices/+/twin/desired', 'v1/devices/d2/#', '#', '$share/g/v1/devices/me/#'];
-    const granted = await client.subscribeAsync(filters, { qos: 1 }).catch((error: { packet?: unknown }) => error.packet);
+    const filters = [
+      'v1/devices/me/twin/desired',
+      'v1/devices/d1/#',
+      'v1/devices/+/twin/desired',
+      'v1/devices/d2/#',
+      '#',
+      '$share/g/v1/devices/me/#',
+    ];
+    const granted = await client
+      .subscribeAsync(filters, { qos: 1 })
+      .catch((error: { packet?: unknown }) => error.packet);
     expect(JSON.stringify(granted)).toContain('[1,1,135,135,135');
     await client.endAsync();
   });
 
   describe('downlinks', () => {
     const desired = (gateway: GatewayFixture, key: string, more: Partial<Downlink> = {}): Downlink => ({
-      outboxId: 'control:1:0', partition: partitionOfDevice(key as never), epoch: '5:abc' as Epoch, key: key as never,
-      sessionEpoch: 1 as SessionEpoch, twinVersion: 3, topic: 'twin/desired', qos: 1, payload: '{"fan":1,"$version":3}', ...more,
+      outboxId: 'control:1:0',
+      partition: partitionOfDevice(key as never),
+      epoch: '5:abc' as Epoch,
+      key: key as never,
+      sessionEpoch: 1 as SessionEpoch,
+      twinVersion: 3,
+      topic: 'twin/desired',
+      qos: 1,
+      payload: '{"fan":1,"$version":3}',
+      ...more,
     });
     const sendTo = async (gateway: GatewayFixture, key: string, ...downlinks: Downlink[]): Promise<void> => {
       const [entry] = await gateway.directory.find(partitionOfDevice(key as never), [key as never]);

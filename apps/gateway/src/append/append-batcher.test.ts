@@ -100,7 +100,8 @@ describe('AppendBatcher', () => {
   it.each([1, 2, 3, 4, 5, 6])('keeps every record once and in order while replies get lost (seed %i)', async (seed) => {
     const log = new FaultyLog();
     const random = chance(seed);
-    log.nextFault = () => (['none', 'lostBefore', 'lostAfter', 'LANE_FULL', 'none'] as const)[Math.floor(random() * 5)] ?? 'none';
+    log.nextFault = () =>
+      (['none', 'lostBefore', 'lostAfter', 'LANE_FULL', 'none'] as const)[Math.floor(random() * 5)] ?? 'none';
     const { batcher, lost } = batcherOn(log);
     const settled: string[][] = [[], [], [], []];
     const appends: Promise<void>[] = [];
@@ -115,7 +116,8 @@ describe('AppendBatcher', () => {
       if (random() < 0.1) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await Promise.all(appends);
-    for (const [partition, lines] of settled.entries()) expect(await log.lines('telemetry', partition as Partition)).toEqual(lines);
+    for (const [partition, lines] of settled.entries())
+      expect(await log.lines('telemetry', partition as Partition)).toEqual(lines);
     expect(settled.flat()).toHaveLength(400);
     expect(lost).toEqual([]);
     expect(log.inTheAirMax).toBeLessThanOrEqual(LIMITS.flightsMax);
@@ -130,7 +132,12 @@ describe('AppendBatcher', () => {
     const first = batcher.append(telemetry(P0), 'a', 'keep');
     while (log.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     await Promise.all([first, batcher.append(telemetry(P0), 'b', 'keep')]);
-    expect(log.requests.map(({ seq, body }) => [seq, body])).toEqual([[1, 'a'], [1, 'a'], [1, 'a'], [2, 'b']]);
+    expect(log.requests.map(({ seq, body }) => [seq, body])).toEqual([
+      [1, 'a'],
+      [1, 'a'],
+      [1, 'a'],
+      [2, 'b'],
+    ]);
     expect(await log.lines('telemetry', P0)).toEqual(['a', 'b']);
   });
 
@@ -188,7 +195,16 @@ describe('AppendBatcher', () => {
   it('cuts frames by records and bytes, and never below one record', async () => {
     const log = new FaultyLog();
     const { batcher } = batcherOn(log, { frameRecordsMax: 3, frameBytesMax: 10 });
-    await Promise.all(['aaaa', 'bbbb', 'cccc', 'd', 'e', 'f', 'g', 'x'.repeat(50)].map((line) => batcher.append(telemetry(P0), line, 'keep')));
-    expect(log.requests.map(({ body }) => body.split('\n').map((line) => line.length))).toEqual([[4, 4], [4, 1, 1], [1, 1], [50]]);
+    await Promise.all(
+      ['aaaa', 'bbbb', 'cccc', 'd', 'e', 'f', 'g', 'x'.repeat(50)].map((line) =>
+        batcher.append(telemetry(P0), line, 'keep'),
+      ),
+    );
+    expect(log.requests.map(({ body }) => body.split('\n').map((line) => line.length))).toEqual([
+      [4, 4],
+      [4, 1, 1],
+      [1, 1],
+      [50],
+    ]);
   });
 });

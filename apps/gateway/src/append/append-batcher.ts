@@ -79,9 +79,10 @@ export class AppendBatcher {
     this.#producerId = producerId;
   }
 
-  /** Settles when the record is durable, or will not be acknowledged. Records of one lane and partition keep their order. */
+  /** Settles when the record is durable, or is known not to be. Records of one lane and partition keep their order. */
   append(target: { lane: Lane; partition: Partition }, line: string, appendClass: AppendClass): Promise<AppendOutcome> {
-    if (this.#producerId === null) return Promise.resolve({ kind: 'failed', detail: 'the gateway has no producer now' });
+    if (this.#producerId === null)
+      return Promise.resolve({ kind: 'failed', detail: 'the gateway has no producer now' });
     const bytes = Buffer.byteLength(line);
     if (appendClass === 'mayBeShed' && this.#bytes + bytes > this.#limits.shedBytes) {
       return Promise.resolve({ kind: 'shed' });
@@ -178,7 +179,8 @@ export class AppendBatcher {
       return;
     }
     if (result === null) frame.outcomeUnknown = true;
-    else if (result.code === 'FRAME_TOO_LARGE') return this.#refuseFrame(queue, frame, 'the record is too large for the log');
+    else if (result.code === 'FRAME_TOO_LARGE')
+      return this.#refuseFrame(queue, frame, 'the record is too large for the log');
     else if (result.code !== 'LANE_FULL') return this.#loseProducer(`the log refused the producer: ${result.code}`);
     const nowMs = this.#options.clock.nowMs();
     if (nowMs - (frame.records[0]?.addedAtMs ?? nowMs) >= this.#limits.withholdMs) {

@@ -10,7 +10,9 @@ const NOW = Date.UTC(2026, 10, 22, 12);
 const RUNS = 500;
 
 const topics = fc.oneof(
-  fc.constantFrom('telemetry', 'attributes', 'twin/reported', 'twin/get', 'status', 'events/e').map((tail) => `v1/devices/me/${tail}`),
+  fc
+    .constantFrom('telemetry', 'attributes', 'twin/reported', 'twin/get', 'status', 'events/e')
+    .map((tail) => `v1/devices/me/${tail}`),
   fc.string({ unit: 'binary', maxLength: 300 }),
 );
 const values = fc.jsonValue({ maxDepth: 10 });

@@ -25,7 +25,8 @@ function codeOf(result: Classified): string {
 
 /** The points of a good telemetry message, in a form that is easy to compare. */
 function pointsOf(result: Classified): readonly unknown[] {
-  if (result.kind !== 'good' || result.message.kind !== 'telemetry') throw new Error(`not telemetry: ${codeOf(result)}`);
+  if (result.kind !== 'good' || result.message.kind !== 'telemetry')
+    throw new Error(`not telemetry: ${codeOf(result)}`);
   return result.message.points.map(({ tsMs, values, marked }) => [tsMs, Object.fromEntries(values), marked ?? false]);
 }
 
@@ -38,9 +39,23 @@ function throughTheLog(message: RecordMessage): RecordMessage {
 describe('classify: shapes of telemetry', () => {
   it.each([
     ['flat', '{"a":1,"b":"x","c":true}', [[NOW, { a: 1, b: 'x', c: true }, false]]],
-    ['list of flat', '[{"a":1},{"b":2}]', [[NOW, { a: 1 }, false], [NOW, { b: 2 }, false]]],
+    [
+      'list of flat',
+      '[{"a":1},{"b":2}]',
+      [
+        [NOW, { a: 1 }, false],
+        [NOW, { b: 2 }, false],
+      ],
+    ],
     ['timed', `{"ts":${NOW - 5},"values":{"a":1}}`, [[NOW - 5, { a: 1 }, false]]],
-    ['list of timed', `[{"ts":${NOW - 5},"values":{"a":1}},{"a":2}]`, [[NOW - 5, { a: 1 }, false], [NOW, { a: 2 }, false]]],
+    [
+      'list of timed',
+      `[{"ts":${NOW - 5},"values":{"a":1}},{"a":2}]`,
+      [
+        [NOW - 5, { a: 1 }, false],
+        [NOW, { a: 2 }, false],
+      ],
+    ],
     ['a measurement named ts', '{"ts":1,"a":2}', [[NOW, { ts: 1, a: 2 }, false]]],
     ['objects as values', '{"gps":{"lat":1,"lon":[2]}}', [[NOW, { gps: { lat: 1, lon: [2] } }, false]]],
     ['a key given twice: the last one wins', '{"a":1,"a":2}', [[NOW, { a: 2 }, false]]],
@@ -53,7 +68,10 @@ describe('classify: shapes of telemetry', () => {
     if (result.kind !== 'good') throw new Error(result.detail);
     const message = throughTheLog(result.message);
     if (message.kind !== 'telemetry') throw new Error(message.kind);
-    expect([...(message.points[0]?.values ?? [])]).toEqual([['__proto__', 1], ['a', 2]]);
+    expect([...(message.points[0]?.values ?? [])]).toEqual([
+      ['__proto__', 1],
+      ['a', 2],
+    ]);
     expect(({} as Record<string, unknown>)['a']).toBeUndefined();
   });
 
@@ -137,10 +155,15 @@ describe('classify: message ids', () => {
 });
 
 describe('classify: the other topics', () => {
-  const messageOf = (result: Classified): unknown => (result.kind === 'good' ? [result.lane, result.message] : result.code);
+  const messageOf = (result: Classified): unknown =>
+    result.kind === 'good' ? [result.lane, result.message] : result.code;
   it.each([
     ['attributes', '{"a":1}', ['control', { kind: 'reportState', patch: { a: 1 } }]],
-    ['twin/reported', '{"a":null,"$version":4}', ['control', { kind: 'reportState', patch: { a: null }, expectedVersion: 4 }]],
+    [
+      'twin/reported',
+      '{"a":null,"$version":4}',
+      ['control', { kind: 'reportState', patch: { a: null }, expectedVersion: 4 }],
+    ],
     ['twin/reported', '{"$version":"4"}', 'PATCH_INVALID'],
     ['twin/reported', '[1]', 'PATCH_INVALID'],
     ['twin/get', '', ['control', { kind: 'getTwin' }]],
@@ -151,7 +174,11 @@ describe('classify: the other topics', () => {
     ['status', '{"online"', 'PAYLOAD_MALFORMED'],
     ['events/door', '{"open":true}', ['telemetry', { kind: 'event', name: 'door', tsMs: NOW, data: { open: true } }]],
     ['events/door', '', ['telemetry', { kind: 'event', name: 'door', tsMs: NOW, data: null }]],
-    ['events/door', `{"ts":${NOW - 9},"data":7}`, ['telemetry', { kind: 'event', name: 'door', tsMs: NOW - 9, data: 7 }]],
+    [
+      'events/door',
+      `{"ts":${NOW - 9},"data":7}`,
+      ['telemetry', { kind: 'event', name: 'door', tsMs: NOW - 9, data: 7 }],
+    ],
     ['events/a b', '{}', 'TOPIC_UNKNOWN'],
     ['nothing', '{}', 'TOPIC_UNKNOWN'],
     ['v1/devices/d1/twin/get', '', ['control', { kind: 'getTwin' }]],

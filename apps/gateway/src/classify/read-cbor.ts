@@ -106,7 +106,8 @@ class CborReader {
     for (;;) {
       const head = this.#byte();
       if (head === BREAK) return text;
-      if (head >> 5 !== MAJOR.text || (head & 31) === INDEFINITE) throw malformed('a CBOR text has a chunk of another type');
+      if (head >> 5 !== MAJOR.text || (head & 31) === INDEFINITE)
+        throw malformed('a CBOR text has a chunk of another type');
       text += this.#chunk(this.#argument(head & 31));
     }
   }

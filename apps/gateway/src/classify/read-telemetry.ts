@@ -92,7 +92,9 @@ function idOf(item: JsonObject): string {
 /** A list is one message, so its ids make one: the same list sent again has the same. */
 function joinIds(ids: readonly string[]): string {
   const joined = ids.join(',');
-  return Buffer.byteLength(joined) <= LIMITS.messageIdBytesMax ? joined : createHash('sha256').update(joined).digest('hex');
+  return Buffer.byteLength(joined) <= LIMITS.messageIdBytesMax
+    ? joined
+    : createHash('sha256').update(joined).digest('hex');
 }
 
 const SHOWN_LENGTH_MAX = 80;

@@ -78,7 +78,9 @@ export class GatewayIdentity {
         const held = await directory.renewGateway(id, leaseTtlMs);
         if (!held && id === this.#id) this.replace('the lease of the gateway ran out');
       } catch (error) {
-        this.#options.onTrouble(`the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`);
+        this.#options.onTrouble(
+          `the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`,
+        );
       }
     }
   }

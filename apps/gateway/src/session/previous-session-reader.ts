@@ -54,9 +54,11 @@ export class PreviousSessionReader {
       });
       read = { marks, done };
       this.#next.set(name, read);
-      const settled = done.catch(() => undefined).then(() => {
-        if (this.#running.get(name) === settled) this.#running.delete(name);
-      });
+      const settled = done
+        .catch(() => undefined)
+        .then(() => {
+          if (this.#running.get(name) === settled) this.#running.delete(name);
+        });
       this.#running.set(name, settled);
     }
     const life = `${device.key}#${device.incarnation}`;

@@ -51,7 +51,8 @@ export class ResendMemory {
   }
 
   settled(mark: MessageMark, outcome: Promise<AppendOutcome>, durable: boolean): void {
-    if (mark.messageId !== '' && this.#flyingIds.get(mark.messageId) === outcome) this.#flyingIds.delete(mark.messageId);
+    if (mark.messageId !== '' && this.#flyingIds.get(mark.messageId) === outcome)
+      this.#flyingIds.delete(mark.messageId);
     const flying = mark.packetId === 0 ? undefined : this.#flyingPackets.get(mark.packetId);
     if (flying?.outcome === outcome) this.#flyingPackets.delete(mark.packetId);
     if (durable) this.remember(mark);

@@ -23,7 +23,11 @@ export interface WebSocketListenOptions extends ListenOptions {
 /** MQTT over WebSocket: binary frames, path `/mqtt`, subprotocol `mqtt`. */
 export async function listenWebSocket(options: WebSocketListenOptions, accept: Accept): Promise<Listener> {
   const httpServer = createServer(
-    { maxHeaderSize: HANDSHAKE_HEADER_BYTES_MAX, headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS },
+    {
+      maxHeaderSize: HANDSHAKE_HEADER_BYTES_MAX,
+      headersTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestTimeout: HANDSHAKE_TIMEOUT_MS,
+    },
     (_, response) => response.writeHead(426, { 'content-type': 'text/plain' }).end('MQTT over WebSocket is at /mqtt\n'),
   );
   const server = new WebSocketServer({
