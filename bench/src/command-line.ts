@@ -10,9 +10,7 @@ export function readArguments<Name extends string>(
   defaults: Readonly<Record<Name, string>>,
   argv: readonly string[],
 ): Readonly<Record<Name, string>> {
-  const options = Object.fromEntries(
-    Object.keys(defaults).map((name) => [name, { type: 'string' as const }]),
-  );
+  const options = Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: 'string' as const }]));
   try {
     const { values } = parseArgs({ args: [...argv], options, strict: true });
     return { ...defaults, ...(values as Partial<Record<Name, string>>) };

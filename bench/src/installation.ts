@@ -34,28 +34,34 @@ export class Installation {
   }
 
   /** Starts the platform and waits until events flow end to end. */
-  static async start(options: {
-    readonly dataDir?: string;
-    readonly env?: Readonly<Record<string, string>>;
-  } = {}): Promise<Installation> {
+  static async start(
+    options: {
+      readonly dataDir?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<Installation> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'breakwater-')));
     const [freeHttpPort = 0, freeMqttPort = 0, webSocketPort = 0] = await freePorts(3);
     const httpPort = Number(options.env?.['HTTP_PORT'] ?? freeHttpPort);
     const mqttPort = Number(options.env?.['MQTT_PORT'] ?? freeMqttPort);
-    const child = spawn(process.execPath, [fileURLToPath(new URL('../../apps/standalone/dist/main.js', import.meta.url))], {
-      env: {
-        ...process.env,
-        BIND_HOST: '127.0.0.1',
-        HTTP_PORT: String(httpPort),
-        MQTT_PORT: String(mqttPort),
-        MQTT_WS_PORT: String(webSocketPort),
-        DATA_DIR: dataDir,
-        ADMIN_API_KEY: ADMIN_KEY,
-        ...options.env,
+    const child = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('../../apps/standalone/dist/main.js', import.meta.url))],
+      {
+        env: {
+          ...process.env,
+          BIND_HOST: '127.0.0.1',
+          HTTP_PORT: String(httpPort),
+          MQTT_PORT: String(mqttPort),
+          MQTT_WS_PORT: String(webSocketPort),
+          DATA_DIR: dataDir,
+          ADMIN_API_KEY: ADMIN_KEY,
+          ...options.env,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
+    );
     const log = createWriteStream(join(dataDir, 'console.log'), { flags: 'a' });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

@@ -35,10 +35,7 @@ async function carryOut(order: LoadOrder): Promise<void> {
   const generator = new LoadGenerator(order);
   await generator.connect();
   report({ kind: 'connected' });
-  const ticking = setInterval(
-    () => report({ kind: 'progress', progress: generator.progress() }),
-    PROGRESS_EVERY_MS,
-  );
+  const ticking = setInterval(() => report({ kind: 'progress', progress: generator.progress() }), PROGRESS_EVERY_MS);
   await generator.run(order.phases);
   const unacknowledged = await generator.settle(order.settleTimeoutMs);
   clearInterval(ticking);

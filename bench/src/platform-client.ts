@@ -77,7 +77,9 @@ interface LedgerAnswer {
   readonly lanes: {
     readonly telemetry: {
       readonly appended: number;
-      readonly consumers: Readonly<Record<'twins' | 'writer', { readonly position: number; readonly inFlight: number }>>;
+      readonly consumers: Readonly<
+        Record<'twins' | 'writer', { readonly position: number; readonly inFlight: number }>
+      >;
     };
   };
 }

@@ -39,7 +39,13 @@ export class ProcessSampler {
       if (ticks === null) continue;
       const known = this.#watched.get(name);
       if (known === undefined) {
-        this.#watched.set(name, { pid, startTicks: ticks, lastTicks: ticks, endedTicks: 0, peakBytes: residentBytes(pid) });
+        this.#watched.set(name, {
+          pid,
+          startTicks: ticks,
+          lastTicks: ticks,
+          endedTicks: 0,
+          peakBytes: residentBytes(pid),
+        });
         continue;
       }
       if (known.pid !== pid) {

@@ -209,13 +209,16 @@ function print(result: Benchmark): void {
   say(`  ${'sum without the generator'.padEnd(34)}${sum.toFixed(1).padStart(13)}`);
   const { rows } = result;
   say(`\n  ledger: ${JSON.stringify(result.ledger)}`);
-  say(`  rows: ${rows.eventsAcknowledged} events acknowledged, ${rows.eventsStored} stored, ${rows.lost} lost, ` +
-    `${rows.duplicated} duplicated, ${rows.incomplete} incomplete`);
+  say(
+    `  rows: ${rows.eventsAcknowledged} events acknowledged, ${rows.eventsStored} stored, ${rows.lost} lost, ` +
+      `${rows.duplicated} duplicated, ${rows.incomplete} incomplete`,
+  );
   for (const example of rows.examples) say(`    ${example}`);
 }
 
 function live(sent: number, acknowledged: number, seconds: number): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r  ${seconds.toFixed(0)} s: sent ${sent}, acknowledged ${acknowledged}   `);
+  if (process.stdout.isTTY)
+    process.stdout.write(`\r  ${seconds.toFixed(0)} s: sent ${sent}, acknowledged ${acknowledged}   `);
 }
 
 function say(text: string): void {

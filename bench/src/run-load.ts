@@ -19,7 +19,9 @@ export interface LoadListener {
 /** Runs a load in a process of its own and answers what it sent and what was acknowledged to it. */
 export function runLoad(order: LoadOrder, listener: LoadListener): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('../dist/load-process.js', import.meta.url)), { serialization: 'advanced' });
+    const child = fork(fileURLToPath(new URL('../dist/load-process.js', import.meta.url)), {
+      serialization: 'advanced',
+    });
     if (child.pid !== undefined) listener.started(child.pid);
     child.on('message', (message) => {
       const report = message as LoadReport;

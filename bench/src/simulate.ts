@@ -83,8 +83,12 @@ function summary(progress: LoadProgress, unacknowledged: number, before: LedgerT
   const good = unacknowledged === 0 && after.twinLag === 0 && after.writerLag === 0;
   say('');
   say(good ? pc.green('done') : pc.yellow('done, with something left over'));
-  say(`  sent            ${progress.sent}${progress.skipped > 0 ? ` (${progress.skipped} not sent: over the limit of unacknowledged)` : ''}`);
-  say(`  acknowledged    ${progress.acknowledged} (${unacknowledged} without an answer, ${progress.reconnects} reconnects)`);
+  say(
+    `  sent            ${progress.sent}${progress.skipped > 0 ? ` (${progress.skipped} not sent: over the limit of unacknowledged)` : ''}`,
+  );
+  say(
+    `  acknowledged    ${progress.acknowledged} (${unacknowledged} without an answer, ${progress.reconnects} reconnects)`,
+  );
   say(`  PUBACK          p50 ${latency.quantile(0.5).toFixed(1)} ms, p99 ${latency.quantile(0.99).toFixed(1)} ms`);
   say(`  applied         ${after.telemetryApplied - before.telemetryApplied} to twins, ${after.twinLag} waiting`);
   say(`  stored          ${after.telemetryStored - before.telemetryStored} in ClickHouse, ${after.writerLag} waiting`);
@@ -102,7 +106,9 @@ async function keyOfDataDir(): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch {
-    throw new ArgumentInvalid(`no key: give --key or ADMIN_API_KEY (${path} is not there; does the platform run here?)`);
+    throw new ArgumentInvalid(
+      `no key: give --key or ADMIN_API_KEY (${path} is not there; does the platform run here?)`,
+    );
   }
 }
 

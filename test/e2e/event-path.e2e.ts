@@ -33,66 +33,93 @@ describe('the event path, started as users start it', () => {
     expect(code).toBe(0);
   }, TEST_TIMEOUT_MS);
 
-  it.each([4, 5] as const)('carries telemetry and desired over MQTT %d', async (protocolVersion) => {
-    const id = `walker-${protocolVersion}`;
-    const [login] = await client.registerDevices(id, 1);
-    const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
-      protocolVersion, username: login?.token ?? '', clientId: `${id}-0`, reconnectPeriod: 0,
-    });
-    const received = collect(device);
-    await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
-    await until('the full delta after the SUBACK', () => received.some((message) => message.topic.endsWith('twin/desired')));
+  it.each([4, 5] as const)(
+    'carries telemetry and desired over MQTT %d',
+    async (protocolVersion) => {
+      const id = `walker-${protocolVersion}`;
+      const [login] = await client.registerDevices(id, 1);
+      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
+        protocolVersion,
+        username: login?.token ?? '',
+        clientId: `${id}-0`,
+        reconnectPeriod: 0,
+      });
+      const received = collect(device);
+      await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
+      await until('the full delta after the SUBACK', () =>
+        received.some((message) => message.topic.endsWith('twin/desired')),
+      );
 
-    await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ temp: 21.5 }), { qos: 1 });
-    await device.publishAsync('v1/devices/me/twin/reported', JSON.stringify({ fw: '1.0' }), { qos: 1 });
-    await until('twin/reported/accepted', () => received.some((message) => message.topic.endsWith('reported/accepted')));
-    await until('the twin with its telemetry', async () => (await twinOf(client, `${id}-0`)).telemetry['temp']?.value === 21.5);
+      await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ temp: 21.5 }), { qos: 1 });
+      await device.publishAsync('v1/devices/me/twin/reported', JSON.stringify({ fw: '1.0' }), { qos: 1 });
+      await until('twin/reported/accepted', () =>
+        received.some((message) => message.topic.endsWith('reported/accepted')),
+      );
+      await until(
+        'the twin with its telemetry',
+        async () => (await twinOf(client, `${id}-0`)).telemetry['temp']?.value === 21.5,
+      );
 
-    const patched = await patchTwin(installation, `${id}-0`, { desired: { interval: 5 } });
-    expect(patched.status).toBe(200);
-    expect(patched.headers.get('etag')).toBe('"1"');
-    await until('the delta at the device', () =>
-      received.some((message) => message.topic === 'v1/devices/me/twin/desired' && message.payload['interval'] === 5),
-    );
-    expect(await twinOf(client, `${id}-0`)).toMatchObject({
-      desired: { interval: 5 }, reported: { fw: '1.0' }, delta: { interval: 5 }, presence: { connected: true }, version: 1,
-    });
-    await device.endAsync();
-    await until('presence to be gone', async () => !(await twinOf(client, `${id}-0`)).presence.connected);
-  }, TEST_TIMEOUT_MS);
+      const patched = await patchTwin(installation, `${id}-0`, { desired: { interval: 5 } });
+      expect(patched.status).toBe(200);
+      expect(patched.headers.get('etag')).toBe('"1"');
+      await until('the delta at the device', () =>
+        received.some((message) => message.topic === 'v1/devices/me/twin/desired' && message.payload['interval'] === 5),
+      );
+      expect(await twinOf(client, `${id}-0`)).toMatchObject({
+        desired: { interval: 5 },
+        reported: { fw: '1.0' },
+        delta: { interval: 5 },
+        presence: { connected: true },
+        version: 1,
+      });
+      await device.endAsync();
+      await until('presence to be gone', async () => !(await twinOf(client, `${id}-0`)).presence.connected);
+    },
+    TEST_TIMEOUT_MS,
+  );
 
-  it('loses and repeats nothing when a worker and the writer are killed under load', async () => {
-    const logins = await client.registerDevices('storm', DEVICES);
-    const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-    await generator.connect();
-    const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-    for (const part of ['twin-worker-1', 'telemetry-writer', 'twin-worker-2']) {
-      await pause((LOAD_SECONDS * 1000) / 5);
-      await killPart(installation, part);
-      const answer = await patchTwin(installation, 'storm-0', { desired: { killed: part } });
-      expect([200, 503, 504]).toContain(answer.status);
-    }
-    await load;
-    expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-    await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
-    const patched = await patchTwin(installation, 'storm-0', { desired: { killed: 'none' } });
-    expect(patched.status).toBe(200);
-    generator.close();
-  }, TEST_TIMEOUT_MS);
+  it(
+    'loses and repeats nothing when a worker and the writer are killed under load',
+    async () => {
+      const logins = await client.registerDevices('storm', DEVICES);
+      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
+      await generator.connect();
+      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      for (const part of ['twin-worker-1', 'telemetry-writer', 'twin-worker-2']) {
+        await pause((LOAD_SECONDS * 1000) / 5);
+        await killPart(installation, part);
+        const answer = await patchTwin(installation, 'storm-0', { desired: { killed: part } });
+        expect([200, 503, 504]).toContain(answer.status);
+      }
+      await load;
+      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
+      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      const patched = await patchTwin(installation, 'storm-0', { desired: { killed: 'none' } });
+      expect(patched.status).toBe(200);
+      generator.close();
+    },
+    TEST_TIMEOUT_MS,
+  );
 
-  it('continues where it was after a stop and a second start', async () => {
-    const before = await twinOf(client, 'storm-1');
-    expect(await installation.stop()).toBe(0);
-    installation = await Installation.start({ dataDir: installation.dataDir });
-    client = new PlatformClient(installation);
-    const after = await twinOf(client, 'storm-1');
-    expect(after.telemetry).toEqual(before.telemetry);
-    const [login] = await client.registerDevices('second-life', 1);
-    const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, { username: login?.token ?? '' });
-    await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ alive: true }), { qos: 1 });
-    await until('the twin after the restart', async () =>
-      (await twinOf(client, 'second-life-0')).telemetry['alive']?.value === true,
-    );
-    await device.endAsync();
-  }, TEST_TIMEOUT_MS);
+  it(
+    'continues where it was after a stop and a second start',
+    async () => {
+      const before = await twinOf(client, 'storm-1');
+      expect(await installation.stop()).toBe(0);
+      installation = await Installation.start({ dataDir: installation.dataDir });
+      client = new PlatformClient(installation);
+      const after = await twinOf(client, 'storm-1');
+      expect(after.telemetry).toEqual(before.telemetry);
+      const [login] = await client.registerDevices('second-life', 1);
+      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, { username: login?.token ?? '' });
+      await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ alive: true }), { qos: 1 });
+      await until(
+        'the twin after the restart',
+        async () => (await twinOf(client, 'second-life-0')).telemetry['alive']?.value === true,
+      );
+      await device.endAsync();
+    },
+    TEST_TIMEOUT_MS,
+  );
 });

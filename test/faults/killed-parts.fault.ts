@@ -33,18 +33,26 @@ describe('under load', () => {
     await installation.remove();
   }, TEST_TIMEOUT_MS);
 
-  it.each(['gateway', 'redis', 'embedded-clickhouse', 'api'])('%s is killed', async (part) => {
-    await survives(`killed-${part}`, () => killPart(installation, part));
-  }, TEST_TIMEOUT_MS);
+  it.each(['gateway', 'redis', 'embedded-clickhouse', 'api'])(
+    '%s is killed',
+    async (part) => {
+      await survives(`killed-${part}`, () => killPart(installation, part));
+    },
+    TEST_TIMEOUT_MS,
+  );
 
-  it.each(['twin-worker-1', 'gateway'])('%s is stopped for longer than its lease and goes on', async (part) => {
-    await survives(`stopped-${part}`, async () => {
-      const pid = await pidOf(installation, part);
-      process.kill(pid, 'SIGSTOP');
-      await pause(STOPPED_MS);
-      process.kill(pid, 'SIGCONT');
-    });
-  }, TEST_TIMEOUT_MS);
+  it.each(['twin-worker-1', 'gateway'])(
+    '%s is stopped for longer than its lease and goes on',
+    async (part) => {
+      await survives(`stopped-${part}`, async () => {
+        const pid = await pidOf(installation, part);
+        process.kill(pid, 'SIGSTOP');
+        await pause(STOPPED_MS);
+        process.kill(pid, 'SIGCONT');
+      });
+    },
+    TEST_TIMEOUT_MS,
+  );
 
   async function survives(name: string, strike: () => Promise<void>): Promise<void> {
     const logins = await client.registerDevices(name, DEVICES);
@@ -57,34 +65,41 @@ describe('under load', () => {
     const left = await generator.settle(CONDITION_TIMEOUT_MS);
     generator.close();
     expect(left).toBe(0);
-    await until('the API to be ready again', async () => (await fetch(`${installation.url}/health/ready`)).status === 200);
+    await until(
+      'the API to be ready again',
+      async () => (await fetch(`${installation.url}/health/ready`)).status === 200,
+    );
     await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
   }
 });
 
 describe('everything at once', () => {
-  it('is killed under load and loses nothing that was acknowledged', async () => {
-    const first = await Installation.start();
-    const logins = await new PlatformClient(first).registerDevices('blackout', DEVICES);
-    const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: first.mqttPort });
-    await generator.connect();
-    const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-    await pause(FAULT_AFTER_MS);
-    const parts = await first.parts();
-    process.kill(first.pid, 'SIGKILL');
-    for (const part of parts.values()) killIfAlive(part.pid);
-    const second = await Installation.start({
-      dataDir: first.dataDir,
-      env: { HTTP_PORT: new URL(first.url).port, MQTT_PORT: String(first.mqttPort) },
-    });
-    await load;
-    const left = await generator.settle(CONDITION_TIMEOUT_MS);
-    generator.close();
-    expect(left).toBe(0);
-    await expectExactlyOnce(second, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
-    await second.stop();
-    await second.remove();
-  }, TEST_TIMEOUT_MS);
+  it(
+    'is killed under load and loses nothing that was acknowledged',
+    async () => {
+      const first = await Installation.start();
+      const logins = await new PlatformClient(first).registerDevices('blackout', DEVICES);
+      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: first.mqttPort });
+      await generator.connect();
+      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      await pause(FAULT_AFTER_MS);
+      const parts = await first.parts();
+      process.kill(first.pid, 'SIGKILL');
+      for (const part of parts.values()) killIfAlive(part.pid);
+      const second = await Installation.start({
+        dataDir: first.dataDir,
+        env: { HTTP_PORT: new URL(first.url).port, MQTT_PORT: String(first.mqttPort) },
+      });
+      await load;
+      const left = await generator.settle(CONDITION_TIMEOUT_MS);
+      generator.close();
+      expect(left).toBe(0);
+      await expectExactlyOnce(second, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      await second.stop();
+      await second.remove();
+    },
+    TEST_TIMEOUT_MS,
+  );
 });
 
 function killIfAlive(pid: number): void {

@@ -86,7 +86,11 @@ export class OutboxEffects implements EffectDispatcher {
   async #appendDeadLetters(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
     const confirmed: string[] = [];
     for (const entry of entries) {
-      const result = await this.#ports.producer.append('telemetry', partition, deadLetterLine(entry, this.#ports.clock.nowMs()));
+      const result = await this.#ports.producer.append(
+        'telemetry',
+        partition,
+        deadLetterLine(entry, this.#ports.clock.nowMs()),
+      );
       if (result.kind === 'appended') confirmed.push(entry.id);
     }
     return confirmed;

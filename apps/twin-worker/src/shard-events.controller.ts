@@ -30,7 +30,8 @@ export class ShardEventsController {
   @EventPattern(ShardEvent.shardEnded)
   ended(@Payload() [partition, reason, error]: Told<'shardEnded'>): void {
     this.#metrics.shardEnded(reason);
-    if (reason === 'stopped') this.#logger.error({ partition, reason, err: error }, 'shard stopped: it waits for an operator');
+    if (reason === 'stopped')
+      this.#logger.error({ partition, reason, err: error }, 'shard stopped: it waits for an operator');
     else this.#logger.info({ partition, reason, err: error ?? undefined }, 'shard ended here');
   }
 
@@ -42,7 +43,10 @@ export class ShardEventsController {
   @EventPattern(ShardEvent.deadLettered)
   deadLettered(@Payload() [partition, lane, code, error]: Told<'deadLettered'>): void {
     this.#metrics.deadLettered(code);
-    this.#logger.warn({ partition, lane, code, err: error ?? undefined }, 'a record could not be applied and is kept as a dead letter');
+    this.#logger.warn(
+      { partition, lane, code, err: error ?? undefined },
+      'a record could not be applied and is kept as a dead letter',
+    );
   }
 
   @EventPattern(ShardEvent.failed)

@@ -1,6 +1,12 @@
 import 'reflect-metadata';
 
-import { type Logger, Metrics, type Readiness, type RunningProcess, startHealthServer } from '@breakwater/observability';
+import {
+  type Logger,
+  Metrics,
+  type Readiness,
+  type RunningProcess,
+  startHealthServer,
+} from '@breakwater/observability';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { RegionStatus } from '@breakwater/twin-runtime';

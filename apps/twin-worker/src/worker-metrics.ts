@@ -2,7 +2,8 @@ import type { Metrics } from '@breakwater/observability';
 import { LANES, type CommittedBatch } from '@breakwater/twin-runtime';
 
 const SECONDS_BUCKETS = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60,
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10,
+  30, 60,
 ];
 const MS_PER_SECOND = 1000;
 
@@ -49,7 +50,7 @@ export class WorkerMetrics {
     this.#batchRecords.observe(batch.records);
     this.#logToTwin.observe(Math.max(nowMs - batch.oldestAppendedAtMs, 0) / MS_PER_SECOND);
     for (const sentAtMs of batch.sentAtMs) this.#deviceToTwin.observe(Math.max(nowMs - sentAtMs, 0) / MS_PER_SECOND);
-}
+  }
 
   shardStarted(): void {
     this.#shards.inc();

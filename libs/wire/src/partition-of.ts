@@ -17,7 +17,8 @@ export function murmur2(bytes: Uint8Array): number {
   let hash = SEED ^ length;
   const whole = length - (length % 4);
   for (let at = 0; at < whole; at += 4) {
-    let k = byteAt(bytes, at) | (byteAt(bytes, at + 1) << 8) | (byteAt(bytes, at + 2) << 16) | (byteAt(bytes, at + 3) << 24);
+    let k =
+      byteAt(bytes, at) | (byteAt(bytes, at + 1) << 8) | (byteAt(bytes, at + 2) << 16) | (byteAt(bytes, at + 3) << 24);
     k = Math.imul(k, M);
     k ^= k >>> R;
     k = Math.imul(k, M);

@@ -42,15 +42,18 @@ const values = fc
 describe('record line', () => {
   it('gives back every telemetry record, whatever its keys and values are called', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ tsMs: fc.integer({ min: 0, max: 4e12 }), values }), { maxLength: 4 }), (points) => {
-        const record = recordOf(telemetry(points));
-        const line = encodeRecord(record);
-        expect(line).not.toContain('\n');
-        const decoded = decodeRecord(line).message;
-        expect(decoded.kind === 'telemetry' && decoded.points.map((point) => [point.tsMs, sorted(point.values)])).toEqual(
-          points.map((point) => [point.tsMs, sorted(point.values)]),
-        );
-      }),
+      fc.property(
+        fc.array(fc.record({ tsMs: fc.integer({ min: 0, max: 4e12 }), values }), { maxLength: 4 }),
+        (points) => {
+          const record = recordOf(telemetry(points));
+          const line = encodeRecord(record);
+          expect(line).not.toContain('\n');
+          const decoded = decodeRecord(line).message;
+          expect(
+            decoded.kind === 'telemetry' && decoded.points.map((point) => [point.tsMs, sorted(point.values)]),
+          ).toEqual(points.map((point) => [point.tsMs, sorted(point.values)]));
+        },
+      ),
     );
   });
 
@@ -74,7 +77,15 @@ describe('record line', () => {
   });
 
   it('sorts the values of a point by type, so that each group is one ClickHouse map', () => {
-    const point = { tsMs: 7, values: new Map<string, JsonValue>([['n', 1.5], ['s', 'x'], ['b', true], ['j', [1]]]) };
+    const point = {
+      tsMs: 7,
+      values: new Map<string, JsonValue>([
+        ['n', 1.5],
+        ['s', 'x'],
+        ['b', true],
+        ['j', [1]],
+      ]),
+    };
     expect(JSON.parse(encodeRecord(recordOf(telemetry([point]))))).toMatchObject({
       p: [{ ts: 7, n: { n: 1.5 }, s: { s: 'x' }, b: { b: true }, j: { j: '[1]' } }],
     });

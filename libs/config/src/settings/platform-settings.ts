@@ -3,38 +3,61 @@ import { choice, integer, text } from '../define-settings.ts';
 /** Settings that several parts read and that must agree between them. */
 export const platformSettings = {
   dataDir: text('DATA_DIR', { default: './data', reason: 'Folder of everything that `npm start` keeps.' }),
-  httpPort: integer('HTTP_PORT', { default: 3000, min: 1, max: 65535, unit: 'port', reason: 'REST, GraphQL and the API page.' }),
+  httpPort: integer('HTTP_PORT', {
+    default: 3000,
+    min: 1,
+    max: 65535,
+    unit: 'port',
+    reason: 'REST, GraphQL and the API page.',
+  }),
   mqttPort: integer('MQTT_PORT', { default: 1883, min: 1, max: 65535, unit: 'port', reason: 'MQTT over TCP.' }),
   mqttWebSocketPort: integer('MQTT_WS_PORT', {
-    default: 8083, min: 0, max: 65535, unit: 'port', reason: 'MQTT over WebSocket, path /mqtt; 0 turns it off.',
+    default: 8083,
+    min: 0,
+    max: 65535,
+    unit: 'port',
+    reason: 'MQTT over WebSocket, path /mqtt; 0 turns it off.',
   }),
   bindHost: text('BIND_HOST', { default: '0.0.0.0', reason: 'Address on which HTTP and MQTT listen.' }),
   adminApiKey: text('ADMIN_API_KEY', {
-    lengthMin: 16, secret: true,
-    reason: 'The key that may do everything, sent as `Authorization: Bearer`. Without it `npm start` makes one on the first run.',
+    lengthMin: 16,
+    secret: true,
+    reason:
+      'The key that may do everything, sent as `Authorization: Bearer`. Without it `npm start` makes one on the first run.',
   }),
   redisUrl: text('REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
     reason: 'Twin store and embedded event log: `redis://host:port` or `unix:///path/to/socket`. `npm start` sets it.',
   }),
   clickhouseUrl: text('CLICKHOUSE_URL', {
-    default: 'http://127.0.0.1:8123', reason: 'ClickHouse over HTTP. `npm start` sets it.',
+    default: 'http://127.0.0.1:8123',
+    reason: 'ClickHouse over HTTP. `npm start` sets it.',
   }),
   clickhouseUser: text('CLICKHOUSE_USER', { default: 'default', reason: 'User at ClickHouse.' }),
   clickhousePassword: text('CLICKHOUSE_PASSWORD', { secret: true, reason: 'Password at ClickHouse.' }),
   clickhouseDatabase: text('CLICKHOUSE_DATABASE', { default: 'breakwater', reason: 'Database at ClickHouse.' }),
   eventLog: choice('EVENT_LOG', {
-    values: ['redis'], default: 'redis', reason: 'The engine of the event log.',
+    values: ['redis'],
+    default: 'redis',
+    reason: 'The engine of the event log.',
   }),
   partitionCount: integer('PARTITIONS', {
-    default: 16, min: 1, max: 1024, unit: 'partitions',
+    default: 16,
+    min: 1,
+    max: 1024,
+    unit: 'partitions',
     reason: 'Partitions of the log, and so shards of twins. Part of the data: another count refuses to start.',
   }),
   logLevel: choice('LOG_LEVEL', {
-    values: ['trace', 'debug', 'info', 'warn', 'error'], default: 'info', reason: 'The least level that is logged.',
+    values: ['trace', 'debug', 'info', 'warn', 'error'],
+    default: 'info',
+    reason: 'The least level that is logged.',
   }),
   metricsPort: integer('METRICS_PORT', {
-    default: 0, min: 0, max: 65535, unit: 'port',
+    default: 0,
+    min: 0,
+    max: 65535,
+    unit: 'port',
     reason: 'Port of /metrics and /health of gateway, worker and writer on 127.0.0.1; 0 takes a free one.',
   }),
 } as const;

@@ -5,41 +5,73 @@ const MIB = 1024 * 1024;
 /** Settings of the telemetry writer. */
 export const writerSettings = {
   ownerName: text('WRITER_NAME', {
-    default: '', reason: 'Name of this writer in its ownership records; empty takes host name and process id.',
+    default: '',
+    reason: 'Name of this writer in its ownership records; empty takes host name and process id.',
   }),
   roundIntervalMs: integer('WRITER_ROUND_INTERVAL_MS', {
-    default: 300, min: 0, max: 60_000, unit: 'ms',
-    reason: 'Least time between two insert rounds. Fewer, larger inserts cost ClickHouse far less than many small ones.',
+    default: 300,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    reason:
+      'Least time between two insert rounds. Fewer, larger inserts cost ClickHouse far less than many small ones.',
   }),
   batchRecordsMax: integer('WRITER_BATCH_RECORDS', {
-    default: 40_000, min: 1, max: 1_000_000, unit: 'records',
+    default: 40_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'records',
     reason: 'Most records of one round. Rounds grow with the lag up to here, which bounds memory on both sides.',
   }),
   batchBytesMax: integer('WRITER_BATCH_BYTES', {
-    default: 16 * MIB, min: 64 * 1024, max: 256 * MIB, unit: 'bytes',
+    default: 16 * MIB,
+    min: 64 * 1024,
+    max: 256 * MIB,
+    unit: 'bytes',
     reason: 'Most bytes of record lines of one round; the embedded ClickHouse takes bodies of 64 MiB.',
   }),
   batchDaysMax: integer('WRITER_BATCH_DAYS', {
-    default: 200, min: 1, max: 2_000, unit: 'days',
+    default: 200,
+    min: 1,
+    max: 2_000,
+    unit: 'days',
     reason: 'Most days (UTC) of one round: each day is one insert of its own. A single record may exceed it alone.',
   }),
   readFramesMax: integer('WRITER_READ_FRAMES', {
-    default: 64, min: 1, max: 10_000, unit: 'frames',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    unit: 'frames',
     reason: 'Most frames per partition that one read of the log asks for.',
   }),
   retentionRecords: integer('WRITER_TRIM_KEEP_RECORDS', {
-    default: 10_000, min: 0, max: 1_000_000_000, unit: 'records',
-    reason: 'Records of each partition and lane that stay in the log behind every consumer, for audits and late readers.',
+    default: 10_000,
+    min: 0,
+    max: 1_000_000_000,
+    unit: 'records',
+    reason:
+      'Records of each partition and lane that stay in the log behind every consumer, for audits and late readers.',
   }),
   trimIntervalMs: integer('WRITER_TRIM_INTERVAL_MS', {
-    default: 5_000, min: 10, max: 3_600_000, unit: 'ms', reason: 'Time between two trims of the log.',
+    default: 5_000,
+    min: 10,
+    max: 3_600_000,
+    unit: 'ms',
+    reason: 'Time between two trims of the log.',
   }),
   backoffMaxMs: integer('WRITER_BACKOFF_MAX_MS', {
-    default: 5_000, min: 10, max: 600_000, unit: 'ms',
-    reason: 'Longest wait before the next try while ClickHouse or the log is away. Nothing is lost meanwhile: the log buffers.',
+    default: 5_000,
+    min: 10,
+    max: 600_000,
+    unit: 'ms',
+    reason:
+      'Longest wait before the next try while ClickHouse or the log is away. Nothing is lost meanwhile: the log buffers.',
   }),
   deadLettersPerDayMax: integer('WRITER_DEAD_LETTERS_PER_DAY', {
-    default: 10_000, min: 0, max: 10_000_000, unit: 'dead letters',
+    default: 10_000,
+    min: 0,
+    max: 10_000_000,
+    unit: 'dead letters',
     reason: 'Dead letters that are kept per tenant and day; more are counted and not kept.',
   }),
 } as const;
