@@ -1,1 +1,2 @@
-export {};
+export { startWriter } from './start-writer.ts';
+export { TelemetryWriter } from './telemetry-writer.ts';

@@ -141,17 +141,22 @@ export function writerOn(
   });
 }
 
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function until(
+  what: () => string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   while (!(await holds())) {
-    if (Date.now() > endMs) throw new Error(`not in ${timeoutMs} ms: ${what}`);
+    if (Date.now() > endMs) throw new Error(`not in ${timeoutMs} ms: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }
 }
 
 /** Waits until the writer's position is the end of the log in all partitions. */
 export async function untilStored(writer: TelemetryWriter, log: LogUnderTest, partitionCount = 4): Promise<void> {
-  await until('the writer is at the end of the log', async () => {
+  const what = () => `the writer is at the end of the log; it says ${JSON.stringify(writer.health())}`;
+  await until(what, async () => {
     for (let partition = 0; partition < partitionCount; partition += 1) {
       const position = writer.positions().positions.get(partition as Partition);
       if (position !== (await log.end(partition))) return false;

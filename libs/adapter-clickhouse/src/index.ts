@@ -8,3 +8,5 @@ export type { LastPlan } from './ingest/plan-store.ts';
 export { RecordSink } from './ingest/record-sink.ts';
 export { migrateClickHouse } from './migrations/migrate.ts';
 export { readDeadLetterTotals } from './ingest/dead-letter-totals.ts';
+export { ClickHouseTelemetryReader } from './read/clickhouse-telemetry-reader.ts';
+export { ClickHouseWriterLedger } from './read/clickhouse-writer-ledger.ts';

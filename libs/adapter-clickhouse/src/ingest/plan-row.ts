@@ -23,7 +23,6 @@ export interface PlanRow {
   readonly digest: string;
   readonly kept_dead_letters: string;
   readonly settings: string;
-  readonly at: number | string;
 }
 
 export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state']): PlanRow {
@@ -47,7 +46,6 @@ export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state
     digest: plan.digest,
     kept_dead_letters: JSON.stringify(plan.keptDeadLetters),
     settings: JSON.stringify(plan.settings),
-    at: Date.now() / 1_000,
   };
 }
 

@@ -35,7 +35,7 @@ export class PlanStore {
         'SELECT max(epoch) AS epoch FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String}',
       );
       const epoch = Number(newest?.epoch ?? 0) + 1;
-      await this.#insert('writer_epochs', [{ scope: SCOPE, epoch, owner, at: Date.now() / 1_000 }], `epoch/${SCOPE}/${epoch}`);
+      await this.#insert('writer_epochs', [{ scope: SCOPE, epoch, owner }], `epoch/${SCOPE}/${epoch}`);
       const [winner] = await this.#rows<{ owner: string }>(
         'SELECT owner FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String} AND epoch = {epoch:UInt64}',
         { epoch },
@@ -54,6 +54,18 @@ export class PlanStore {
     const opened = rows.find(({ state }) => state === 'open') ?? rows[0];
     if (opened === undefined) return null;
     return { plan: planFromRow(opened), open: !rows.some(({ state }) => state === 'closed') };
+  }
+
+  /** The newest closed plan, and the open one behind it if there is one. */
+  async newestPlans(): Promise<{ readonly closed: IngestPlan | null; readonly open: IngestPlan | null }> {
+    const rows = await this.#rows<PlanRow>(
+      `SELECT * FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String} AND number + 1 >=
+         (SELECT max(number) FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String})
+       ORDER BY number DESC, state`,
+    );
+    const closed = rows.find(({ state }) => state === 'closed');
+    const open = rows.find((row) => row.state === 'open' && Number(row.number) > Number(closed?.number ?? 0));
+    return { closed: closed ? planFromRow(closed) : null, open: open ? planFromRow(open) : null };
   }
 
   /** @throws PlatformError STALE_EPOCH when another writer wrote a plan of this number, or owns the lane now. */

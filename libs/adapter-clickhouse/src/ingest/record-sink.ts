@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
 import type { ClickHouse } from '../connect-clickhouse.ts';
@@ -16,12 +17,14 @@ export class RecordSink {
   async insertDay(plan: IngestPlan, day: number, lines: Buffer): Promise<void> {
     const token = insertToken(plan, day);
     try {
-      await this.#clickhouse.client.insert({
-        table: `${this.#clickhouse.database}.records_in`,
+      // `insert()` of the client would take objects and write them as JSON; here the lines are JSON already.
+      const { stream } = await this.#clickhouse.client.exec({
+        query: `INSERT INTO ${this.#clickhouse.database}.records_in FORMAT JSONEachRow`,
         values: Readable.from([lines], { objectMode: false }),
-        format: 'JSONEachRow',
         clickhouse_settings: { ...plan.settings, insert_deduplication_token: token },
       });
+      stream.resume();
+      await finished(stream);
     } catch (error) {
       throw clickHouseFailure(error, `inserting ${token}`);
     }

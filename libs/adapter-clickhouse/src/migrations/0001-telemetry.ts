@@ -42,7 +42,7 @@ const VALUES_OF = (point: string) =>
   `length(${point}.n) + length(${point}.b) + length(${point}.s) + length(${point}.j)`;
 
 const WRITER_EPOCHS = `CREATE TABLE IF NOT EXISTS {database}.writer_epochs (
-  scope LowCardinality(String), epoch UInt64, owner String, at DateTime64(3, 'UTC')
+  scope LowCardinality(String), epoch UInt64, owner String, at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 ) ENGINE = MergeTree ORDER BY (scope, epoch) SETTINGS ${DURABLE}`;
 
 /** Rows never stay here: the views below make rows of the lines, and everything else of a line is not even read. */

@@ -11,7 +11,7 @@ const COLUMNS = `
   to_offsets Array(UInt64) CODEC(ZSTD(1)), stored Array(UInt64) CODEC(ZSTD(1)),
   nothing_to_store Array(UInt64) CODEC(ZSTD(1)), dead Array(UInt64) CODEC(ZSTD(1)),
   days Array(Int32), day_lines Array(UInt32), records UInt64, digest String,
-  kept_dead_letters String CODEC(ZSTD(1)), settings String CODEC(ZSTD(1)), at DateTime64(3, 'UTC')`;
+  kept_dead_letters String CODEC(ZSTD(1)), settings String CODEC(ZSTD(1)), at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')`;
 
 /** What the writer is about to insert, and with that its position and its side of the ledger. */
 export const ingestPlansMigration: Migration = {

@@ -1,0 +1,83 @@
+import type { LogId, Offset, Partition } from '@breakwater/twin';
+import { type Clock, type EventLog, type Lane, LANES, type TwinStore } from '@breakwater/twin-runtime';
+import type { Logger } from '@breakwater/observability';
+
+export interface LogTrimmerOptions {
+  readonly log: EventLog;
+  readonly twins: Pick<TwinStore, 'ledger'>;
+  readonly writerPositions: () => {
+    readonly logId: LogId | null;
+    readonly positions: ReadonlyMap<Partition, Offset>;
+  };
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly partitionCount: number;
+  readonly retentionRecords: number;
+  readonly intervalMs: number;
+}
+
+/**
+ * Forgets what no consumer needs any more: of the telemetry lane what both the twins and the writer have applied, of the
+ * control lane what the twins have. A position is only asked of those who store it, so a trim can come late, never early.
+ */
+export class LogTrimmer {
+  readonly #options: LogTrimmerOptions;
+  readonly #stop = new AbortController();
+  readonly #trimmedTo = new Map<string, number>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: LogTrimmerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** One pass over all partitions. */
+  async trimOnce(): Promise<void> {
+    const { log, twins, writerPositions, partitionCount } = this.#options;
+    const writer = writerPositions();
+    // Positions of another log say nothing about this one: after a restore both consumers have to see it first.
+    const logId = await log.logId();
+    for (let index = 0; index < partitionCount; index += 1) {
+      const partition = index as Partition;
+      const { positions: twinPositions } = await twins.ledger(partition);
+      const stored = writer.logId === logId ? writer.positions.get(partition) : undefined;
+      const needed: Record<Lane, number> = {
+        control: twinPositions.control,
+        telemetry: Math.min(twinPositions.telemetry, stored ?? 0),
+      };
+      for (const lane of LANES) await this.#trim(lane, partition, needed[lane]);
+    }
+  }
+
+  async #trim(lane: Lane, partition: Partition, needed: number): Promise<void> {
+    const before = needed - this.#options.retentionRecords;
+    const key = `${lane}/${partition}`;
+    if (before <= (this.#trimmedTo.get(key) ?? 0)) return;
+    const { end } = await this.#options.log.bounds(lane, partition);
+    // A position behind the log's end belongs to a log that is gone.
+    if (needed > end) return;
+    await this.#options.log.trim(lane, partition, before as Offset);
+    this.#trimmedTo.set(key, before);
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, intervalMs, logger } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(intervalMs, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      try {
+        await this.trimOnce();
+      } catch (error) {
+        logger.warn({ err: error }, 'the log was not trimmed; the next pass tries again');
+      }
+    }
+  }
+}

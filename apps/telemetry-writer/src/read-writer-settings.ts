@@ -1,0 +1,17 @@
+import {
+  eventLogSettings,
+  platformSettings,
+  readSettings,
+  redisSettings,
+  writerSettings,
+  type SettingsOf,
+} from '@breakwater/config';
+
+const group = { ...platformSettings, ...redisSettings, ...eventLogSettings, ...writerSettings } as const;
+
+export type WriterSettings = SettingsOf<typeof group>;
+
+/** @throws SettingsInvalid */
+export function readWriterSettings(env: Readonly<Record<string, string | undefined>>): WriterSettings {
+  return readSettings(group, env);
+}

@@ -1,0 +1,49 @@
+import { connectClickHouse } from '@breakwater/adapter-clickhouse';
+import { checkInstallation, connectRedis, RedisEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
+import type { Logger } from '@breakwater/observability';
+import { systemClock } from '@breakwater/twin-runtime';
+
+import { clickHouseStores } from './clickhouse-stores.ts';
+import type { WriterSettings } from './read-writer-settings.ts';
+import type { WriterPorts } from './writer-ports.ts';
+
+/** The writer's ports on Redis and ClickHouse. ClickHouse may be away: the log buffers until it is there. */
+export async function connectWriterPorts(
+  settings: WriterSettings,
+  logger: Logger,
+): Promise<{ readonly ports: WriterPorts; close(): Promise<void> }> {
+  const redis = await connectRedis(settings.redisUrl, { logger, name: 'telemetry-writer' });
+  try {
+    await checkInstallation(redis, settings);
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  const clickhouse = connectClickHouse({
+    url: settings.clickhouseUrl,
+    user: settings.clickhouseUser,
+    password: settings.clickhousePassword,
+    database: settings.clickhouseDatabase,
+  });
+  const log = new RedisEventLog({
+    redis,
+    laneBytesMax: { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax },
+    frameBytesMax: settings.frameBytesMax,
+  });
+  const reading = log.reader();
+  return {
+    ports: {
+      log: reading,
+      trimLog: log,
+      twins: new RedisTwinStore({ redis, ...settings }),
+      stores: clickHouseStores(clickhouse),
+      clock: systemClock,
+    },
+    close: async () => {
+      reading.close();
+      log.close();
+      redis.disconnect();
+      await clickhouse.client.close();
+    },
+  };
+}

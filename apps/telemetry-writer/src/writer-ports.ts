@@ -1,0 +1,18 @@
+import type { Clock, EventLog, TwinStore } from '@breakwater/twin-runtime';
+
+import type { WriterStores } from './telemetry-writer.ts';
+
+/** Everything outside this process that the writer leans on. */
+export interface WriterPorts {
+  readonly log: EventLog;
+  /** A log on a connection of its own: the reading one waits for records most of the time. */
+  readonly trimLog: EventLog;
+  readonly twins: Pick<TwinStore, 'ledger'>;
+  readonly stores: WriterStores;
+  readonly clock: Clock;
+}
+
+export const WRITER_PORTS = Symbol('WriterPorts');
+export const WRITER_SETTINGS = Symbol('WriterSettings');
+export const WRITER_LOGGER = Symbol('WriterLogger');
+export const WRITER_METRICS = Symbol('WriterMetrics');
