@@ -1,5 +1,5 @@
-import { connectClickHouse } from '@breakwater/adapter-clickhouse';
-import { PlatformError, type TelemetryReader, type WriterLedger } from '@breakwater/twin-runtime';
+import { ClickHouseTelemetryReader, ClickHouseWriterLedger, connectClickHouse } from '@breakwater/adapter-clickhouse';
+import type { TelemetryReader, WriterLedger } from '@breakwater/twin-runtime';
 
 export interface TelemetryPorts {
   readonly reader: TelemetryReader;
@@ -13,24 +13,18 @@ export function connectTelemetry(settings: {
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
   readonly clickhouseDatabase: string;
+  readonly telemetryTimeoutMs: number;
 }): TelemetryPorts {
-  const { client } = connectClickHouse({
+  const clickhouse = connectClickHouse({
     url: settings.clickhouseUrl,
     user: settings.clickhouseUser,
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,
+    requestTimeoutMs: settings.telemetryTimeoutMs,
   });
-  const away = () =>
-    Promise.reject(new PlatformError('BACKEND_UNAVAILABLE', 'no telemetry can be read', { retryable: true }));
   return {
-    reader: {
-      readTelemetry: away,
-      readAggregated: away,
-      readEvents: away,
-      readDeadLetters: away,
-      readStoredCounts: away,
-    },
-    writerLedger: { readWriterLedger: away },
-    close: () => client.close(),
+    reader: new ClickHouseTelemetryReader(clickhouse),
+    writerLedger: new ClickHouseWriterLedger(clickhouse),
+    close: () => clickhouse.client.close(),
   };
 }

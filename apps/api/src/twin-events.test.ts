@@ -178,6 +178,21 @@ describe('the event stream of a twin', () => {
     stream.close();
   });
 
+  it('brings a change once that the feed holds twice', async () => {
+    await platform.device('sse-7');
+    const streams = platform.app.get(TwinStreams);
+    const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-7' as DeviceId, after: null });
+    await patch('sse-7', { n: 1 });
+    let first: Loose = (await stream.notices.next()).value;
+    while (!first.entry.change.sections.includes('desired')) first = (await stream.notices.next()).value;
+    const { partition, change } = first.entry;
+    await platform.changes.publish(partition, [change, { ...change, changeNumber: change.changeNumber - 1 }]);
+    await patch('sse-7', { n: 2 });
+    const second: Loose = (await stream.notices.next()).value;
+    expect(second.entry.change.changeNumber).toBe(change.changeNumber + 1);
+    stream.close();
+  });
+
   it('is limited in number, and frees a place when a client leaves', async () => {
     await platform.device('sse-6');
     const open3 = [await open('sse-6'), await open('sse-6'), await open('sse-6')];

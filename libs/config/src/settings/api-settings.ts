@@ -49,6 +49,13 @@ export const apiSettings = {
     unit: 'ms',
     reason: 'Pause between the comments that keep a quiet stream open through proxies.',
   }),
+  telemetryTimeoutMs: integer('API_TELEMETRY_TIMEOUT_MS', {
+    default: 20_000,
+    min: 100,
+    max: 300_000,
+    unit: 'ms',
+    reason: 'How long a query of telemetry, events or dead letters may take before it is answered with 503.',
+  }),
   graphqlDepthMax: integer('API_GRAPHQL_DEPTH_MAX', {
     default: 8,
     min: 3,
