@@ -39,18 +39,18 @@ function deviceLines(options: BannerOptions, api: string, device: FirstDevice): 
     `Send a measurement as the device "${device.id}", which was made for you:`,
     `  mosquitto_pub -p ${options.mqttPort} -q 1 -i ${device.id} -u ${device.token} -t v1/devices/me/telemetry -m '{"temperature":21.5}'`,
     'See what its twin knows, and what was stored:',
-    `  curl ${key} ${url}/twin`,
-    `  curl ${key} ${url}/telemetry`,
+    `  curl -s ${key} ${url}/twin`,
+    `  curl -s ${key} ${url}/telemetry`,
     'Ask the device for something, and watch it arrive:',
     `  mosquitto_sub -p ${options.mqttPort} -q 1 -i ${device.id} -u ${device.token} -t v1/devices/me/twin/desired`,
-    `  curl -X PATCH ${key} -H 'Content-Type: application/json' -d '{"desired":{"interval":10}}' ${url}/twin`,
+    `  curl -s -X PATCH ${key} -H 'Content-Type: application/json' -d '{"desired":{"interval":10}}' ${url}/twin`,
   ];
 }
 
 function createDeviceLines(options: BannerOptions, api: string): string[] {
   return [
     'Make a device; the answer holds the token with which it speaks MQTT:',
-    `  curl -X POST -H 'Authorization: Bearer ${options.adminKey}' -H 'Content-Type: application/json' -d '{"id":"my-device"}' ${api}/api/v1/devices`,
+    `  curl -s -X POST -H 'Authorization: Bearer ${options.adminKey}' -H 'Content-Type: application/json' -d '{"id":"my-device"}' ${api}/api/v1/devices`,
     `  mosquitto_pub -p ${options.mqttPort} -q 1 -i my-device -u TOKEN -t v1/devices/me/telemetry -m '{"temperature":21.5}'`,
   ];
 }

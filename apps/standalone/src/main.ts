@@ -4,6 +4,10 @@ import { ConsoleReport } from './console-report.ts';
 import { StartRefused } from './start-refused.ts';
 import { startStandalone } from './start-standalone.ts';
 
+// A closed terminal or pipe must not end the supervisor in the middle of an orderly stop.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
 const report = new ConsoleReport((text) => process.stdout.write(text));
 const standalone = startStandalone(process.env, report);
 let stopsRequested = 0;
