@@ -58,9 +58,14 @@ export class SimulatedGateway {
     if (this.#options.bugs.acknowledgeBeforeDurable === true) this.#options.onAcknowledged(message);
   }
 
-  /** What no device has had an acknowledgement for. */
-  unacknowledged(): readonly DeviceMessage[] {
+  /** What is not known to be durable. */
+  pending(): readonly DeviceMessage[] {
     return [...[...this.#inFlight.values()].flatMap(({ messages }) => messages), ...[...this.#waiting.values()].flat()];
+  }
+
+  /** What devices will send again when this gateway is gone: all that they have had no acknowledgement for. */
+  unacknowledged(): readonly DeviceMessage[] {
+    return this.#options.bugs.acknowledgeBeforeDurable === true ? [] : this.pending();
   }
 
   async run(): Promise<void> {
@@ -94,21 +99,23 @@ export class SimulatedGateway {
       results = await this.#options.log.append(frames.map(({ request }) => request));
     } catch {
       // Whether it is in the log is not known. The same sequence number says so to the log: it appends at most once.
-      if (this.#options.bugs.newSequenceAfterLostReply === true) for (const frame of frames) this.#renumber(frame);
+      if (this.#options.bugs.newSequenceAfterLostReply === true) for (const frame of frames) this.#renumber(frame, 1);
       return;
     }
     for (const [index, frame] of frames.entries()) {
       const { lane, partition } = frame.request;
-      if (results[index]?.kind !== 'appended') continue;
+      const result = results[index];
+      if (result?.kind === 'refused' && result.code === 'SEQUENCE_GAP') this.#renumber(frame, -1);
+      if (result?.kind !== 'appended') continue;
       this.#inFlight.delete(`${lane}/${partition}`);
       if (this.#options.bugs.acknowledgeBeforeDurable !== true) frame.messages.forEach(this.#options.onAcknowledged);
     }
   }
 
-  /** The planted bug. A gap is refused, so it first has to find out whether the lost one was taken. */
-  #renumber({ request, messages }: Frame): void {
+  /** The planted bug: a lost reply is taken for a lost request. A gap then says that it was indeed the request. */
+  #renumber({ request, messages }: Frame, by: number): void {
     const name = `${request.lane}/${request.partition}`;
-    this.#sequences.set(name, request.seq + 1);
-    this.#inFlight.set(name, { messages, request: { ...request, seq: request.seq + 1 } });
+    this.#sequences.set(name, request.seq + by);
+    this.#inFlight.set(name, { messages, request: { ...request, seq: request.seq + by } });
   }
 }

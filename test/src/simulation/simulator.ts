@@ -82,7 +82,7 @@ class Simulator {
     const { seed, bugs = {} } = options;
     this.#random = new SeededRandom(seed);
     this.#faults = { ...swarm(this.#random.fork()), ...options.faults };
-    this.#trace = new Trace(options.onTrace ?? null);
+    this.#trace = new Trace(START_MS, options.onTrace ?? null);
     // Every fourth run uses the twin as it is, where a message without effect leaves nothing to be stored.
     const modelFor = seed % 4 === 3 ? explosiveModel : chainModel;
     this.#history = new History(
@@ -92,7 +92,7 @@ class Simulator {
     this.#log = new MemoryEventLog({ clock: this.#time, logId: `log-${seed}` as LogId });
     this.#store = bugs.store?.() ?? new MemoryTwinStore();
     this.#leases = new MemoryPartitionLeases(this.#time);
-    const watch = { history: this.#history, trace: this.#trace, nowMs: () => this.#time.nowMs() - START_MS };
+    const watch = { history: this.#history, trace: this.#trace, nowMs: () => this.#time.nowMs() };
     this.#surroundings = {
       time: this.#time,
       network: new Network(this.#time, this.#random.fork()),
@@ -162,7 +162,7 @@ class Simulator {
       if (outbox.length > 0) problems.push(`outbox of ${partition} holds ${outbox.map(({ id }) => id).join(' ')}`);
     }
     for (const { gateway } of this.#gateways) {
-      const waiting = gateway.unacknowledged().length;
+      const waiting = gateway.pending().length;
       if (waiting > 0) problems.push(`${gateway.id} has ${waiting} messages without acknowledgement`);
     }
     for (const worker of this.#workers) problems.push(...worker.stoppedPartitions);
@@ -221,7 +221,7 @@ class Simulator {
         else if (happens(this.#faults.workerPausePerSecond)) void this.#pause(worker, random.below(PAUSE_MS_MAX));
         else if (happens(this.#faults.leaseLossPerSecond)) void this.#forgetMember(worker);
         else if (happens(this.#faults.workerHandOffPerSecond)) {
-          this.#trace.add(this.#time.nowMs() - START_MS, `hand-off ${worker.memberId}`);
+          this.#trace.add(this.#time.nowMs(), `hand-off ${worker.memberId}`);
           void worker.stop().catch(() => {});
           void this.#restartWorker(number, random);
         }
@@ -233,14 +233,14 @@ class Simulator {
   }
 
   async #pause(worker: SimulatedWorker, durationMs: number): Promise<void> {
-    this.#trace.add(this.#time.nowMs() - START_MS, `pause ${worker.memberId} ${durationMs}`);
+    this.#trace.add(this.#time.nowMs(), `pause ${worker.memberId} ${durationMs}`);
     worker.process.pause();
     await this.#time.sleep(durationMs);
     worker.process.resume();
   }
 
   async #forgetMember({ memberId }: SimulatedWorker): Promise<void> {
-    this.#trace.add(this.#time.nowMs() - START_MS, `forget ${memberId}`);
+    this.#trace.add(this.#time.nowMs(), `forget ${memberId}`);
     await this.#leases.leave(memberId);
     for (const partition of PARTITION_LIST) await this.#leases.release(partition, memberId);
   }
@@ -249,7 +249,7 @@ class Simulator {
   async #replaceGateway(number: number): Promise<void> {
     const dead = this.#gateways[number];
     if (dead === undefined) return;
-    this.#trace.add(this.#time.nowMs() - START_MS, `gateway crash ${dead.gateway.id}`);
+    this.#trace.add(this.#time.nowMs(), `gateway crash ${dead.gateway.id}`);
     dead.process.kill();
     await this.#log.fenceProducer(dead.gateway.id, PARTITION_LIST);
     const gateway = this.#startGateway(number);

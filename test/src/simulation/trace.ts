@@ -6,7 +6,10 @@ export class Trace {
   readonly #sink: ((line: string) => void) | null;
   #events = 0;
 
-  constructor(sink: ((line: string) => void) | null = null) {
+  readonly #startMs: number;
+
+  constructor(startMs: number, sink: ((line: string) => void) | null = null) {
+    this.#startMs = startMs;
     this.#sink = sink;
   }
 
@@ -16,7 +19,7 @@ export class Trace {
 
   add(atMs: number, what: string): void {
     this.#events++;
-    const line = `${atMs} ${what}`;
+    const line = `${Math.round(atMs - this.#startMs)} ${what}`;
     this.#hash.update(`${line}\n`);
     this.#sink?.(line);
   }

@@ -1,5 +1,8 @@
+import type { Offset } from '@breakwater/twin';
+
 import type { ShardCommit } from '../ports/twin-store.ts';
 import { LogReader } from './log-reader.ts';
+import type { MailboxRecord } from './mailbox.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { Shard } from './shard.ts';
 import { type BatchShare, chooseRecords, ShardBatch } from './shard-batch.ts';
@@ -92,25 +95,35 @@ export class CommitLoop {
     const [batch] = shard.isRunning ? this.#chooseFor(shard, SINGLE) : [];
     if (batch === undefined) return;
     const { store, limits } = this.#parts;
-    const { suspects } = this.#table;
     const { partition, ownership } = shard;
     const place = batch.firstRecord;
     try {
       // Everything that may fail for other reasons comes before the attempt is counted.
       await this.#load(batch);
-      let condemnation = suspects.condemnation(partition, place);
-      if (condemnation === null && !suspects.hasSurvived(partition, place)) {
-        const attempts = await store.noteAttempt(partition, ownership.epoch, place.lane, place.offset);
-        if (attempts > limits.recordAttemptsMax) condemnation = 'MESSAGE_POISONOUS';
-      }
+      let condemnation = this.#table.suspects.condemnation(partition, place);
+      const attempts = await store.noteAttempt(partition, ownership.epoch, place.lane, place.offset);
+      if (attempts > limits.recordAttemptsMax) condemnation ??= 'MESSAGE_POISONOUS';
       const computed = this.#compute(batch, condemnation);
-      suspects.survived(partition, place);
+      if (attempts > 1 && condemnation === null) await this.#absolve(shard, place);
       if (computed.length > 0) await this.#commit(computed);
       // What was looked for is found, or lies further on.
       shard.suspectRecordsLeft = condemnation === null ? shard.suspectRecordsLeft - 1 : 0;
     } catch (error) {
       batch.release();
       throw error;
+    }
+  }
+
+  /**
+   * The process has applied the record and lives: should the commit be lost, that is not the record's fault. An attempt
+   * at the next place makes the store forget the count of this one.
+   */
+  async #absolve({ partition, ownership }: Shard, { lane, offset }: MailboxRecord): Promise<void> {
+    const { store, observer } = this.#parts;
+    try {
+      await store.noteAttempt(partition, ownership.epoch, lane, (offset + 1) as Offset);
+    } catch (error) {
+      observer.failed('attempt', error);
     }
   }
 

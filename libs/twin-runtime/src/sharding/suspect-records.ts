@@ -8,11 +8,10 @@ interface Place {
 }
 
 /**
- * What this process has learned of records that are taken one at a time. Whether a record kills its process only the
- * store can count; but a process that is still here knows that a record did not, and which one could not be committed.
+ * What this process has learned of records that no commit can carry. Whether a record kills its process only the store
+ * can count; but a process that is still here knows which one could not be committed.
  */
 export class SuspectRecords {
-  readonly #survived = new Map<Partition, Place>();
   readonly #condemned = new Map<Partition, Place & { readonly code: string }>();
   readonly #partitions = new Set<Partition>();
 
@@ -26,15 +25,6 @@ export class SuspectRecords {
     return this.#partitions.delete(partition);
   }
 
-  /** The record was applied and the process lives: what fails now is not its fault. */
-  survived(partition: Partition, { lane, offset }: Place): void {
-    this.#survived.set(partition, { lane, offset });
-  }
-
-  hasSurvived(partition: Partition, place: Place): boolean {
-    return samePlace(this.#survived.get(partition), place);
-  }
-
   /** The record, alone, can not be committed: it will be dead-lettered with this code. */
   condemn(partition: Partition, { lane, offset }: Place, code: string): void {
     this.#condemned.set(partition, { lane, offset, code });
@@ -42,10 +32,6 @@ export class SuspectRecords {
 
   condemnation(partition: Partition, place: Place): string | null {
     const condemned = this.#condemned.get(partition);
-    return condemned !== undefined && samePlace(condemned, place) ? condemned.code : null;
+    return condemned?.lane === place.lane && condemned.offset === place.offset ? condemned.code : null;
   }
-}
-
-function samePlace(known: Place | undefined, { lane, offset }: Place): boolean {
-  return known?.lane === lane && known.offset === offset;
 }
