@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { platformSettings, readSettings, type SettingsOf, standaloneSettings } from '@breakwater/config';
@@ -58,7 +57,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       partitions: settings.partitionCount,
     });
     if (stopping) return;
-    supervisor = newSupervisor({ parts: built(parts), dataFolder, settings, runFile, report });
+    supervisor = newSupervisor({ parts, dataFolder, settings, runFile, report });
     report.line('Breakwater starts:');
     await supervisor.start();
     if (stopping) return;
@@ -111,8 +110,4 @@ function publicPorts(settings: Settings): { setting: string; port: number }[] {
     { setting: 'MQTT_PORT', port: settings.mqttPort },
     ...(settings.mqttWebSocketPort === 0 ? [] : [{ setting: 'MQTT_WS_PORT', port: settings.mqttWebSocketPort }]),
   ];
-}
-
-function built(parts: readonly Part[]): Part[] {
-  return parts.filter((part) => !part.args[1]?.endsWith('main.js') || existsSync(part.args[1]));
 }

@@ -12,7 +12,7 @@ const FULL_WAITS_MAX = 100;
 export const standardOutput = {
   write(line: string): void {
     let rest: Uint8Array = Buffer.from(line);
-    for (let waits = 0; rest.length > 0 && waits < FULL_WAITS_MAX; ) {
+    for (let waits = 0; rest.length > 0 && waits < FULL_WAITS_MAX;) {
       try {
         rest = rest.subarray(writeSync(STDOUT, rest));
       } catch (error) {
