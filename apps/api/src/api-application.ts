@@ -56,6 +56,9 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
   fastify.setErrorHandler((error, request, reply) =>
     sendProblem(request, reply, { problem: problemFromError(error), logger: options.logger }),
   );
+  fastify.addHook('onRequest', async (_request, reply) => {
+    void reply.header('x-content-type-options', 'nosniff');
+  });
   acceptJsonBodies(fastify);
   measureRequests(fastify, options.metrics);
   authenticateRequests(fastify, authenticator);

@@ -20,8 +20,7 @@ let url = '';
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'bw-api-'));
   const socket = join(folder, 'redis.sock');
-  const redisArguments = ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder];
-  redis = spawn('redis-server', redisArguments, { stdio: 'ignore' });
+  redis = startRedis();
   const [httpPort, awayPort] = [await freePort(), await freePort()];
   url = `http://127.0.0.1:${httpPort}`;
   const started = await startApi({
@@ -73,6 +72,25 @@ describe('the built API', () => {
     for (const status of statuses) expect([503, 504]).toContain(status);
   });
 
+  it(
+    'answers 503 while Redis is away, and goes on when it is back',
+    async () => {
+      redis.kill('SIGKILL');
+      await once(redis, 'exit');
+      const away = await ask('GET', '/api/v1/devices');
+      expect(away).toMatchObject({ status: 503, body: { code: 'BACKEND_UNAVAILABLE' } });
+      const write = await ask('POST', '/api/v1/devices', { id: 'while-away' });
+      expect(write).toMatchObject({ status: 503, body: { code: 'BACKEND_UNAVAILABLE' } });
+      expect((await ask('GET', '/health/live')).status).toBe(200);
+      expect(await ask('GET', '/health/ready')).toMatchObject({ status: 503, body: { status: 'not ready' } });
+      redis = startRedis();
+      await waitUntil(async () => (await ask('GET', '/api/v1/devices')).status === 200);
+      // What this process had appended is gone with the old data, so its producer has to begin anew.
+      await waitUntil(async () => (await ask('POST', '/api/v1/devices', { id: 'pump-1' })).status === 201);
+    },
+    START_TIMEOUT_MS,
+  );
+
   it('ends one bad start with one line and exit code 1', async () => {
     const refused = await startApi({ ADMIN_API_KEY: 'short', HTTP_PORT: 'x' });
     expect(await refused.firstEvent).toBe('startFailed');
@@ -91,6 +109,21 @@ describe('the built API', () => {
     controller.abort();
   });
 });
+
+function startRedis(): ChildProcess {
+  const socket = join(folder, 'redis.sock');
+  return spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder], {
+    stdio: 'ignore',
+  });
+}
+
+async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the condition was never met');
+}
 
 async function startApi(env: Record<string, string>): Promise<{ child: ChildProcess; firstEvent: Promise<string> }> {
   const child = spawn(process.execPath, [MAIN], {
