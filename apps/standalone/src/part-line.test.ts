@@ -19,6 +19,20 @@ describe('a line of a part', () => {
     (line) => expect(readPartLine(line)).toEqual({ kind: 'plain', text: line }),
   );
 
+  it.each([
+    ['812:M 22 Nov 2026 11:43:26.505 # Fatal error loading the DB. Exiting.', 'Fatal error loading the DB. Exiting.'],
+    [
+      "SyntaxError: The requested module 'x' does not provide 'y'",
+      "SyntaxError: The requested module 'x' does not provide 'y'",
+    ],
+    ['Error: Cannot find module', 'Error: Cannot find module'],
+  ])('is a complaint: %s', (line, message) => expect(readPartLine(line)).toEqual({ kind: 'complaint', message }));
+
+  it('is no complaint when Redis only gives advice', () => {
+    const line = '812:C 22 Nov 2026 11:43:26.505 # WARNING Memory overcommit must be enabled!';
+    expect(readPartLine(line).kind).toBe('plain');
+  });
+
   it('is a warning from its level on, with the message of its error', () => {
     const line = '{"level":"error","msg":"append failed","err":{"message":"disk full"}}';
     expect(readPartLine(line)).toEqual({ kind: 'warning', level: 'error', message: 'append failed: disk full' });

@@ -5,14 +5,17 @@ export type PartLine =
   | { readonly kind: 'ready'; readonly ports: PartPorts }
   | { readonly kind: 'startFailed'; readonly message: string; readonly code: string | undefined }
   | { readonly kind: 'warning'; readonly level: string; readonly message: string }
+  | { readonly kind: 'complaint'; readonly message: string }
   | { readonly kind: 'plain'; readonly text: string };
 
+/** How Redis marks a line as important, and how a JavaScript error begins. Worth telling if the part ends after it. */
+const COMPLAINT = /^(?:\d+:[A-Z] .*? # (?!WARNING)(.+)|((?:[A-Z]\w*)?Error\b.*))$/;
 const LOUD_LEVELS = new Set(['warn', 'error', 'fatal']);
 
 /** Our parts print JSON lines (libs/observability); anything else is kept as it is. */
 export function readPartLine(line: string): PartLine {
   const entry = parseObject(line);
-  if (entry === undefined) return { kind: 'plain', text: line };
+  if (entry === undefined) return readPlainLine(line);
   const message = typeof entry['msg'] === 'string' ? entry['msg'] : line;
   if (entry['event'] === 'ready') return { kind: 'ready', ports: portsOf(entry['ports']) };
   if (entry['event'] === 'startFailed') {
@@ -23,6 +26,12 @@ export function readPartLine(line: string): PartLine {
     return { kind: 'warning', level, message: message + detailOf(entry['err']) };
   }
   return { kind: 'plain', text: line };
+}
+
+function readPlainLine(line: string): PartLine {
+  const complaint = COMPLAINT.exec(line);
+  if (complaint === null) return { kind: 'plain', text: line };
+  return { kind: 'complaint', message: complaint[1] ?? complaint[2] ?? line };
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {

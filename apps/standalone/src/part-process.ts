@@ -117,7 +117,7 @@ export class PartProcess {
 
   #hear(line: PartLine): void {
     if (line.kind === 'ready') this.#readyLine.resolve(line.ports);
-    if (line.kind === 'startFailed') this.#lastWords = line.message;
+    if (line.kind === 'startFailed' || line.kind === 'complaint') this.#lastWords = line.message;
     if (line.kind === 'warning') {
       this.#lastWords = line.message;
       this.#onWarning(`${line.level}: ${line.message}`);

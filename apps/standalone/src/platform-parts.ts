@@ -22,41 +22,44 @@ export interface PlatformOptions {
 const STOP = { gateway: 1, api: 2, writer: 3, worker: 4, clickhouse: 5, redis: 6 } as const;
 const START = { store: 1, app: 2 } as const;
 
+/** Heap limits keep every process below 600 MB; the embedded ClickHouse has its memory outside of the heap. */
+const APPS = {
+  clickhouse: {
+    folder: 'embedded-clickhouse',
+    heapMegabytes: 256,
+    startLevel: START.store,
+    stopLevel: STOP.clickhouse,
+  },
+  worker: { folder: 'twin-worker', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.worker },
+  writer: { folder: 'telemetry-writer', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.writer },
+  api: { folder: 'api', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.api },
+  gateway: { folder: 'gateway', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.gateway },
+} as const;
+
 /** What `npm start` starts. */
 export function platformParts(options: PlatformOptions): readonly Part[] {
   const env = sharedEnvironment(options);
-  const app = (
-    name: string,
-    folder: string,
-    rest: { heapMegabytes: number; startLevel: number; stopLevel: number },
-  ): Part => ({
-    name,
-    command: process.execPath,
-    args: [`--max-old-space-size=${rest.heapMegabytes}`, join(APPS_FOLDER, folder, 'dist', 'main.js')],
-    env,
-    startLevel: rest.startLevel,
-    stopLevel: rest.stopLevel,
-  });
-  const workers = Array.from({ length: options.twinWorkers }, (_, index) =>
-    app(`twin-worker-${index + 1}`, 'twin-worker', {
-      heapMegabytes: 384,
-      startLevel: START.app,
-      stopLevel: STOP.worker,
-    }),
-  );
+  const workerNames = Array.from({ length: options.twinWorkers }, (_, index) => `twin-worker-${index + 1}`);
   return [
     redisPart(options),
-    // Its memory is chDB's own, outside of the heap.
-    app('embedded-clickhouse', 'embedded-clickhouse', {
-      heapMegabytes: 256,
-      startLevel: START.store,
-      stopLevel: STOP.clickhouse,
-    }),
-    ...workers,
-    app('telemetry-writer', 'telemetry-writer', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.writer }),
-    app('api', 'api', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.api }),
-    app('gateway', 'gateway', { heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.gateway }),
+    appPart(APPS.clickhouse, env),
+    ...workerNames.map((name) => appPart(APPS.worker, env, name)),
+    appPart(APPS.writer, env),
+    // The key of the administrator goes to the api alone.
+    appPart(APPS.api, { ...env, ADMIN_API_KEY: options.adminKey }),
+    appPart(APPS.gateway, env),
   ];
+}
+
+function appPart(app: (typeof APPS)[keyof typeof APPS], env: Part['env'], name: string = app.folder): Part {
+  return {
+    name,
+    command: process.execPath,
+    args: [`--max-old-space-size=${app.heapMegabytes}`, join(APPS_FOLDER, app.folder, 'dist', 'main.js')],
+    env,
+    startLevel: app.startLevel,
+    stopLevel: app.stopLevel,
+  };
 }
 
 function redisPart(options: PlatformOptions): Part {
@@ -82,7 +85,7 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
     REDIS_URL: `unix://${options.redisSocketPath}`,
     CLICKHOUSE_URL: `http://127.0.0.1:${options.clickhousePort}`,
     EMBEDDED_CLICKHOUSE_PORT: String(options.clickhousePort),
-    ADMIN_API_KEY: options.adminKey,
+    ADMIN_API_KEY: '',
     PARTITIONS: String(options.partitions),
     METRICS_PORT: '0',
     EVENT_LOG: 'redis',

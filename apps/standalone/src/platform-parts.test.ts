@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { platformParts } from './platform-parts.ts';
+
+const parts = platformParts({
+  dataFolder: '/x/data',
+  redisServerPath: '/x/redis-server',
+  redisSocketPath: '/x/redis.sock',
+  redisMemoryMegabytes: 512,
+  clickhousePort: 4711,
+  twinWorkers: 2,
+  adminKey: 'the-key-of-the-administrator',
+  partitions: 16,
+});
+
+describe('the parts of npm start', () => {
+  it('stop in the order in which work flows, stores last', () => {
+    const byLevel = [...parts].sort((left, right) => left.stopLevel - right.stopLevel).map((part) => part.name);
+    expect(byLevel).toEqual([
+      'gateway',
+      'api',
+      'telemetry-writer',
+      'twin-worker-1',
+      'twin-worker-2',
+      'embedded-clickhouse',
+      'redis',
+    ]);
+  });
+
+  it('find each other by socket and loopback only', () => {
+    for (const part of parts.filter((candidate) => candidate.name !== 'redis')) {
+      expect(part.env).toMatchObject({ REDIS_URL: 'unix:///x/redis.sock', CLICKHOUSE_URL: 'http://127.0.0.1:4711' });
+    }
+  });
+
+  it('give the key of the administrator to the api alone', () => {
+    const holders = parts.filter((part) => JSON.stringify(part).includes('the-key-of-the-administrator'));
+    expect(holders.map((part) => part.name)).toEqual(['api']);
+  });
+});
