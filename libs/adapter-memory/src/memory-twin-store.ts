@@ -1,4 +1,12 @@
-import { assert, type DeviceKey, type Epoch, type LogId, type Offset, type Partition, type RecordOutcome } from '@breakwater/twin';
+import {
+  assert,
+  type DeviceKey,
+  type Epoch,
+  type LogId,
+  type Offset,
+  type Partition,
+  type RecordOutcome,
+} from '@breakwater/twin';
 import {
   type CommitResult,
   type DueTimer,

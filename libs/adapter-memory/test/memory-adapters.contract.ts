@@ -36,7 +36,9 @@ eventLogContract('memory', {
 });
 twinStoreContract('memory', { make: async (options) => plain(new MemoryTwinStore(options)) });
 partitionLeasesContract('memory', { make: async () => underVirtualTime((clock) => new MemoryPartitionLeases(clock)) });
-sessionDirectoryContract('memory', { make: async () => underVirtualTime((clock) => new MemorySessionDirectory(clock)) });
+sessionDirectoryContract('memory', {
+  make: async () => underVirtualTime((clock) => new MemorySessionDirectory(clock)),
+});
 downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDownlinkChannel(systemClock, options)) });
 changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });
 deviceRegistryContract('memory', { make: async () => plain(new MemoryDeviceRegistry()) });

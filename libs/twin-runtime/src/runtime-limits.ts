@@ -1,6 +1,6 @@
 /** Every bound and pace of a shard region. Nothing in the runtime grows, waits or repeats without one of these. */
 export interface RuntimeLimits {
-  /** Records that one batch applies, over all shards. Bounds how long the event loop is held, and so control's delay. */
+  /** Records that one batch applies, over all shards. Bounds how long the event loop is held, so control's delay. */
   readonly recordsPerBatchMax: number;
   /** Bytes of record lines that one batch applies, over all shards. */
   readonly bytesPerBatchMax: number;

@@ -108,7 +108,10 @@ export class SessionReaper {
 
   /** A device whose first record is not applied yet has no twin to say it to: its session waits for the next scan. */
   async #recordsOf(partition: Partition, lost: readonly SessionEntry[]): Promise<readonly InputRecord[]> {
-    const stored = await this.#options.store.load(partition, lost.map(({ key }) => key));
+    const stored = await this.#options.store.load(
+      partition,
+      lost.map(({ key }) => key),
+    );
     return lost.flatMap(({ key, sessionEpoch }, index): readonly InputRecord[] => {
       const state = stored[index]?.state ?? null;
       if (state === null) return [];

@@ -1,6 +1,12 @@
 import { MemoryTwinStore } from '@breakwater/adapter-memory';
 import type { Epoch, Partition } from '@breakwater/twin';
-import { type CachedTwin, type CommitResult, type Ownership, type ShardCommit, TwinCache } from '@breakwater/twin-runtime';
+import {
+  type CachedTwin,
+  type CommitResult,
+  type Ownership,
+  type ShardCommit,
+  TwinCache,
+} from '@breakwater/twin-runtime';
 
 import type { FaultMix } from './fault-mix.ts';
 import type { PlantedBugs } from './simulator.ts';
@@ -30,7 +36,9 @@ class TornTwinStore extends MemoryTwinStore {
 
   override async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {
     if (++this.#commits % TORN_EVERY !== 0) return super.commit(commits);
-    await super.commit(commits.map((each) => ({ ...each, next: each.expected, counts: { control: {}, telemetry: {} } })));
+    await super.commit(
+      commits.map((each) => ({ ...each, next: each.expected, counts: { control: {}, telemetry: {} } })),
+    );
     throw new Error('the store stopped between states and positions');
   }
 }

@@ -10,17 +10,21 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 });
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
 const first = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
-  console.log(`seed ${seed}`);
-  const result = await simulate({ seed, ...(values.trace ? { onTrace: (line) => console.log(line) } : {}) });
+  say(`seed ${seed}`);
+  const result = await simulate({ seed, ...(values.trace ? { onTrace: say } : {}) });
   const { acknowledged, virtualMs, traceHash, violations } = result;
   const verdict = violations.length === 0 ? 'all promises kept' : `${violations.length} BROKEN`;
-  for (const violation of violations) console.log(`  ${violation}`);
-  console.log(`seed ${seed}: ${verdict}; ${acknowledged} acknowledged, ${virtualMs} virtual ms, trace ${traceHash}`);
+  for (const violation of violations) say(`  ${violation}`);
+  say(`seed ${seed}: ${verdict}; ${acknowledged} acknowledged, ${virtualMs} virtual ms, trace ${traceHash}`);
   if (violations.length > 0) failed++;
 }
-console.log(`${count - failed} passed, ${failed} failed`);
+say(`${count - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

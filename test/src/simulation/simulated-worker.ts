@@ -95,8 +95,7 @@ export class SimulatedWorker {
       model: surroundings.modelFor(() => process.kill()),
       observer: {
         shardEnded: (partition, end, error) => {
-          const code = (error as { readonly code?: unknown } | null)?.code ?? error ?? '';
-          trace.add(time.nowMs(), `${memberId} ends ${partition}: ${end} ${String(code)}`);
+          trace.add(time.nowMs(), `${memberId} ends ${partition}: ${end} ${describe(error)}`);
         },
       },
     });
@@ -113,4 +112,10 @@ export class SimulatedWorker {
   get stoppedPartitions(): readonly string[] {
     return [...this.#region.status.stopped].map(([partition, error]) => `${partition}: ${error.message}`);
   }
+}
+
+function describe(error: unknown): string {
+  if (typeof error === 'string') return error;
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
 }

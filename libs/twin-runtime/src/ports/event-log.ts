@@ -1,6 +1,6 @@
 import type { LogId, Offset, Partition } from '@breakwater/twin';
 
-/** `control` carries what commands, applications and sessions do; `telemetry` is the bulk. Order holds within a lane. */
+/** `control` carries what commands, applications and sessions do; `telemetry` is the bulk. Order is within a lane. */
 export const LANES = ['control', 'telemetry'] as const;
 export type Lane = (typeof LANES)[number];
 
@@ -66,7 +66,7 @@ export interface LogBounds {
  * The durable log. What `append` answered as appended survives the kill of any process.
  *
  * `append` rejects its promise only when the outcome is unknown; repeating the same (producer, seq) is then safe.
- * A read from an offset outside `bounds` rejects with `PlatformError` code `POSITION_OUT_OF_RANGE`: never a silent skip.
+ * A read from an offset outside `bounds` rejects with `PlatformError` code `POSITION_OUT_OF_RANGE`, never skips.
  */
 export interface EventLog {
   logId(): Promise<LogId>;

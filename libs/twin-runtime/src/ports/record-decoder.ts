@@ -10,5 +10,5 @@ export interface DecodedRecord {
   readonly sentAtMs?: number;
 }
 
-/** Throws `PlatformError` code `RECORD_VERSION_UNKNOWN` for a version it does not know: that stops the partition loudly. */
+/** Throws an error of code `RECORD_VERSION_UNKNOWN` for a version it does not know: that stops the partition. */
 export type RecordDecoder = (line: string) => DecodedRecord;

@@ -43,7 +43,7 @@ export interface TimerWrite {
   readonly key: DeviceKey;
   readonly timerId: string;
   readonly generation: number;
-  /** `null` removes the timer, unless a higher generation has been set meanwhile: a late firing must not take it away. */
+  /** `null` removes the timer, unless a higher generation was set meanwhile: a late firing must not take it away. */
   readonly dueAtMs: number | null;
 }
 
@@ -86,13 +86,14 @@ export interface TwinStore {
   takeOwnership(partition: Partition, ownerId: string): Promise<Ownership>;
   /**
    * Counts, durably, one more attempt to apply the record at this place, and answers the count; another place starts
-   * again at 1, and a repeated call of one epoch counts once: its first reply may have been lost. Called only while a shard goes one record at a time, so that a record that kills its process is found,
-   * and an idle shard that merely changed hands is not mistaken for one. Answers 0 to a stale epoch, and counts nothing.
+   * again at 1, and a repeated call of one epoch counts once: its first reply may have been lost. Called only while a
+   * shard goes one record at a time, so that a record that kills its process is found, and an idle shard that merely
+   * changed hands is not mistaken for one. Answers 0 to a stale epoch, and counts nothing.
    */
   noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number>;
   /** One round trip; the answers stand in the order of the keys. */
   load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]>;
-  /** One round trip for the commits of several shards; each is atomic alone. A rejected promise means: outcome unknown. */
+  /** One round trip for the commits of several shards; each is atomic alone. A rejected promise: outcome unknown. */
   commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]>;
   /** What was committed and not yet confirmed, oldest first. */
   outbox(partition: Partition, limit: number): Promise<readonly OutboxEntry[]>;

@@ -32,7 +32,7 @@ export class LogReader {
     try {
       const batches = await this.#parts.log.read(requests, { framesMaxPerPartition, waitMs });
       for (const { lane, partition, frames } of batches) {
-        // The shard may have ended meanwhile, and another one of the same partition may have begun elsewhere in the log.
+        // The shard may have ended meanwhile, and a successor may have begun elsewhere in the log.
         const shard = shards.find((each) => each.partition === partition);
         if (shard?.isAlive === true) shard.mailboxes[lane].push(frames);
         for (const frame of frames) this.#frameBytes = Math.max(this.#frameBytes, frame.body.length);

@@ -83,7 +83,8 @@ export class OutboxPump {
   async #run(): Promise<void> {
     this.#running = true;
     try {
-      for (let due = this.#takeDue(); due.length > 0 && !this.#stopped; due = this.#takeDue()) await this.#dispatch(due);
+      for (let due = this.#takeDue(); due.length > 0 && !this.#stopped; due = this.#takeDue())
+        await this.#dispatch(due);
     } finally {
       this.#running = false;
     }

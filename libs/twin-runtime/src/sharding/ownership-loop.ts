@@ -108,8 +108,12 @@ export class OwnershipLoop {
     this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
   }
 
-  /** Positions that do not belong to the present log, or that it does not have: going on would skip records in silence. */
-  async #problemOf(partition: Partition, ownership: Ownership, logId: LogId): Promise<PlatformError | typeof STALE | null> {
+  /** Positions that do not belong to the present log, or that it does not have: going on would skip in silence. */
+  async #problemOf(
+    partition: Partition,
+    ownership: Ownership,
+    logId: LogId,
+  ): Promise<PlatformError | typeof STALE | null> {
     const { logId: stored, positions } = ownership;
     if (stored !== null && stored !== logId) return this.#logChanged(stored, logId);
     for (const lane of LANES) {
@@ -120,7 +124,9 @@ export class OwnershipLoop {
       const now = await this.#parts.store.ledger(partition);
       if (now.positions[lane] !== position) return STALE;
       const details = { lane, partition, position, first, end };
-      return new PlatformError('POSITION_OUT_OF_RANGE', `${lane} of partition ${partition} has no ${position}`, { details });
+      return new PlatformError('POSITION_OUT_OF_RANGE', `${lane} of partition ${partition} has no ${position}`, {
+        details,
+      });
     }
     return null;
   }
@@ -137,7 +143,9 @@ export class OwnershipLoop {
 
   #logChanged(stored: LogId, present: LogId): PlatformError {
     const details = { stored, present };
-    return new PlatformError('LOG_CHANGED', 'the stored positions belong to another log than the present one', { details });
+    return new PlatformError('LOG_CHANGED', 'the stored positions belong to another log than the present one', {
+      details,
+    });
   }
 
   #isLeased(partition: Partition): boolean {

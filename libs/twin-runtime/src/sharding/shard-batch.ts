@@ -247,7 +247,8 @@ export class ShardBatch {
 
   #deadLetter(record: MailboxRecord, code: string, error: unknown): void {
     const { lane, offset, line, decoded } = record;
-    const detail = error === null ? '' : String((error as { readonly message?: unknown }).message ?? error);
+    const message = (error as { readonly message?: unknown } | null)?.message;
+    const detail = typeof message === 'string' ? message : '';
     const payload = encodeDeadLetter({ lane, offset, code, detail, line });
     this.#push({ id: `${lane}:${offset}:0`, kind: 'deadLetter', key: decoded?.key ?? ('' as DeviceKey), payload });
     this.#count(lane, 'dead');

@@ -13,7 +13,8 @@ import { TwinCache } from './twin-cache.ts';
 
 /** The parts of a region; those with a default may be left out. */
 export interface ShardRegionOptions
-  extends Omit<RegionParts, 'answers' | 'limits' | 'observer' | 'model' | 'cache'>,
+  extends
+    Omit<RegionParts, 'answers' | 'limits' | 'observer' | 'model' | 'cache'>,
     Partial<Pick<RegionParts, 'answers' | 'model' | 'cache'>> {
   readonly limits?: Partial<RuntimeLimits>;
   readonly observer?: Partial<RegionObserver>;

@@ -43,7 +43,11 @@ export class TwinCache {
   }
 
   /** A loaded twin, pinned once. */
-  insertPinned(home: TwinHome, key: DeviceKey, stored: { revision: number; state: TwinState | null; bytes: number }): CachedTwin {
+  insertPinned(
+    home: TwinHome,
+    key: DeviceKey,
+    stored: { revision: number; state: TwinState | null; bytes: number },
+  ): CachedTwin {
     const bytes = stored.bytes + ENTRY_BYTES;
     const twin: CachedTwin = { key, home, ...stored, bytes, pins: 1, newer: null, older: null };
     home.set(key, twin);

@@ -38,7 +38,9 @@ export function changeFeedContract(name: string, maker: HarnessMaker<ChangeFeed,
       await feed.publish(P0, [change(KEY, 3)]);
       const entries = await feed.read(cursors, LIMITS);
       expect(entries.map(({ change: { key, changeNumber } }) => [key, changeNumber])).toEqual([
-        [KEY, 2], [OTHER, 1], [KEY, 3],
+        [KEY, 2],
+        [OTHER, 1],
+        [KEY, 3],
       ]);
       expect(entries[0]?.change).toEqual(change(KEY, 2));
       const rest = await feed.read(new Map([[P0, (entries[1] as FeedEntry).cursor]]), LIMITS);
@@ -77,7 +79,10 @@ export function changeFeedContract(name: string, maker: HarnessMaker<ChangeFeed,
       await feed.publish(P0, [change(KEY, 1)]);
       const early = await feed.end(P0);
       for (let number = 2; number < FAR_BEYOND_KEPT; number += LIMITS.entriesMax) {
-        await feed.publish(P0, Array.from({ length: LIMITS.entriesMax }, (_, index) => change(OTHER, number + index)));
+        await feed.publish(
+          P0,
+          Array.from({ length: LIMITS.entriesMax }, (_, index) => change(OTHER, number + index)),
+        );
       }
       expect((await feed.since(P0, KEY, early, 10)).gap).toBe(true);
       expect((await feed.since(P0, KEY, await feed.end(P0), 10)).gap).toBe(false);

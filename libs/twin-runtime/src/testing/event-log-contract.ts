@@ -128,7 +128,11 @@ function reading(current: () => EventLog): void {
     }
     const frames = await readLane(log, 'telemetry', 0);
     expect(frames.map(textOf)).toEqual(lines.map((some) => some.join('\n')));
-    expect(frames.map((each) => [each.firstOffset, each.lastOffset])).toEqual([[0, 1], [2, 2], [3, 5]]);
+    expect(frames.map((each) => [each.firstOffset, each.lastOffset])).toEqual([
+      [0, 1],
+      [2, 2],
+      [3, 5],
+    ]);
     expect(frames.map((each) => each.appendedAtMs)).toEqual(times);
   });
 
@@ -164,7 +168,10 @@ function reading(current: () => EventLog): void {
   it('reads no more frames of a partition than asked', async () => {
     const log = current();
     for (let seq = 1; seq <= 5; seq++) await append(log, frame({ seq, lines: [`${seq}`] }));
-    const read = await log.read([{ lane: 'telemetry', partition: P0, from: 1 as Offset }], { ...READ, framesMaxPerPartition: 2 });
+    const read = await log.read([{ lane: 'telemetry', partition: P0, from: 1 as Offset }], {
+      ...READ,
+      framesMaxPerPartition: 2,
+    });
     expect(read[0]?.frames.map(textOf)).toEqual(['2', '3']);
   });
 
@@ -229,7 +236,8 @@ function budgets(current: () => EventLog): void {
     const framesMax = (2 * OPTIONS.laneBytesMax) / line.length;
     let seq = 1;
     let result = await append(log, frame({ seq, lines: [line] }));
-    while (result.kind === 'appended' && seq < framesMax) result = await append(log, frame({ seq: ++seq, lines: [line] }));
+    while (result.kind === 'appended' && seq < framesMax)
+      result = await append(log, frame({ seq: ++seq, lines: [line] }));
     expect(result).toEqual(refused('LANE_FULL'));
     expect((await log.bounds('telemetry', P0)).bytes).toBeGreaterThan(OPTIONS.laneBytesMax / 2);
     expect(await append(log, frame({ seq: 1, lines: [line], lane: 'control' }))).toMatchObject(appended(0));

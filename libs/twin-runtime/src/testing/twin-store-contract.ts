@@ -145,7 +145,10 @@ function commits(current: () => TwinStore): void {
   it('adds up the ledger, whose sums are the positions', async () => {
     const store = current();
     const owned = await store.takeOwnership(P0, 'worker-a');
-    await commit(store, step(owned, { next: at(1, 3), counts: { control: { applied: 1 }, telemetry: { applied: 2, dead: 1 } } }));
+    await commit(
+      store,
+      step(owned, { next: at(1, 3), counts: { control: { applied: 1 }, telemetry: { applied: 2, dead: 1 } } }),
+    );
     const more = { control: { superseded: 1 }, telemetry: { applied: 1, noop: 1 } };
     await commit(store, step(owned, { from: at(1, 3), next: at(2, 5), counts: more }));
     expect(await store.ledger(P0)).toEqual({

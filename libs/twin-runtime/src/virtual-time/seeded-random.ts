@@ -22,7 +22,9 @@ export class SeededRandom implements Random {
   id(): string {
     let text = '';
     for (let word = 0; word < ID_WORDS; word++) {
-      text += Math.floor(this.next() * UINT32).toString(16).padStart(8, '0');
+      text += Math.floor(this.next() * UINT32)
+        .toString(16)
+        .padStart(8, '0');
     }
     return text;
   }
