@@ -3,6 +3,7 @@ import {
   PlanStore,
   readDeadLetterTotals,
   RecordSink,
+  RowIdentity,
   type ClickHouse,
 } from '@breakwater/adapter-clickhouse';
 
@@ -13,6 +14,7 @@ export function clickHouseStores(clickhouse: ClickHouse): WriterStores {
   return {
     plans: new PlanStore(clickhouse),
     records: new RecordSink(clickhouse),
+    rows: new RowIdentity(clickhouse),
     prepare: async () => void (await migrateClickHouse(clickhouse)),
     deadLetterCounts: () => readDeadLetterTotals(clickhouse),
   };

@@ -36,6 +36,8 @@ export interface TelemetryWriterOptions {
   readonly roundIntervalMs: number;
   readonly backoffMaxMs: number;
   readonly deadLettersPerDayMax: number;
+  /** Blocks that the tables remember the tokens of. */
+  readonly windowBlocks: number;
 }
 
 export interface WriterHealth {
@@ -120,7 +122,8 @@ export class TelemetryWriter {
     const last = await stores.plans.lastPlan();
     if (last?.open === true) {
       logger.info({ plan: last.plan.number, records: last.plan.records }, 'a plan was left open: it is settled first');
-      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logId });
+      const windowBlocks = this.#options.windowBlocks;
+      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logId, windowBlocks });
     }
     const partitions = await this.#startPartitions(last?.plan ?? null, logId);
     const blockMark = await stores.plans.blockCounter();

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 
+import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
 import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 import { Inject, Injectable } from '@nestjs/common';
 
@@ -42,6 +43,7 @@ export class WriterService {
       roundIntervalMs: settings.roundIntervalMs,
       backoffMaxMs: settings.backoffMaxMs,
       deadLettersPerDayMax: settings.deadLettersPerDayMax,
+      windowBlocks: DEDUPLICATION_WINDOW_BLOCKS,
     });
     this.#trimmer = new LogTrimmer({
       log: trimLog,

@@ -137,6 +137,7 @@ export function writerOn(
     roundIntervalMs: 20,
     backoffMaxMs: 200,
     deadLettersPerDayMax: 10,
+    windowBlocks: 10_000,
     ...rest,
   });
 }
@@ -144,7 +145,7 @@ export function writerOn(
 export async function until(
   what: () => string,
   holds: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   while (!(await holds())) {

@@ -10,3 +10,6 @@ export { migrateClickHouse } from './migrations/migrate.ts';
 export { readDeadLetterTotals } from './ingest/dead-letter-totals.ts';
 export { ClickHouseTelemetryReader } from './read/clickhouse-telemetry-reader.ts';
 export { ClickHouseWriterLedger } from './read/clickhouse-writer-ledger.ts';
+export { RowIdentity } from './ingest/row-identity.ts';
+export type { StoredKind } from './ingest/row-identity.ts';
+export { DEDUPLICATION_WINDOW_BLOCKS } from './migrations/0001-telemetry.ts';

@@ -1,8 +1,9 @@
 import type { LogId } from '@breakwater/twin';
 import type { EventLog } from '@breakwater/twin-runtime';
-import type { IngestPlan } from '@breakwater/adapter-clickhouse';
+import type { IngestPlan, StoredKind } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 
+import { linesWithout } from './lines-of-kinds.ts';
 import { recutPlan } from './recut-plan.ts';
 
 export interface SettleStores {
@@ -11,16 +12,78 @@ export interface SettleStores {
     blockCounter(): Promise<number>;
   };
   readonly records: { insertDay(plan: IngestPlan, day: number, lines: Buffer): Promise<void> };
+  readonly rows: {
+    storedKinds(plan: IngestPlan, day: number): Promise<ReadonlySet<StoredKind>>;
+    repeatedRows(plan: IngestPlan): Promise<number>;
+    rebuildDay(day: number): Promise<'rebuilt' | 'rawIsGone'>;
+  };
 }
 
-/** Brings a plan that was left open to its end: the same inserts with the same tokens, and then it is closed. */
+/** How a plan was settled; for the log and the tests. */
+export type Settlement = 'repeated' | 'lookedUp' | 'logGone';
+
+/** The part of the window that is counted on: parts are counted late, and merges are not seen. */
+const WINDOW_SHARE = 0.8;
+
+interface OpenPlan {
+  readonly plan: IngestPlan;
+  readonly epoch: number;
+  readonly owner: string;
+  readonly logId: LogId;
+  readonly windowBlocks: number;
+}
+
+/**
+ * Brings a plan that was left open to its end, before anything else is inserted. While its tokens are remembered, the
+ * same inserts are repeated: that adds nothing where they had arrived and completes rollups that were left half done.
+ * Once they may be forgotten, rows are looked up by identity instead, and the rollups of the day are made anew.
+ */
 export async function settlePlan(
   parts: { readonly log: EventLog; readonly stores: SettleStores; readonly logger: Logger },
-  open: { readonly plan: IngestPlan; readonly epoch: number; readonly owner: string; readonly logId: LogId },
-): Promise<void> {
-  const { log, stores } = parts;
+  open: OpenPlan,
+): Promise<Settlement> {
+  const { stores, logger } = parts;
   const plan = { ...open.plan, epoch: open.epoch, owner: open.owner };
-  const bodies = await recutPlan(log, plan, open.epoch);
-  for (const { day } of plan.days) await stores.records.insertDay(plan, day, bodies.get(day) as Buffer);
+  const settlement = await bringToEnd(parts, plan, open);
+  const repeatedRows = await stores.rows.repeatedRows(plan);
+  if (repeatedRows > 0) {
+    logger.error({ plan: plan.number, repeatedRows }, 'rows of a settled plan are stored more than once');
+  }
   await stores.plans.close(plan);
+  logger.info({ plan: plan.number, settlement }, 'the open plan is settled');
+  return settlement;
+}
+
+async function bringToEnd(
+  parts: { readonly log: EventLog; readonly stores: SettleStores; readonly logger: Logger },
+  plan: IngestPlan,
+  open: OpenPlan,
+): Promise<Settlement> {
+  const { log, stores, logger } = parts;
+  if (plan.logId !== open.logId) {
+    logger.error({ plan: plan.number, records: plan.records }, 'the log of an open plan is gone: rollups follow its raw rows');
+    for (const { day } of plan.days) await rebuild(parts, day);
+    return 'logGone';
+  }
+  const bodies = await recutPlan(log, plan, open.epoch);
+  const blocksSince = (await stores.plans.blockCounter()) - plan.blockMark;
+  if (blocksSince < open.windowBlocks * WINDOW_SHARE) {
+    for (const { day } of plan.days) await stores.records.insertDay(plan, day, bodies.get(day) as Buffer);
+    return 'repeated';
+  }
+  for (const { day } of plan.days) {
+    const stored = await stores.rows.storedKinds(plan, day);
+    const missing = linesWithout(bodies.get(day) as Buffer, stored);
+    if (missing.length > 0) await stores.records.insertDay(plan, day, missing);
+    if (stored.has('telemetry')) await rebuild(parts, day);
+  }
+  return 'lookedUp';
+}
+
+async function rebuild(
+  { stores, logger }: { readonly stores: SettleStores; readonly logger: Logger },
+  day: number,
+): Promise<void> {
+  if ((await stores.rows.rebuildDay(day)) === 'rebuilt') return;
+  logger.warn({ day }, 'the raw rows of this day are past their retention: its rollups stay as they are');
 }
