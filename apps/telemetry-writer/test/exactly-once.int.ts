@@ -121,19 +121,19 @@ describe('the telemetry writer stores each record once', () => {
   }, TIMEOUT_MS);
 
   it('with late data of more than 100 days in one batch', async () => {
-    // Not older than what raw rows are kept for would be 30 days: the views of raw must not lose what they are fed.
+    // Most of it is older than raw rows are kept; the rollups must hold it all the same.
     await log.append(0, [
       {
         kind: 'telemetry',
-        points: Array.from({ length: 120 }, (_, day) => ({ tsMs: NOW_MS - day * DAY_MS, values: new Map([['t', day]]) })),
+        points: Array.from({ length: 104 }, (_, day) => ({ tsMs: NOW_MS - day * DAY_MS, values: new Map([['t', day]]) })),
       },
     ]);
-    await log.appendMany(150, (index) => NOW_MS - index * DAY_MS);
+    await log.appendMany(20, (index) => NOW_MS - index * DAY_MS);
     await clickhouse.client.command({ query: 'CREATE DATABASE IF NOT EXISTS breakwater' });
     const { writer } = start(clickhouse, { limits: { recordsMax: 5_000, bytesMax: 1e7, daysMax: 130 } });
     await untilStored(writer, log);
     const [hours] = await query<{ n: string }>(clickhouse, 'SELECT sum(count) AS n FROM breakwater.telemetry_1h');
-    expect(Number(hours?.n)).toBe(120 + 150 * 3);
+    expect(Number(hours?.n)).toBe(104 + 20 * 3);
     const [plan] = await query<{ days: string }>(clickhouse, 'SELECT max(length(days)) AS days FROM breakwater.ingest_plans');
     expect(Number(plan?.days)).toBeGreaterThan(100);
   }, TIMEOUT_MS);

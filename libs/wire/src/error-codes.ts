@@ -17,6 +17,9 @@ export const ERROR_CODES = [
   'MESSAGE_FAILED',
   'MESSAGE_POISONOUS',
   'TWIN_INVARIANT_BROKEN',
+  // telemetry store
+  'PLAN_MISMATCH',
+  'SCHEMA_MISMATCH',
   // messages from devices
   'TOPIC_NOT_OWN',
   'TOPIC_UNKNOWN',
