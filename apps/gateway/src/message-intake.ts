@@ -53,19 +53,14 @@ export class MessageIntake {
     this.#options = options;
   }
 
-  async take(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
-    const { metrics, clock } = this.#options;
+  /** Written with few promises: this is the one path that every message takes. */
+  take(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
     const device = session.identity;
     const arrival = this.#arrival(session, message);
     const kind = arrival.classified.kind === 'good' ? arrival.classified.message.kind : 'deadLetter';
-    metrics.messages.inc({ kind, qos: QUALITY_LABELS[message.qos] });
-    const outcome =
-      device.gate === null && !this.#needsTail(arrival)
-        ? await this.#enter(arrival)
-        : await this.#enterInTurn(device, arrival);
-    if (outcome.kind === 'failed') device.broken = true;
-    else if (message.qos > 0) metrics.acknowledgeSeconds.observe((clock.nowMs() - arrival.receivedAtMs) / 1000);
-    return outcome;
+    this.#options.metrics.messages.inc({ kind, qos: QUALITY_LABELS[message.qos] });
+    if (device.gate === null && !this.#needsTail(arrival)) return this.#enter(arrival);
+    return this.#enterInTurn(device, arrival);
   }
 
   #arrival(session: Session<DeviceSession>, message: InboundMessage): Arrival {
@@ -116,40 +111,43 @@ export class MessageIntake {
     }
   }
 
-  async #enter(arrival: Arrival): Promise<PublishOutcome> {
+  #enter(arrival: Arrival): Promise<PublishOutcome> {
     const { identity: device } = arrival.session;
-    if (device.broken) return { kind: 'failed', detail: 'a message before this one was not stored' };
+    if (device.broken) return Promise.resolve({ kind: 'failed', detail: 'a message before this one was not stored' });
     const known = device.memory.find(arrival.mark, arrival.message.dup);
     if (known === null) return this.#append(arrival);
     this.#options.metrics.resends.inc();
-    const outcome = known === 'durable' ? { kind: 'durable' as const } : await known;
-    return outcome.kind === 'durable'
-      ? this.#answer(arrival)
-      : { kind: 'failed', detail: 'its first sending was not stored' };
+    if (known === 'durable') return Promise.resolve(this.#finish(arrival, { kind: 'durable', appendedAtMs: 0 }));
+    return known.then((outcome) => this.#finish(arrival, outcome));
   }
 
-  async #append(arrival: Arrival): Promise<PublishOutcome> {
+  #append(arrival: Arrival): Promise<PublishOutcome> {
     const { session, message, mark } = arrival;
-    const { batcher, metrics } = this.#options;
-    const device = session.identity;
-    const record = this.#lineOf(arrival);
-    if (record === null) return this.#answer(arrival);
-    const target = { lane: record.lane, partition: device.partition };
-    const appended = batcher.append(target, record.line, message.qos === 0 ? 'mayBeShed' : 'keep');
-    device.memory.appending(mark, appended);
-    const outcome = await appended;
-    device.memory.settled(mark, appended, outcome.kind === 'durable');
-    return this.#outcomeOf(record.arrival, outcome, metrics);
+    const { memory, partition } = session.identity;
+    const record = this.#recordOf(arrival);
+    if (record === null) return Promise.resolve(this.#finish(arrival, { kind: 'durable', appendedAtMs: 0 }));
+    const appendClass = message.qos === 0 ? 'mayBeShed' : 'keep';
+    const appended = this.#options.batcher.append({ lane: record.lane, partition }, record.line, appendClass);
+    memory.appending(mark, appended);
+    return appended.then((outcome) => {
+      memory.settled(mark, appended, outcome.kind === 'durable');
+      return this.#finish(record.arrival, outcome);
+    });
   }
 
-  #outcomeOf(arrival: Arrival, outcome: AppendOutcome, metrics: GatewayMetrics): PublishOutcome {
-    if (outcome.kind === 'durable') return this.#answer(arrival);
+  #finish(arrival: Arrival, outcome: AppendOutcome): PublishOutcome {
+    const { metrics, clock } = this.#options;
     // Nobody waits for an answer to QoS 0: what is not stored is counted, and the connection goes on.
     if (arrival.message.qos === 0) {
-      metrics.shed.inc({ class: 'qos0' });
-      return STORED;
+      if (outcome.kind !== 'durable') metrics.shed.inc({ class: 'qos0' });
+      return this.#answer(arrival);
     }
-    return { kind: 'failed', detail: outcome.kind === 'failed' ? outcome.detail : 'the gateway is overloaded' };
+    if (outcome.kind !== 'durable') {
+      arrival.session.identity.broken = true;
+      return { kind: 'failed', detail: outcome.kind === 'failed' ? outcome.detail : 'the gateway is overloaded' };
+    }
+    metrics.acknowledgeSeconds.observe((clock.nowMs() - arrival.receivedAtMs) / 1000);
+    return this.#answer(arrival);
   }
 
   #answer({ session, classified }: Arrival): PublishOutcome {
@@ -163,7 +161,7 @@ export class MessageIntake {
   }
 
   /** The record to be appended; null for a dead letter that is over the quota. */
-  #lineOf(arrival: Arrival): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
+  #recordOf(arrival: Arrival): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
     const { classified } = arrival;
     if (classified.kind === 'dead') return this.#deadLetterOf(arrival, classified);
     const line = this.#encode(arrival, classified.message);

@@ -7,6 +7,7 @@ import {
   MemorySessionDirectory,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
+import { jest } from '@jest/globals';
 import {
   deviceKey,
   type DeviceId,
@@ -165,7 +166,11 @@ function freePort(): Promise<number> {
   });
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
+/** For machines that do much else: a test that hangs fails by `until` long before. */
+const TEST_TIMEOUT_MS = 120_000;
+
+jest.setTimeout(TEST_TIMEOUT_MS);
 
 /** Waits for a condition, with a wide limit: what it waited for stands in the error. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {

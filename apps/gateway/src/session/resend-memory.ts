@@ -60,7 +60,6 @@ export class ResendMemory {
 
   remember(mark: MessageMark): void {
     if (mark.messageId !== '') {
-      this.#ids.delete(mark.messageId);
       this.#ids.add(mark.messageId);
       if (this.#ids.size > this.#entriesMax) dropFirst(this.#ids);
     }
