@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { ApiModule, type ApiModuleOptions } from './api-module.ts';
 import { GRAPHQL_PATH } from './graphql/graphql-module.ts';
+import { WebSocketLimits } from './graphql/web-socket-limits.ts';
 import { Authenticator, rememberCaller } from './http/authentication.ts';
 import { problemFromError } from './http/problem-from-error.ts';
 import { ProblemFilter, sendProblem } from './http/problem-filter.ts';
@@ -42,8 +43,12 @@ export async function createApiApplication(options: ApiModuleOptions): Promise<N
     clientErrorHandler: refuseBrokenRequest,
   });
   const authenticator = new Authenticator(options.ports.registry, options.options.adminApiKey);
+  const webSockets = new WebSocketLimits({
+    initTimeoutMs: options.options.webSocketInitTimeoutMs,
+    socketsMax: options.options.streamsMax,
+  });
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.register({ ...options, authenticator }),
+    ApiModule.register({ ...options, authenticator, webSockets }),
     adapter,
     {
       bodyParser: false,

@@ -15,6 +15,7 @@ import { DeviceResolver } from './graphql/device-resolver.ts';
 import { graphqlModule } from './graphql/graphql-module.ts';
 import { JsonScalar } from './graphql/json-scalar.ts';
 import { TwinResolver } from './graphql/twin-resolver.ts';
+import type { WebSocketLimits } from './graphql/web-socket-limits.ts';
 import type { Authenticator } from './http/authentication.ts';
 import { ChangeHub } from './live/change-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
@@ -40,6 +41,7 @@ export interface ApiModuleOptions {
 
 interface ModuleParts extends ApiModuleOptions {
   readonly authenticator: Authenticator;
+  readonly webSockets: WebSocketLimits;
 }
 
 /** The services of the API over whatever ports it is given; REST and GraphQL stand on the same ones. */
@@ -51,6 +53,7 @@ export class ApiModule {
       imports: [
         graphqlModule({
           authenticator: options.authenticator,
+          webSockets: options.webSockets,
           logger: options.logger,
           depthMax: options.options.graphqlDepthMax,
         }),

@@ -53,4 +53,5 @@ export interface ApiOptions {
   readonly streamQueueMax: number;
   readonly heartbeatMs: number;
   readonly graphqlDepthMax: number;
+  readonly webSocketInitTimeoutMs: number;
 }

@@ -197,6 +197,49 @@ describe('GraphQL over WebSocket', () => {
   });
 });
 
+describe('a WebSocket that does not behave', () => {
+  const hasty = new MemoryPlatform({ webSocketInitTimeoutMs: 100, streamsMax: 2 });
+  let url = '';
+  beforeAll(async () => {
+    await hasty.start();
+    await hasty.app.listen(0, '127.0.0.1');
+    url = `ws://127.0.0.1:${(hasty.app.getHttpServer().address() as AddressInfo).port}/graphql`;
+  });
+  afterAll(() => hasty.stop());
+
+  function opened(protocols: string[]): Promise<WebSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, protocols);
+      socket.on('open', () => resolve(socket));
+      socket.on('error', reject);
+    });
+  }
+
+  it('is refused with another protocol', async () => {
+    await expect(opened(['graphql-ws'])).rejects.toThrow('400');
+    await expect(opened([])).rejects.toThrow('400');
+    await expect(opened(['other', 'graphql-transport-ws'])).rejects.toThrow('400');
+  });
+
+  it('is closed when it does not say who it is, and they are limited in number', async () => {
+    const sockets = [await opened(['graphql-transport-ws']), await opened(['graphql-transport-ws'])];
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.on('close', resolve)));
+    await expect(opened(['graphql-transport-ws'])).rejects.toThrow('503');
+    expect(await Promise.all(closed)).toEqual([1006, 1006]);
+  });
+
+  it.each(['null', '[]', '7', 'no JSON', '{"type":"subscribe","id":"1"}', '{"type":"connection_init","payload":7}'])(
+    'does no harm by %s',
+    async (text) => {
+      const socket = await opened(['graphql-transport-ws']);
+      const closed = new Promise((resolve) => socket.on('close', resolve));
+      socket.send(text);
+      await closed;
+      expect((await hasty.request('GET', '/health/live')).status).toBe(200);
+    },
+  );
+});
+
 /** A subscription begins some time after it was asked for, so the twin is changed until the first change arrives. */
 async function patchUntil(id: string, arrived: Promise<unknown>): Promise<void> {
   let done = false;

@@ -67,6 +67,7 @@ export class MemoryPlatform {
       streamQueueMax: 100,
       heartbeatMs: 15_000,
       graphqlDepthMax: 8,
+      webSocketInitTimeoutMs: 10_000,
       ...rest,
     };
     this.changes = new MemoryChangeFeed(systemClock, entriesKept === undefined ? {} : { entriesKept });

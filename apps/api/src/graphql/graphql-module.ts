@@ -10,6 +10,7 @@ import { problemFromError } from '../http/problem-from-error.ts';
 import { newTrace, traceOf } from '../http/trace.ts';
 import type { GraphqlContext } from './request-context.ts';
 import { SCHEMA_TEXT } from './schema-text.ts';
+import type { WebSocketLimits } from './web-socket-limits.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -17,6 +18,7 @@ export interface GraphqlOptions {
   readonly authenticator: Authenticator;
   readonly logger: Logger;
   readonly depthMax: number;
+  readonly webSockets: WebSocketLimits;
 }
 
 /** GraphQL over HTTP and over WebSocket (`graphql-transport-ws`). Nobody gets as far as the schema without a key. */
@@ -32,6 +34,11 @@ export function graphqlModule(options: GraphqlOptions): DynamicModule {
     context: (request: FastifyRequest): GraphqlContext => ({ caller: callerOf(request), trace: traceOf(request) }),
     subscription: {
       wsDefaultSubprotocol: 'graphql-transport-ws',
+      verifyClient: options.webSockets.verifyClient.bind(options.webSockets),
+      context: (_socket: unknown, request: FastifyRequest) => {
+        options.webSockets.initialised(request.raw.socket);
+        return {};
+      },
       onConnect: (message: { payload?: unknown }) => connect(message.payload, options),
     },
     errorFormatter: (result) => ({ statusCode: statusOf(result), response: formatErrors(result, options.logger) }),

@@ -56,6 +56,13 @@ export const apiSettings = {
     unit: 'ms',
     reason: 'How long a query of telemetry, events or dead letters may take before it is answered with 503.',
   }),
+  webSocketInitTimeoutMs: integer('API_WEBSOCKET_INIT_TIMEOUT_MS', {
+    default: 10_000,
+    min: 100,
+    max: 300_000,
+    unit: 'ms',
+    reason: 'How long a GraphQL WebSocket may stay open before its client has sent its key.',
+  }),
   graphqlDepthMax: integer('API_GRAPHQL_DEPTH_MAX', {
     default: 8,
     min: 3,
