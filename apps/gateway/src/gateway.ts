@@ -94,7 +94,8 @@ export class Gateway {
 
   readiness(): Readiness {
     const ready = this.#identity.id !== null && this.#listeners.length > 0;
-    return { ready, degraded: ready ? [] : [{ part: 'event log', detail: 'the gateway has no identity in it' }] };
+    const detail = ready ? this.#identity.trouble : 'the gateway has no identity in it yet, or no more';
+    return { ready, degraded: detail === null ? [] : [{ part: 'event log', detail }] };
   }
 
   /** Settles when devices can connect. */

@@ -28,6 +28,7 @@ export class GatewayIdentity {
   readonly #stopped = new AbortController();
   #id: string | null = null;
   #replacing = false;
+  #trouble: string | null = null;
 
   constructor(options: GatewayIdentityOptions) {
     this.#options = options;
@@ -36,6 +37,11 @@ export class GatewayIdentity {
   /** Null while there is none: then no session may be opened. */
   get id(): string | null {
     return this.#id;
+  }
+
+  /** Why the lease is not renewed at present; null while it is. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   async start(): Promise<void> {
@@ -76,11 +82,11 @@ export class GatewayIdentity {
       const startedAtMs = clock.nowMs();
       try {
         const held = await directory.renewGateway(id, leaseTtlMs);
+        this.#trouble = null;
         if (!held && id === this.#id) this.replace('the lease of the gateway ran out');
       } catch (error) {
-        this.#options.onTrouble(
-          `the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`,
-        );
+        this.#trouble = `the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`;
+        this.#options.onTrouble(this.#trouble);
       }
     }
   }

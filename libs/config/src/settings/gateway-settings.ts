@@ -32,7 +32,7 @@ export const gatewaySettings = {
     reason: 'Longest keepalive; a client that asks for more, or for none, is held to this (MQTT 5: Server Keep Alive).',
   }),
   receiveMax: integer('GATEWAY_RECEIVE_MAX', {
-    default: 64,
+    default: 32,
     min: 1,
     max: 65_535,
     unit: 'messages',
@@ -152,11 +152,12 @@ export const gatewaySettings = {
     reason: 'Longest pause before an append is repeated.',
   }),
   leaseTtlMs: integer('GATEWAY_LEASE_TTL_MS', {
-    default: 6_000,
+    default: 10_000,
     min: 500,
     max: 600_000,
     unit: 'ms',
-    reason: 'How long a silent gateway counts as alive. After it its devices are shown as disconnected.',
+    reason:
+      'How long a silent gateway counts as alive; after it its devices are shown as disconnected. Longer than a storm can keep it from renewing.',
   }),
   resendEntriesMax: integer('GATEWAY_RESEND_ENTRIES_MAX', {
     default: 64,
