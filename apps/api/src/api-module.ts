@@ -56,6 +56,7 @@ export class ApiModule {
           webSockets: options.webSockets,
           logger: options.logger,
           depthMax: options.options.graphqlDepthMax,
+          costMax: options.options.graphqlCostMax,
         }),
       ],
       controllers: [

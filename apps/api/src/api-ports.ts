@@ -53,5 +53,6 @@ export interface ApiOptions {
   readonly streamQueueMax: number;
   readonly heartbeatMs: number;
   readonly graphqlDepthMax: number;
+  readonly graphqlCostMax: number;
   readonly webSocketInitTimeoutMs: number;
 }

@@ -143,6 +143,14 @@ describe('GraphQL over HTTP', () => {
     expect(body.errors?.[0]?.extensions?.code).toBe(code);
   });
 
+  it('does not let aliases multiply what a request costs', async () => {
+    await platform.device('gql-dear');
+    const field = (at: number): string => `a${at}: device(id: "gql-dear") { telemetry { items { key } } }`;
+    const many = (count: number): string => `{ ${Array.from({ length: count }, (_, at) => field(at)).join(' ')} }`;
+    expect((await ask(many(40))).body.errors).toBeUndefined();
+    expect((await ask(many(60))).body.errors[0]).toMatchObject({ extensions: { code: 'REQUEST_INVALID' } });
+  });
+
   it('takes no batches and no arrays', async () => {
     const answer = await platform.request('POST', '/graphql', { body: [{ query: '{ __typename }' }] });
     expect(answer.status).toBe(400);

@@ -67,6 +67,7 @@ export class MemoryPlatform {
       streamQueueMax: 100,
       heartbeatMs: 15_000,
       graphqlDepthMax: 8,
+      graphqlCostMax: 1_000,
       webSocketInitTimeoutMs: 10_000,
       ...rest,
     };

@@ -39,7 +39,8 @@ export class DeviceResolver {
   ) {}
 
   @Query('device')
-  async device(@Args('id') id: string, @Context() { caller }: GraphqlContext): Promise<DeviceNode | null> {
+  async device(@Args('id') id: string, @Context() { caller, cost }: GraphqlContext): Promise<DeviceNode | null> {
+    cost.spend('device');
     return orNull(async () => nodeOf(await this.devices.find(caller.tenant, deviceIdArgument(id))));
   }
 
@@ -52,8 +53,9 @@ export class DeviceResolver {
   @Query('devices')
   async list(
     @Args() page: { first?: number | null; after?: string | null },
-    @Context() { caller }: GraphqlContext,
+    @Context() { caller, cost }: GraphqlContext,
   ): Promise<object> {
+    cost.spend('page');
     const first = pageArgument(page.first, PAGE_DEFAULT);
     const { items, nextCursor } = await this.devices.list(caller.tenant, first, page.after ?? undefined);
     const edges = items.map((view) => ({ node: nodeOf(view), cursor: this.devices.cursorAt(view.id) }));
@@ -69,8 +71,9 @@ export class DeviceResolver {
   @Mutation('createDevice')
   async create(
     @Args('input') input: { clientMutationId?: string | null; deviceId?: string | null },
-    @Context() { caller, trace }: GraphqlContext,
+    @Context() { caller, trace, cost }: GraphqlContext,
   ): Promise<{ device?: DeviceNode; token?: string; error?: Refusal; clientMutationId: string | null }> {
+    cost.spend('write');
     const clientMutationId = input.clientMutationId ?? null;
     const wanted =
       input.deviceId === null || input.deviceId === undefined ? undefined : deviceIdArgument(input.deviceId);
@@ -83,7 +86,8 @@ export class DeviceResolver {
   }
 
   @ResolveField('twin')
-  async twin(@Parent() { deviceId }: DeviceNode, @Context() { caller }: GraphqlContext): Promise<JsonObject> {
+  async twin(@Parent() { deviceId }: DeviceNode, @Context() { caller, cost }: GraphqlContext): Promise<JsonObject> {
+    cost.spend('twin');
     return twinNode((await this.twins.twin(caller.tenant, deviceId)).document);
   }
 
@@ -91,8 +95,9 @@ export class DeviceResolver {
   telemetry(
     @Parent() { deviceId }: DeviceNode,
     @Args() query: TelemetryArguments,
-    @Context() { caller }: GraphqlContext,
+    @Context() { caller, cost }: GraphqlContext,
   ): Promise<object> {
+    cost.spend('telemetry');
     return this.telemetryService.telemetry(caller.tenant, deviceId, {
       key: keysArgument(query.keys),
       from: timeArgument('from', query.from),

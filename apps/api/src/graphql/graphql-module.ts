@@ -8,6 +8,7 @@ import { GraphQLError, type ExecutionResult } from 'graphql';
 import { callerOf, type Authenticator } from '../http/authentication.ts';
 import { problemFromError } from '../http/problem-from-error.ts';
 import { newTrace, traceOf } from '../http/trace.ts';
+import { QueryCost } from './query-cost.ts';
 import type { GraphqlContext } from './request-context.ts';
 import { SCHEMA_TEXT } from './schema-text.ts';
 import type { WebSocketLimits } from './web-socket-limits.ts';
@@ -18,6 +19,7 @@ export interface GraphqlOptions {
   readonly authenticator: Authenticator;
   readonly logger: Logger;
   readonly depthMax: number;
+  readonly costMax: number;
   readonly webSockets: WebSocketLimits;
 }
 
@@ -31,7 +33,11 @@ export function graphqlModule(options: GraphqlOptions): DynamicModule {
     // A batch would multiply every other limit.
     allowBatchedQueries: false,
     queryDepth: options.depthMax,
-    context: (request: FastifyRequest): GraphqlContext => ({ caller: callerOf(request), trace: traceOf(request) }),
+    context: (request: FastifyRequest): GraphqlContext => ({
+      caller: callerOf(request),
+      trace: traceOf(request),
+      cost: new QueryCost(options.costMax),
+    }),
     subscription: {
       wsDefaultSubprotocol: 'graphql-transport-ws',
       verifyClient: options.webSockets.verifyClient.bind(options.webSockets),
@@ -52,7 +58,7 @@ async function connect(payload: unknown, options: GraphqlOptions): Promise<Graph
   const header = authorization ?? Authorization;
   try {
     const caller = await options.authenticator.authenticate(typeof header === 'string' ? header : undefined);
-    return { caller, trace: newTrace() };
+    return { caller, trace: newTrace(), cost: new QueryCost(options.costMax) };
   } catch (error) {
     if (problemFromError(error).code !== 'UNAUTHENTICATED')
       options.logger.warn({ err: error }, 'no GraphQL connection');

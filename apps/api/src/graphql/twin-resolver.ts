@@ -35,15 +35,17 @@ export class TwinResolver {
   ) {}
 
   @Query('twin')
-  twin(@Args('deviceId') id: string, @Context() { caller }: GraphqlContext): Promise<JsonObject | null> {
+  twin(@Args('deviceId') id: string, @Context() { caller, cost }: GraphqlContext): Promise<JsonObject | null> {
+    cost.spend('twin');
     return orNull(async () => twinNode((await this.reader.twin(caller.tenant, deviceIdArgument(id))).document));
   }
 
   @Mutation('updateDesired')
   async updateDesired(
     @Args('input') input: UpdateDesiredInput,
-    @Context() { caller, trace }: GraphqlContext,
+    @Context() { caller, trace, cost }: GraphqlContext,
   ): Promise<UpdateDesiredPayload> {
+    cost.spend('write');
     const clientMutationId = input.clientMutationId ?? null;
     const deviceId = deviceIdArgument(input.deviceId);
     const patch = { desired: patchArgument('desired', input.desired), tags: patchArgument('tags', input.tags) };

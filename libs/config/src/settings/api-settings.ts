@@ -56,6 +56,13 @@ export const apiSettings = {
     unit: 'ms',
     reason: 'How long a query of telemetry, events or dead letters may take before it is answered with 503.',
   }),
+  graphqlCostMax: integer('API_GRAPHQL_COST_MAX', {
+    default: 1_000,
+    min: 10,
+    max: 1_000_000,
+    unit: 'points',
+    reason: 'What one GraphQL request may ask for: a device or twin is 1 point, a page or a write 10, telemetry 20.',
+  }),
   webSocketInitTimeoutMs: integer('API_WEBSOCKET_INIT_TIMEOUT_MS', {
     default: 10_000,
     min: 100,
