@@ -1,6 +1,8 @@
 import type { Counter, Gauge, Histogram, Metrics } from '@breakwater/observability';
 import type { IngestPlan } from '@breakwater/adapter-clickhouse';
 
+import { samplePointTimes } from './sample-point-times.ts';
+
 export interface WriterMetrics {
   readonly failures: Pick<Counter<string>, 'inc'>;
   readonly bufferedBytes: Pick<Gauge<string>, 'set'>;
@@ -8,6 +10,7 @@ export interface WriterMetrics {
 }
 
 const SECONDS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const AGE_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 30, 60, 300];
 
 export function writerMetrics(metrics: Metrics): WriterMetrics {
   const records = metrics.counter('writer_records_total', 'Records that were stored, or needed no storing');
@@ -16,13 +19,22 @@ export function writerMetrics(metrics: Metrics): WriterMetrics {
   const seconds: Histogram<string> = metrics.histogram('writer_round_seconds', 'Time from a plan to its confirmation', {
     buckets: SECONDS_BUCKETS,
   });
+  const deviceToRow: Histogram<string> = metrics.histogram(
+    'device_to_row_seconds',
+    "From the device's time of a measurement to its row in ClickHouse; a sample of the records",
+    { buckets: AGE_BUCKETS },
+  );
   return {
     failures: metrics.counter('writer_failures_total', 'Tries that failed and were or will be repeated'),
     bufferedBytes: metrics.gauge('writer_buffered_bytes', 'Bytes of the log that are held in memory'),
     stored: (plan, bodies, durationMs) => {
       records.inc(plan.records);
       inserts.inc(plan.days.length);
-      for (const body of bodies.values()) bytes.inc(body.length);
+      const nowMs = Date.now();
+      for (const body of bodies.values()) {
+        bytes.inc(body.length);
+        for (const tsMs of samplePointTimes(body)) deviceToRow.observe(Math.max(nowMs - tsMs, 0) / 1_000);
+      }
       seconds.observe(durationMs / 1_000);
     },
   };
