@@ -24,10 +24,7 @@ return redis.call('HMGET', KEYS[1], 'partitionCount', 'formatVersion')
  * Called by every process before it touches the data: an empty Redis becomes ours, and one whose data was made with
  * another partition count or format is refused, because twins and records would be looked for in the wrong places.
  */
-export async function checkInstallation(
-  redis: Redis,
-  expected: { readonly partitionCount: number },
-): Promise<void> {
+export async function checkInstallation(redis: Redis, expected: { readonly partitionCount: number }): Promise<void> {
   const { partitionCount } = expected;
   const stored = await installScript.run(redis, [redisKeys.installation], [partitionCount, DATA_FORMAT_VERSION]);
   const [storedCount, storedVersion] = (stored as [string, string]).map(Number);

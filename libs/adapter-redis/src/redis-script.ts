@@ -52,17 +52,26 @@ export class RedisScript {
     this.#define(redis);
     if (calls.length === 1) {
       const reply = this.#callOn(redis, calls[0]!);
-      return [await reply.then((value): Reply => [null, value], (error: Error): Reply => [error])];
+      return [
+        await reply.then(
+          (value): Reply => [null, value],
+          (error: Error): Reply => [error],
+        ),
+      ];
     }
-    const transaction = redis.multi();
-    for (const call of calls) void this.#callOn(transaction, call);
     try {
-      return (await transaction.exec()) ?? [];
+      return await this.#execute(redis.multi(), calls);
     } catch (error) {
-      const refusal = refusalBeforeExec(error);
-      if (refusal === undefined) throw error;
-      return calls.map(() => [refusal]);
+      if (!isRefusedForMemory(error)) throw error;
+      // With its memory used up Redis queues no command at all, and EXEC has run none. Outside MULTI it lets those run
+      // that are flagged `allow-oom`, and names the reason for each of the others.
+      return this.#execute(redis.pipeline(), calls);
     }
+  }
+
+  async #execute(on: ChainableCommander, calls: readonly ScriptCall[]): Promise<readonly Reply[]> {
+    for (const call of calls) void this.#callOn(on, call);
+    return (await on.exec()) ?? [];
   }
 
   #callOn(target: Redis | ChainableCommander, { keys, args }: ScriptCall): Promise<unknown> {
@@ -77,10 +86,10 @@ export class RedisScript {
   }
 }
 
-/** When one call cannot even be queued, EXEC runs none of them and its error names the reason. */
-function refusalBeforeExec(error: unknown): Error | undefined {
-  if (!(error instanceof Error) || !error.message.startsWith('EXECABORT')) return undefined;
-  return (error as Error & { readonly previousErrors?: readonly Error[] }).previousErrors?.[0];
+function isRefusedForMemory(error: unknown): boolean {
+  if (!(error instanceof Error) || !error.message.startsWith('EXECABORT')) return false;
+  const { previousErrors } = error as Error & { readonly previousErrors?: readonly Error[] };
+  return previousErrors?.some(({ message }) => message.startsWith('OOM')) === true;
 }
 
 /** The values of replies; throws the first error. */

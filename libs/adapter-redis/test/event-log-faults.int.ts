@@ -138,38 +138,46 @@ const REPEATS_MAX = 200;
     expect(await log.append([frame(next, ['y'])])).toMatchObject([{ kind: 'appended' }]);
   });
 
-  it('never skips: a reader notices a log that was trimmed, emptied or replaced under it', async () => {
-    const { log, redis } = await logAt(server.url);
-    const { log: other } = await logAt(server.url);
-    await log.logId();
-    for (let seq = 1; seq <= 4; seq++) await log.append([frame(seq, [`${seq}`])]);
-    expect(await readFrom(other, 2)).toHaveLength(2);
-    await log.trim('telemetry', P0, 4 as Offset);
-    await expect(readFrom(other, 2)).rejects.toMatchObject({ code: 'POSITION_OUT_OF_RANGE' });
+  it(
+    'never skips: a reader notices a log that was trimmed, emptied or replaced under it',
+    async () => {
+      const { log, redis } = await logAt(server.url);
+      const { log: other } = await logAt(server.url);
+      await log.logId();
+      for (let seq = 1; seq <= 4; seq++) await log.append([frame(seq, [`${seq}`])]);
+      expect(await readFrom(other, 2)).toHaveLength(2);
+      await log.trim('telemetry', P0, 4 as Offset);
+      await expect(readFrom(other, 2)).rejects.toMatchObject({ code: 'POSITION_OUT_OF_RANGE' });
 
-    const { log: third } = await logAt(server.url);
-    expect(await readFrom(third, 4)).toEqual([]);
-    await redis.flushall();
-    await server.restart();
-    await expect(untilRejected(() => readFrom(third, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
+      const { log: third } = await logAt(server.url);
+      expect(await readFrom(third, 4)).toEqual([]);
+      await redis.flushall();
+      await server.restart();
+      await expect(untilRejected(() => readFrom(third, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
 
-    const { log: fourth } = await logAt(server.url);
-    await expect(readFrom(fourth, 4)).rejects.toMatchObject({ code: 'POSITION_OUT_OF_RANGE' });
-  }, TIMEOUT_MS);
+      const { log: fourth } = await logAt(server.url);
+      await expect(readFrom(fourth, 4)).rejects.toMatchObject({ code: 'POSITION_OUT_OF_RANGE' });
+    },
+    TIMEOUT_MS,
+  );
 
-  it('never takes frames of another log for the next ones, whose offsets look the same', async () => {
-    const { log, redis } = await logAt(server.url);
-    const { log: reader } = await logAt(server.url);
-    await log.logId();
-    for (let seq = 1; seq <= 4; seq++) await log.append([frame(seq, [`${seq}`])]);
-    expect(await readFrom(reader, 0)).toHaveLength(4);
-    await redis.flushall();
-    const restored = { ...frame(1, ['1', '2', '3', '4', 'other']), producerId: 'restored' };
-    await log.append([restored]);
-    await mintLogId(redis);
-    await server.restart();
-    await expect(untilRejected(() => readFrom(reader, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
-  }, TIMEOUT_MS);
+  it(
+    'never takes frames of another log for the next ones, whose offsets look the same',
+    async () => {
+      const { log, redis } = await logAt(server.url);
+      const { log: reader } = await logAt(server.url);
+      await log.logId();
+      for (let seq = 1; seq <= 4; seq++) await log.append([frame(seq, [`${seq}`])]);
+      expect(await readFrom(reader, 0)).toHaveLength(4);
+      await redis.flushall();
+      const restored = { ...frame(1, ['1', '2', '3', '4', 'other']), producerId: 'restored' };
+      await log.append([restored]);
+      await mintLogId(redis);
+      await server.restart();
+      await expect(untilRejected(() => readFrom(reader, 4))).rejects.toMatchObject({ code: 'LOG_CHANGED' });
+    },
+    TIMEOUT_MS,
+  );
 
   it('keeps ids apart that look like keys, scripts or commands', async () => {
     const { log } = await logAt(server.url);

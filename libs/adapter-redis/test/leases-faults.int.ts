@@ -87,7 +87,12 @@ const TRIES_MAX = 400;
   it('bounds the feed of changes by bytes, and says that there is a gap', async () => {
     const feed = new RedisChangeFeed({ redis, entriesKept: 1_000, bytesKept: 20_000 });
     const change = (changeNumber: number) => ({
-      key: KEY, incarnation: 1, changeNumber, sections: [], tsMs: 1, document: 'x'.repeat(1_000),
+      key: KEY,
+      incarnation: 1,
+      changeNumber,
+      sections: [],
+      tsMs: 1,
+      document: 'x'.repeat(1_000),
     });
     const start = await feed.end(P0);
     for (let number = 1; number <= 100; number++) await feed.publish(P0, [change(number)]);

@@ -40,7 +40,10 @@ export class CuttingProxy {
   }
 
   #forward(client: Socket, upstream: Socket): void {
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       this.#sockets.add(socket);
       socket.on('error', () => other.destroy());
       socket.on('close', () => {
