@@ -28,15 +28,21 @@ export function problemFromError(error: unknown): Problem {
   const code = 'code' in error ? String(error.code) : '';
   if (code.startsWith('FST_')) return problemOfFastify(error, code);
   const isAway = AWAY_CODES.has(code) || AWAY_NAMES.has(error.name) || AWAY_MESSAGE.test(error.message);
-  if (isAway) return new Problem('BACKEND_UNAVAILABLE', 'a store that this answer needs is away', { cause: error });
+  if (isAway) return storeIsAway(error);
   if (error.name === 'PlatformError' && KNOWN_CODES.has(code)) return problemOfPlatform(error, code as ErrorCode);
   const status = 'statusCode' in error ? Number(error.statusCode) : 500;
   return status >= 400 && status < 500 ? problemOfStatus(status, error.message, error) : internal(error);
 }
 
+/** What a store says of itself (addresses, names of tables) is for the log, not for applications. */
 function problemOfPlatform(error: Error, code: ErrorCode): Problem {
+  if (code === 'BACKEND_UNAVAILABLE') return storeIsAway(error);
   const problem = new Problem(code, error.message, { cause: error });
   return problem.status === 500 ? internal(error) : problem;
+}
+
+function storeIsAway(cause: unknown): Problem {
+  return new Problem('BACKEND_UNAVAILABLE', 'a store that this answer needs is away, or too slow', { cause });
 }
 
 function problemOfFastify(error: Error, code: string): Problem {

@@ -4,10 +4,13 @@ import type { Readiness as ReadinessAnswer } from '@breakwater/observability';
 import type { PartitionLeases, TwinStore, WriterLedger } from '@breakwater/twin-runtime';
 
 import { API_OPTIONS, PARTITION_LEASES, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import { problemFromError } from '../http/problem-from-error.ts';
 import { ControlLag } from './control-lag.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
 const CACHE_MS = 500;
+
+class NotReady extends Error {}
 
 type Degraded = ReadinessAnswer['degraded'][number];
 
@@ -50,22 +53,23 @@ export class Readiness {
     const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
     const held = await this.leases.held(partitions);
     const unowned = held.filter((isHeld) => !isHeld).length;
-    if (unowned > 0) throw new Error(`${unowned} of ${partitions.length} shards have no worker`);
+    if (unowned > 0) throw new NotReady(`${unowned} of ${partitions.length} shards have no worker`);
     const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
     const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
-    if (behind > 0) throw new Error(`${behind} of ${partitions.length} shards are behind`);
+    if (behind > 0) throw new NotReady(`${behind} of ${partitions.length} shards are behind`);
   }
 
   async #probe(part: string, probe: () => Promise<unknown>): Promise<Degraded | null> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+      timer = setTimeout(() => reject(new NotReady(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
     });
     try {
       await Promise.race([probe(), timeout]);
       return null;
     } catch (error) {
-      return { part, detail: error instanceof Error ? error.message : String(error) };
+      // Strangers read this: of errors that are not our own they are told no more than any application is.
+      return { part, detail: error instanceof NotReady ? error.message : problemFromError(error).message };
     } finally {
       clearTimeout(timer);
     }
