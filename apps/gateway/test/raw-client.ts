@@ -38,6 +38,12 @@ export class RawClient {
     return client;
   }
 
+  /** CONNACK said yes. */
+  get accepted(): boolean {
+    const [first] = this.packets;
+    return first?.cmd === 'connack' && (first.returnCode ?? first.reasonCode ?? 0) === 0;
+  }
+
   send(packet: Packet): void {
     this.#socket.write(generate(packet, { protocolVersion: this.#version }));
   }

@@ -32,7 +32,7 @@ async function startOn(redisUrl: string): Promise<RunningGateway> {
   return { ...connected, gateway, port: mqtt ?? 0 };
 }
 
-/** A device that sends numbers, keeps what is not acknowledged, and sends that again as MQTT says: first, and with DUP. */
+/** A device that sends numbers, keeps what is not acknowledged, and sends that again first, with DUP. */
 class PersistentDevice {
   readonly acknowledged = new Set<number>();
   readonly #open = new Map<number, number>();
@@ -46,10 +46,10 @@ class PersistentDevice {
   ) {}
 
   async connect(): Promise<void> {
-    while (this.#client === null || this.#client.closed) {
+    while (this.#client === null || this.#client.closed || !this.#client.accepted) {
       this.#client = await RawClient.open(this.port(), this.id);
       this.#seen = 0;
-      if (this.#client.closed) await new Promise((resolve) => setTimeout(resolve, 50));
+      if (!this.#client.accepted) await new Promise((resolve) => setTimeout(resolve, 50));
     }
     for (const [packetId, number] of this.#open)
       this.#client.publish(packetId, JSON.stringify({ n: number }), { dup: true });

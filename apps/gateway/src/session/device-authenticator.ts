@@ -19,8 +19,8 @@ const TOKEN_BYTES_MAX = 1_024;
 /**
  * Says which device a connection is. The token is the password or the user name; the registry knows its SHA-256 only.
  *
- * The cache is for storms of reconnects. It may be stale for its time to live, so a session asks `isStillGood` once more
- * after it is in the directory: from then on whoever revokes the token finds the session and closes it.
+ * The cache is for storms of reconnects, and may be stale for its time to live. So a session asks `isStillGood` once
+ * more after it is in the directory: from then on whoever revokes the token finds the session and closes it.
  */
 export class DeviceAuthenticator {
   readonly #registry: DeviceRegistry;
