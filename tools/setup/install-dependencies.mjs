@@ -4,17 +4,18 @@ import { delimiter, join, sep } from 'node:path';
 import { runProgram } from './run-step.mjs';
 import { platformNodePath } from './verify-node.mjs';
 
+const QUIET = ['--no-audit', '--no-fund', '--loglevel=error'];
 const DEPENDENCY_FIELDS = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
 
 /** Runs `npm ci` when node_modules is not what the lock file says. */
 export function installDependencies(rootFolder) {
   const reason = reasonToInstall(rootFolder);
   if (reason === undefined) return { detail: 'match the lock file', changed: false };
-  // Development tools are part of the build, whatever NODE_ENV or the user's npm settings say.
-  runProgram('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: rootFolder,
-    env: environmentOfHost(rootFolder),
-  });
+  const options = { cwd: rootFolder, env: environmentOfHost(rootFolder) };
+  // Development tools are part of the build, whatever NODE_ENV or the user's npm settings say. Of all install scripts only
+  // that of `node` is needed, which fetches the program; older versions of npm do not know `allowScripts`.
+  runProgram('npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', ...QUIET], options);
+  runProgram('npm', ['rebuild', 'node', '--ignore-scripts=false', ...QUIET], options);
   return { detail: `npm ci (${reason})`, changed: true };
 }
 
