@@ -156,7 +156,7 @@ function connectWebSocket(port: number, options: IClientOptions): Promise<MqttCl
   });
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {
