@@ -15,6 +15,8 @@ interface Computed {
 }
 
 const INVARIANT_BROKEN = 'TWIN_INVARIANT_BROKEN';
+/** How often a region without a shard that may work looks for one. */
+const IDLE_MS = 20;
 
 /**
  * The one loop of a region. Each turn reads for all shards, computes a batch of each, and stores all of them in one
@@ -56,7 +58,7 @@ export class CommitLoop {
     const { limits, clock } = this.#parts;
     const ready = this.#table.ready();
     if (ready.length === 0) {
-      await clock.sleep(limits.lingerMs, signal);
+      await clock.sleep(IDLE_MS, signal);
       return;
     }
     await this.#reader.fill(ready);
