@@ -49,6 +49,7 @@ export const ERROR_CODES = [
   'BACKEND_UNAVAILABLE',
   'INTERNAL',
   // starting the embedded platform
+  'SETTING_INVALID',
   'PORT_IN_USE',
   'DISK_FULL',
   'DATA_DIR_UNUSABLE',
