@@ -38,7 +38,9 @@ for (const name of SUITES) {
 
 const passed = sum((result) => result.passed);
 const skipped = results.flatMap((result) => result.skipped);
-const failed = sum((result) => result.failed) + (inCi ? skipped.length : 0);
+// A suite without tests is a suite that was not found.
+const empty = results.filter((result) => result.passed + result.failed + result.skipped.length === 0);
+const failed = sum((result) => result.failed) + (inCi ? skipped.length + empty.length : 0);
 printSummary();
 process.exit(failed === 0 ? 0 : 1);
 
@@ -55,6 +57,8 @@ function printSummary(): void {
   }
   if (skipped.length > 0) process.stdout.write(`\nskipped${inCi ? ' (a failure with CI=true)' : ''}\n`);
   for (const name of skipped) process.stdout.write(`  ${name}\n`);
+  for (const { name } of empty)
+    process.stdout.write(`\n${name} has no tests${inCi ? ' (a failure with CI=true)' : ''}\n`);
   for (const name of results.flatMap((result) => result.failures)) process.stdout.write(`failed: ${name}\n`);
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
+import { checkCommands, checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
 import { checkImports } from '../src/tidy/import-rules.ts';
 import { checkNames } from '../src/tidy/name-rules.ts';
 import { checkSizes } from '../src/tidy/size-rules.ts';
@@ -137,6 +137,12 @@ describe('the document rules', () => {
     ]);
     const page = { path: 'tidy-rules.test.ts.md', text: '' };
     expect(checkLinks([page], import.meta.dirname)).toEqual([]);
+  });
+
+  it('knows the commands that a page names', () => {
+    const manifest = { path: 'package.json', text: '{"scripts":{"start":"x","bench":"y"}}' };
+    const page = { path: 'README.md', text: 'npm start, npm run bench\nnpm run dance' };
+    expect(messages(checkCommands([manifest, page]))).toEqual(['there is no script "dance"']);
   });
 
   it('wants decisions numbered, dated and complete', () => {

@@ -6,7 +6,7 @@ import { ERROR_CODES } from '@breakwater/wire';
 import { describe, expect, it } from '@jest/globals';
 
 import { configurationPage, settingNames } from '../src/configuration-page.ts';
-import { checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
+import { checkCommands, checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
 import { type Finding, formatFinding } from '../src/tidy/finding.ts';
 import { checkImports } from '../src/tidy/import-rules.ts';
 import { checkNames } from '../src/tidy/name-rules.ts';
@@ -28,6 +28,7 @@ describe('this repository', () => {
   it('leaves nothing half done and names no machine', () => none(checkTexts(files)));
   it('documents every error code, and no other', () => none(checkErrorPage(files, ERROR_CODES)));
   it('has no dead links', () => none(checkLinks(files, rootFolder)));
+  it('names only commands that exist', () => none(checkCommands(files)));
   it('numbers its decisions', () => none(checkDecisions(files)));
 
   it('documents its settings as they are (`npm run docs` writes the page)', () => {

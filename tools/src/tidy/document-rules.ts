@@ -60,6 +60,22 @@ function anchorsOf(text: string): string[] {
   );
 }
 
+/** Every `npm run x` in our pages is a script that exists. */
+export function checkCommands(files: readonly SourceFile[]): Finding[] {
+  const manifest = files.find((file) => file.path === 'package.json');
+  const { scripts = {} } = JSON.parse(manifest?.text ?? '{}') as { scripts?: Record<string, string> };
+  return files
+    .filter((file) => file.path.endsWith('.md'))
+    .flatMap((page) =>
+      page.text.split('\n').flatMap((text, index) =>
+        [...text.matchAll(/\bnpm (?:run ([\w:-]+)|(start|test)\b)/g)]
+          .map((match) => match[1] ?? match[2] ?? '')
+          .filter((name) => scripts[name] === undefined)
+          .map((name) => ({ file: page.path, line: index + 1, message: `there is no script "${name}"` })),
+      ),
+    );
+}
+
 /** Decisions are numbered without gaps and without doubles, and each says when, why and what follows. */
 export function checkDecisions(files: readonly SourceFile[]): Finding[] {
   const records = files.filter((file) => file.path.startsWith(ADR_FOLDER) && file.path.endsWith('.md'));
