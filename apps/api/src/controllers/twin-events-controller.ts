@@ -50,6 +50,8 @@ export class TwinEventsController implements OnApplicationShutdown {
     reply.hijack();
     this.#open.add(stream);
     reply.raw.on('close', () => stream.close());
+    // The client may have left while the stream was being opened, and then that event has passed.
+    if (reply.raw.destroyed) stream.close();
     const events = new ServerSentEvents(reply.raw, { heartbeatMs: this.options.heartbeatMs, firstId: stream.cursor });
     try {
       if (request.method !== 'HEAD') await feed(stream, events);

@@ -12,6 +12,8 @@ export class ServerSentEvents {
 
   constructor(response: ServerResponse, options: { readonly heartbeatMs: number; readonly firstId: string }) {
     this.#response = response;
+    // A client that leaves in the middle of a write is no fault; without a listener it would end the process.
+    response.on('error', () => undefined);
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -21,7 +23,7 @@ export class ServerSentEvents {
     // An id without data is remembered by the client, so that it resumes here even if it never got an event.
     response.write(`retry: ${RETRY_MS}\nid: ${options.firstId}\n: connected\n\n`);
     this.#heartbeat = setInterval(() => {
-      if (!response.writableNeedDrain) response.write(': heartbeat\n\n');
+      if (!response.writableNeedDrain && !response.destroyed) response.write(': heartbeat\n\n');
     }, options.heartbeatMs);
   }
 
