@@ -100,12 +100,13 @@ const EVENTS = `CREATE TABLE IF NOT EXISTS {database}.events (
 ) ENGINE = MergeTree PARTITION BY toDate(ts) ORDER BY (tenant, device_id, ts, log_offset)
 TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
+/** `record.data` is qualified: without that it would mean the column that is made of it here. */
 const EVENTS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.events_view TO {database}.events AS
-SELECT tenant, device AS device_id, JSONExtractString(data, 'name') AS name,
-  fromUnixTimestamp64Milli(JSONExtractInt(data, 'tsMs'), 'UTC') AS ts, fromUnixTimestamp64Milli(ra, 'UTC') AS received_at,
-  JSONExtractRaw(data, 'data') AS data, lid AS log_id, 'telemetry' AS lane, pt AS partition, o AS log_offset,
-  id AS message_id
-FROM {database}.records_in WHERE k = 'event' AND ${OWNED}`;
+SELECT tenant, device AS device_id, JSONExtractString(record.data, 'name') AS name,
+  fromUnixTimestamp64Milli(JSONExtractInt(record.data, 'tsMs'), 'UTC') AS ts,
+  fromUnixTimestamp64Milli(ra, 'UTC') AS received_at, JSONExtractRaw(record.data, 'data') AS data, lid AS log_id,
+  'telemetry' AS lane, pt AS partition, o AS log_offset, id AS message_id
+FROM {database}.records_in AS record WHERE k = 'event' AND ${OWNED}`;
 
 const DEAD_LETTERS = `CREATE TABLE IF NOT EXISTS {database}.dead_letters (
   tenant LowCardinality(String), device_id String CODEC(ZSTD(1)),

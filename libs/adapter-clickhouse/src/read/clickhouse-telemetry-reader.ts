@@ -54,11 +54,11 @@ WHERE tenant = {tenant:String} AND ({device:String} = '' OR device_id = {device:
   AND (received_at, partition, log_offset) < (fromUnixTimestamp64Milli({ts:Int64}), {partition:UInt16}, {offset:UInt64})
 ORDER BY received_at DESC, partition DESC, log_offset DESC LIMIT {limit:UInt32}`;
 
-const STORED_COUNTS = `SELECT partition, sum(rows) AS rows, sum(records) AS records, sum(rows) - sum(identities) AS repeated,
-  sum(events) AS events, sum(dead) AS dead_letters
+const STORED_COUNTS = `SELECT partition, sum(n) AS rows, sum(r) AS records, sum(n) - sum(i) AS repeated, sum(e) AS events,
+  sum(d) AS dead_letters
 FROM (
-  SELECT partition, count() AS rows, uniqExact(log_id, log_offset) AS records,
-    uniqExact(log_id, log_offset, row_index) AS identities, 0 AS events, 0 AS dead
+  SELECT partition, count() AS n, uniqExact(log_id, log_offset) AS r, uniqExact(log_id, log_offset, row_index) AS i,
+    0 AS e, 0 AS d
   FROM {database:Identifier}.telemetry GROUP BY partition
   UNION ALL SELECT partition, 0, 0, 0, count(), 0 FROM {database:Identifier}.events GROUP BY partition
   UNION ALL SELECT partition, 0, 0, 0, 0, count() FROM {database:Identifier}.dead_letters GROUP BY partition
