@@ -19,6 +19,7 @@ const READY_TIMEOUT_MS = 15_000;
 const SILENCE_MS_MAX = 15_000;
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 1_000;
+const DISCONNECT_MS_MAX = 200;
 const UNIX_PREFIX = 'unix://';
 
 /**
@@ -62,6 +63,8 @@ function connectionOptions(options: ConnectOptions): RedisOptions {
     // The replies that we take apart are those of RESP2.
     protocol: 2,
     disableClientInfo: true,
+    // How long a connection that is given up may take to say goodbye; a process that ends waits for it.
+    disconnectTimeout: DISCONNECT_MS_MAX,
     ...(options.name === undefined ? {} : { connectionName: options.name }),
   };
 }
