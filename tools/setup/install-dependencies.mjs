@@ -12,16 +12,16 @@ export function installDependencies(rootFolder) {
   const reason = reasonToInstall(rootFolder);
   if (reason === undefined) return { detail: 'match the lock file', changed: false };
   const options = { cwd: rootFolder, env: environmentOfHost(rootFolder) };
-  // Development tools are part of the build, whatever NODE_ENV or the user's npm settings say. Of all install scripts only
-  // that of `node` is needed, which fetches the program; older versions of npm do not know `allowScripts`.
+  // Development tools are part of the build, whatever NODE_ENV or the user's npm settings say. Of all install scripts
+  // only that of `node` is needed, which fetches the program; older versions of npm do not know `allowScripts`.
   runProgram('npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', ...QUIET], options);
   runProgram('npm', ['rebuild', 'node', '--ignore-scripts=false', ...QUIET], options);
   return { detail: `npm ci (${reason})`, changed: true };
 }
 
 /**
- * Compares what is installed (npm's hidden lock file) with what is locked, and what is locked with what the package.json
- * files ask for. No stamp of our own is needed, and an `npm ci` by hand counts.
+ * Compares what is installed (npm's hidden lock file) with what is locked, and what is locked with what the
+ * package.json files ask for. No stamp of our own is needed, and an `npm ci` by hand counts.
  */
 export function reasonToInstall(rootFolder) {
   const installedFile = join(rootFolder, 'node_modules', '.package-lock.json');

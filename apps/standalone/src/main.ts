@@ -10,15 +10,19 @@ process.stderr.on('error', () => undefined);
 
 const report = new ConsoleReport((text) => process.stdout.write(text));
 const standalone = startStandalone(process.env, report);
-let stopsRequested = 0;
+/** A Ctrl-C under npm arrives twice, from the terminal and from npm, within milliseconds. A person is slower. */
+const SAME_REQUEST_MS = 500;
+let stopRequestedAt: number | undefined;
 
 async function stop(): Promise<void> {
-  stopsRequested += 1;
-  if (stopsRequested > 1) {
+  const sinceFirstMs = performance.now() - (stopRequestedAt ?? performance.now());
+  if (stopRequestedAt !== undefined && sinceFirstMs < SAME_REQUEST_MS) return;
+  if (stopRequestedAt !== undefined) {
     report.line('Stopped at once.');
     standalone.kill();
     process.exit(1);
   }
+  stopRequestedAt = performance.now();
   report.line('Stopping in order; once more stops at once.');
   await standalone.stop();
   report.line('Stopped.');

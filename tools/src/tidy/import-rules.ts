@@ -83,7 +83,7 @@ function checkFile(file: SourceFile, entries: ReadonlySet<string>): Finding[] {
       return finding(`${specifier}: import from the package, not from inside it`);
     }
     // A program that a test starts imports its own package by name, as a user of the package does.
-    if (isTestCode(file.path) && specifier === `@breakwater/${packageOf(file.path).split('/').at(-1)}`) return [];
+    if (isTestCode(file.path) && ownName(specifier) === packageOf(file.path).split('/').at(-1)) return [];
     const allowed = isTestCode(file.path) ? [...rule.may, ...TEST_LIBRARIES] : rule.may;
     if (allowed.some((pattern) => pattern.test(specifier))) return [];
     return finding(`${specifier} may not be imported here: ${rule.reason}`);
@@ -99,6 +99,10 @@ function entriesOf(files: readonly SourceFile[]): ReadonlySet<string> {
       return Object.keys(exports).map((entry) => `${name}${entry.slice(1)}`);
     }),
   );
+}
+
+function ownName(specifier: string): string | undefined {
+  return /^@breakwater\/([^/]+)/.exec(specifier)?.[1];
 }
 
 function checkRelative(path: string, specifier: string): string[] {
