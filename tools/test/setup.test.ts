@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -99,6 +99,30 @@ describe('redis-server', () => {
         /6\.0\.16[^]*install it[^]*docker compose up/,
       );
     }
+  });
+
+  it('is installed by apt, without a question and without starting its service', () => {
+    // Only root may install; for others the refusal above is the answer.
+    if (process.getuid?.() !== 0) return;
+    const redis = `echo "Redis server v=7.0.15 sha=0"`;
+    put(
+      'bin/apt-get',
+      `#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >> ${folder}/calls\nif [ "$1" = install ]; then
+      test -x /usr/sbin/policy-rc.d && printf '#!/bin/sh\\n${redis}\\n' > ${folder}/bin/redis-server
+      /bin/chmod +x ${folder}/bin/redis-server; fi\n`,
+    );
+    chmodSync(join(folder, 'bin/apt-get'), 0o755);
+    const path = process.env['PATH'];
+    process.env['PATH'] = join(folder, 'bin');
+    try {
+      expect(provideRedisServer({ PATH: join(folder, 'bin') }).detail).toContain('7.0.15');
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n')).toEqual([
+      'noninteractive update -qq',
+      'noninteractive install -y -qq --no-install-recommends redis-server',
+    ]);
   });
 
   it('is refused when the setting names nothing', () => {

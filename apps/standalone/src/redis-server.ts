@@ -10,7 +10,7 @@ import { StartRefused } from './start-refused.ts';
 /** sun_path holds 104 bytes on macOS and 108 on Linux, with the closing zero. */
 const SOCKET_PATH_BYTES_MAX = 100;
 const REDIS_MAJOR_MIN = 7;
-const HOMEBREW_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin'];
+const HOMEBREW_FOLDERS = process.platform === 'darwin' ? ['/opt/homebrew/bin', '/usr/local/bin'] : [];
 const ASK_TIMEOUT_MS = 1_000;
 
 /** REDIS_SERVER_PATH, else the first redis-server on PATH or where Homebrew puts it. */
