@@ -1,0 +1,52 @@
+import type { LogId, Offset, Partition } from '@breakwater/twin';
+import type { Clock, EventLog, Lane } from '@breakwater/twin-runtime';
+import { createLogger } from '@breakwater/observability';
+import { describe, expect, it } from '@jest/globals';
+
+import { LogTrimmer } from './log-trimmer.ts';
+
+const LOG = 'log-1' as LogId;
+const clock: Clock = { nowMs: () => 0, sleep: async () => undefined };
+
+function trims(options: { readonly writerLog?: string; readonly writer?: number; readonly twin?: number; readonly end?: number }) {
+  const seen: [Lane, number][] = [];
+  const log = {
+    logId: async () => LOG,
+    bounds: async () => ({ first: 0, end: options.end ?? 1_000, bytes: 0 }),
+    trim: async (lane: Lane, _partition: Partition, before: Offset) => void seen.push([lane, before]),
+  } as unknown as EventLog;
+  const twin = (options.twin ?? 0) as Offset;
+  const trimmer = new LogTrimmer({
+    log,
+    twins: { ledger: async () => ({ positions: { control: twin, telemetry: twin }, counts: { control: {}, telemetry: {} } }) },
+    writerPositions: () => ({
+      logId: (options.writerLog ?? LOG) as LogId,
+      positions: new Map([[0 as Partition, (options.writer ?? 0) as Offset]]),
+    }),
+    clock,
+    logger: createLogger('test', 'error'),
+    partitionCount: 1,
+    retentionRecords: 100,
+    intervalMs: 1,
+  });
+  return { seen, trimmer };
+}
+
+describe('trimming the log', () => {
+  it('keeps what the twins or the writer still need, and the retention behind them', async () => {
+    const { seen, trimmer } = trims({ writer: 400, twin: 900 });
+    await trimmer.trimOnce();
+    expect(seen).toEqual([['control', 800], ['telemetry', 300]]);
+    await trimmer.trimOnce();
+    expect(seen).toHaveLength(2);
+  });
+
+  it('takes no position of another log, nor one behind the end', async () => {
+    const other = trims({ writerLog: 'log-0', writer: 900, twin: 900 });
+    await other.trimmer.trimOnce();
+    expect(other.seen).toEqual([['control', 800]]);
+    const behind = trims({ writer: 900, twin: 900, end: 500 });
+    await behind.trimmer.trimOnce();
+    expect(behind.seen).toEqual([]);
+  });
+});
