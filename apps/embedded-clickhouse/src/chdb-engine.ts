@@ -65,7 +65,13 @@ export class ChdbEngine {
     return this.#withSession(async (session) => {
       const startMs = performance.now();
       const counts = await rawInsert(session.connection, statements, body);
-      return { bytes: NO_BYTES, rowsRead: 0, bytesRead: 0, ...counts, elapsedSeconds: (performance.now() - startMs) / 1_000 };
+      return {
+        bytes: NO_BYTES,
+        rowsRead: 0,
+        bytesRead: 0,
+        ...counts,
+        elapsedSeconds: (performance.now() - startMs) / 1_000,
+      };
     });
   }
 

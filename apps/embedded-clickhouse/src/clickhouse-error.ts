@@ -28,7 +28,9 @@ export function raise(kind: (typeof CODES)[keyof typeof CODES], sentence: string
 }
 
 const NOT_FOUND = new Set([16, 46, 47, 50, 56, 60, 63, 73, 81, 115]);
-const BAD_REQUEST = new Set([6, 20, 26, 27, 32, 33, 36, 38, 41, 42, 43, 53, 57, 62, 69, 70, 72, 82, 108, 117, 457, 456]);
+const BAD_REQUEST = new Set([
+  6, 20, 26, 27, 32, 33, 36, 38, 41, 42, 43, 53, 57, 62, 69, 70, 72, 82, 108, 117, 457, 456,
+]);
 const FORBIDDEN = new Set([164, 291, 497, 516]);
 const UNAVAILABLE = new Set([202, 439]);
 

@@ -82,7 +82,11 @@ export async function sendAnswer(
     readonly acceptEncoding: string;
   },
 ): Promise<void> {
-  const encoding = /\bgzip\b/.test(answer.acceptEncoding) ? 'gzip' : /\bdeflate\b/.test(answer.acceptEncoding) ? 'deflate' : null;
+  const encoding = /\bgzip\b/.test(answer.acceptEncoding)
+    ? 'gzip'
+    : /\bdeflate\b/.test(answer.acceptEncoding)
+      ? 'deflate'
+      : null;
   const body =
     encoding === null || answer.body.length === 0
       ? answer.body

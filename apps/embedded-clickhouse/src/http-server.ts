@@ -105,11 +105,13 @@ class HttpExchange {
     const url = parseUrl(request.url ?? '/');
     if (url.pathname === '/ping' || url.pathname === '/replicas_status') return plain(response, 'Ok.\n');
     if (url.pathname === '/health/live') return plain(response, '{"status":"live"}\n', 'application/json');
-    if (url.pathname === '/health/ready') return plain(response, '{"status":"ready","degraded":[]}\n', 'application/json');
+    if (url.pathname === '/health/ready')
+      return plain(response, '{"status":"ready","degraded":[]}\n', 'application/json');
     if (url.pathname === '/metrics') {
       return plain(response, await this.#options.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8');
     }
-    if (url.pathname !== '/') return plain(response, `There is no handle ${url.pathname.slice(0, 128)}\n`, 'text/plain', 404);
+    if (url.pathname !== '/')
+      return plain(response, `There is no handle ${url.pathname.slice(0, 128)}\n`, 'text/plain', 404);
     if (request.method !== 'GET' && request.method !== 'POST') {
       throw raise(CODES.notImplemented, 'Only GET and POST are known here');
     }

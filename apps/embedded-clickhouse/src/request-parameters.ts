@@ -22,10 +22,26 @@ const QUERY_ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
 
 /** Understood, or without meaning here: answers are always complete before their first byte is sent. */
 const TRANSPORT_NAMES = new Set([
-  'query', 'query_id', 'database', 'default_format', 'enable_http_compression', 'user', 'password', 'quota_key',
-  'wait_end_of_query', 'buffer_size', 'http_response_buffer_size', 'send_progress_in_http_headers',
-  'http_headers_progress_interval_ms', 'http_zlib_compression_level', 'stacktrace', 'decompress', 'client_protocol_version',
-  'add_http_cors_header', 'cancel_http_readonly_queries_on_client_close', 'role',
+  'query',
+  'query_id',
+  'database',
+  'default_format',
+  'enable_http_compression',
+  'user',
+  'password',
+  'quota_key',
+  'wait_end_of_query',
+  'buffer_size',
+  'http_response_buffer_size',
+  'send_progress_in_http_headers',
+  'http_headers_progress_interval_ms',
+  'http_zlib_compression_level',
+  'stacktrace',
+  'decompress',
+  'client_protocol_version',
+  'add_http_cors_header',
+  'cancel_http_readonly_queries_on_client_close',
+  'role',
 ]);
 const REFUSED_NAMES = new Set(['session_id', 'session_timeout', 'session_check']);
 
@@ -44,7 +60,8 @@ export function requestParameters(search: URLSearchParams, header: (name: string
     throw raise(CODES.badArguments, `More than ${SETTINGS_MAX} settings in one request`);
   }
   const database = search.get('database') ?? header('x-clickhouse-database');
-  if (database !== null && !DATABASE_PATTERN.test(database)) throw raise(CODES.badArguments, 'Not the name of a database');
+  if (database !== null && !DATABASE_PATTERN.test(database))
+    throw raise(CODES.badArguments, 'Not the name of a database');
   const queryId = search.get('query_id');
   if (queryId !== null && !QUERY_ID_PATTERN.test(queryId)) throw raise(CODES.badArguments, 'Not a query id');
   const format = search.get('default_format') ?? header('x-clickhouse-format');

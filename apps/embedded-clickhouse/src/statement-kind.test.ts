@@ -42,8 +42,10 @@ describe('the parameters of a request', () => {
   });
 
   it.each(['a b=1', 'x;y=1', 'database=a`b', 'query_id=%0A', 'default_format=a b', 'param_=%27;=1', '1x=2'])(
-    'refuses %j', (query) => {
+    'refuses %j',
+    (query) => {
       if (query.startsWith('param_')) expect(preamble(read(query), [])).toMatch(/^SET param_ = '.*'; $/);
       else expect(() => read(query)).toThrow(/BAD_ARGUMENTS/);
-    });
+    },
+  );
 });

@@ -29,7 +29,8 @@ function firstToken(text: string): number {
   while (at < text.length) {
     const char = text.charCodeAt(at);
     if (char <= 32 || text[at] === '(' || text[at] === ';') at += 1;
-    else if (text.startsWith('--', at) || text.startsWith('#!', at) || text.startsWith('# ', at)) at = after(text, '\n', at);
+    else if (text.startsWith('--', at) || text.startsWith('#!', at) || text.startsWith('# ', at))
+      at = after(text, '\n', at);
     else if (text.startsWith('/*', at)) at = after(text, '*/', at + 2);
     else return at;
   }

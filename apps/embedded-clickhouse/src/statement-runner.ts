@@ -18,7 +18,12 @@ export interface RunnerResult extends StatementResult {
 /** Much of a statement that is looked at to know what it is: rows that follow are not. */
 const HEAD_BYTES = 64 * 1024;
 const NOTHING: StatementResult = {
-  bytes: new Uint8Array(0), rowsRead: 0, bytesRead: 0, rowsWritten: 0, bytesWritten: 0, elapsedSeconds: 0,
+  bytes: new Uint8Array(0),
+  rowsRead: 0,
+  bytesRead: 0,
+  rowsWritten: 0,
+  bytesWritten: 0,
+  elapsedSeconds: 0,
 };
 
 /**
@@ -81,4 +86,3 @@ function text(query: string, body: Buffer): string {
   if (body.length === 0) return query;
   return query === '' ? body.toString('utf8') : `${query}\n${body.toString('utf8')}`;
 }
-

@@ -49,7 +49,7 @@ describe("ClickHouse's HTTP interface, embedded", () => {
     ['SELECT * FROM nowhere.rows', 404, 81, 'UNKNOWN_DATABASE'],
     ['SELECT FROM WHERE', 400, 62, 'SYNTAX_ERROR'],
     ['', 400, 62, 'SYNTAX_ERROR'],
-    ["SELECT 1 SETTINGS no_such_setting = 1", 404, 115, 'UNKNOWN_SETTING'],
+    ['SELECT 1 SETTINGS no_such_setting = 1', 404, 115, 'UNKNOWN_SETTING'],
     ['SELECT sleepEachRow(1) FROM numbers(3) SETTINGS max_block_size = 1', 500, 159, 'TIMEOUT_EXCEEDED'],
     ['SELECT repeat(toString(number), 100) FROM numbers(1000000)', 500, 396, 'TOO_MANY_ROWS_OR_BYTES'],
   ])('answers %j with its status and code', async (statement, status, code, name) => {
@@ -68,10 +68,14 @@ describe("ClickHouse's HTTP interface, embedded", () => {
 
   it('takes compressed and binary bodies, and compresses answers', async () => {
     const rows = gzipSync('{"n":70,"s":"zip"}\n');
-    await post(rows, `/?query=${encodeURIComponent('INSERT INTO good.rows FORMAT JSONEachRow')}`, { 'content-encoding': 'gzip' });
+    await post(rows, `/?query=${encodeURIComponent('INSERT INTO good.rows FORMAT JSONEachRow')}`, {
+      'content-encoding': 'gzip',
+    });
     const binary = Buffer.from([71, 0, 0, 0, 0, 0, 0, 0, 3, 0x61, 0x00, 0x0a]);
     await post(binary, `/?query=${encodeURIComponent('INSERT INTO good.rows FORMAT RowBinary')}`);
-    expect(await textOf('SELECT n, hex(s) FROM good.rows WHERE n >= 70 AND n < 80 ORDER BY n')).toBe('70\t7A6970\n71\t61000A\n');
+    expect(await textOf('SELECT n, hex(s) FROM good.rows WHERE n >= 70 AND n < 80 ORDER BY n')).toBe(
+      '70\t7A6970\n71\t61000A\n',
+    );
     const zipped = await rawGet(`/?query=SELECT%20%27zip%27&enable_http_compression=1`, 'Accept-Encoding: gzip');
     expect(gunzipSync(zipped).toString()).toBe('zip\n');
     const bad = await post('no gzip', '/', { 'content-encoding': 'gzip' });
@@ -90,26 +94,35 @@ describe("ClickHouse's HTTP interface, embedded", () => {
     expect(await count()).toBe(before + 1);
   });
 
-  it('refuses what is too many with 503, and loses none that it took', async () => {
-    await post('CREATE TABLE good.ordered (n UInt64, at DateTime64(9)) ENGINE = MergeTree ORDER BY tuple()');
-    const answers = await Promise.all(
-      Array.from({ length: 60 }, (_, n) => post(`INSERT INTO good.ordered SELECT ${n}, now64(9)`)),
-    );
-    const taken = answers.filter(({ status }) => status === 200).length;
-    const refused = answers.filter(({ status }) => status === 503);
-    expect(taken + refused.length).toBe(60);
-    expect(refused.length).toBeGreaterThan(0);
-    expect(await refused[0]?.text()).toMatch(/^Code: 202\. .*TOO_MANY_SIMULTANEOUS_QUERIES/);
-    expect(Number(await textOf('SELECT count() FROM good.ordered'))).toBe(taken);
-  }, TIMEOUT_MS);
+  it(
+    'refuses what is too many with 503, and loses none that it took',
+    async () => {
+      await post('CREATE TABLE good.ordered (n UInt64, at DateTime64(9)) ENGINE = MergeTree ORDER BY tuple()');
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, n) => post(`INSERT INTO good.ordered SELECT ${n}, now64(9)`)),
+      );
+      const taken = answers.filter(({ status }) => status === 200).length;
+      const refused = answers.filter(({ status }) => status === 503);
+      expect(taken + refused.length).toBe(60);
+      expect(refused.length).toBeGreaterThan(0);
+      expect(await refused[0]?.text()).toMatch(/^Code: 202\. .*TOO_MANY_SIMULTANEOUS_QUERIES/);
+      expect(Number(await textOf('SELECT count() FROM good.ordered'))).toBe(taken);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('keeps what it acknowledged over a kill', async () => {
-    const before = await count();
-    for (let n = 0; n < 20; n += 1) expect((await post(`INSERT INTO good.rows VALUES (${200 + n}, 'kept')`)).status).toBe(200);
-    await embedded.kill('SIGKILL');
-    await embedded.startAgain();
-    expect(await count()).toBe(before + 20);
-  }, TIMEOUT_MS);
+  it(
+    'keeps what it acknowledged over a kill',
+    async () => {
+      const before = await count();
+      for (let n = 0; n < 20; n += 1)
+        expect((await post(`INSERT INTO good.rows VALUES (${200 + n}, 'kept')`)).status).toBe(200);
+      await embedded.kill('SIGKILL');
+      await embedded.startAgain();
+      expect(await count()).toBe(before + 20);
+    },
+    TIMEOUT_MS,
+  );
 
   it('refuses web pages, sessions and bodies that are too large', async () => {
     expect((await post('SELECT 1', '/', { origin: 'http://evil.example' })).status).toBe(403);
@@ -119,61 +132,85 @@ describe("ClickHouse's HTTP interface, embedded", () => {
     expect(bomb.status).toBe(413);
   });
 
-  it('survives any request, and good inserts before and after succeed', async () => {
-    const before = await count();
-    let inserted = 0;
-    const anyRequest = fc.record({
-      method: fc.constantFrom('GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS'),
-      path: fc.oneof(fc.webPath(), fc.constant('/')),
-      query: fc.oneof(
-        fc.webQueryParameters(),
-        fc.dictionary(fc.constantFrom('query', 'database', 'param_x', 'query_id', 'default_format', 'max_threads', 'compress'),
-          fc.string({ unit: 'binary' })).map((entries) => new URLSearchParams(entries).toString()),
-      ),
-      body: fc.oneof(
-        fc.uint8Array({ maxLength: 300 }),
-        fc.tuple(fc.constantFrom('SELECT ', 'INSERT INTO good.rows FORMAT ', 'INSERT INTO good.rows VALUES ', 'SET ', '/* ', 'WITH '),
-          fc.string({ unit: 'binary' })).map(([start, rest]) => Buffer.from(start + rest)),
-      ),
-      encoding: fc.constantFrom('', 'gzip', 'deflate', 'br'),
-    });
-    await fc.assert(
-      fc.asyncProperty(anyRequest, async ({ method, path, query, body, encoding }) => {
-        const answer = await fetch(`${embedded.url}${path}?${query}`, {
-          method,
-          ...(method === 'GET' || method === 'HEAD' ? {} : { body: body as unknown as string }),
-          headers: encoding === '' ? {} : { 'content-encoding': encoding },
-          signal: AbortSignal.timeout(10_000),
-        });
-        expect(answer.status).toBeGreaterThanOrEqual(200);
-        await answer.arrayBuffer();
-        inserted += 1;
-        expect((await post(`INSERT INTO good.rows VALUES (${1_000 + inserted}, 'good')`)).status).toBe(200);
-      }),
-      { numRuns: 150 },
-    );
-    expect(Number(await textOf("SELECT count() FROM good.rows WHERE s = 'good'"))).toBe(inserted);
-    expect(await count()).toBeGreaterThanOrEqual(before + inserted);
-  }, TIMEOUT_MS);
+  it(
+    'survives any request, and good inserts before and after succeed',
+    async () => {
+      const before = await count();
+      let inserted = 0;
+      const anyRequest = fc.record({
+        method: fc.constantFrom('GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS'),
+        path: fc.oneof(fc.webPath(), fc.constant('/')),
+        query: fc.oneof(
+          fc.webQueryParameters(),
+          fc
+            .dictionary(
+              fc.constantFrom('query', 'database', 'param_x', 'query_id', 'default_format', 'max_threads', 'compress'),
+              fc.string({ unit: 'binary' }),
+            )
+            .map((entries) => new URLSearchParams(entries).toString()),
+        ),
+        body: fc.oneof(
+          fc.uint8Array({ maxLength: 300 }),
+          fc
+            .tuple(
+              fc.constantFrom(
+                'SELECT ',
+                'INSERT INTO good.rows FORMAT ',
+                'INSERT INTO good.rows VALUES ',
+                'SET ',
+                '/* ',
+                'WITH ',
+              ),
+              fc.string({ unit: 'binary' }),
+            )
+            .map(([start, rest]) => Buffer.from(start + rest)),
+        ),
+        encoding: fc.constantFrom('', 'gzip', 'deflate', 'br'),
+      });
+      await fc.assert(
+        fc.asyncProperty(anyRequest, async ({ method, path, query, body, encoding }) => {
+          const answer = await fetch(`${embedded.url}${path}?${query}`, {
+            method,
+            ...(method === 'GET' || method === 'HEAD' ? {} : { body: body as unknown as string }),
+            headers: encoding === '' ? {} : { 'content-encoding': encoding },
+            signal: AbortSignal.timeout(10_000),
+          });
+          expect(answer.status).toBeGreaterThanOrEqual(200);
+          await answer.arrayBuffer();
+          inserted += 1;
+          expect((await post(`INSERT INTO good.rows VALUES (${1_000 + inserted}, 'good')`)).status).toBe(200);
+        }),
+        { numRuns: 150 },
+      );
+      expect(Number(await textOf("SELECT count() FROM good.rows WHERE s = 'good'"))).toBe(inserted);
+      expect(await count()).toBeGreaterThanOrEqual(before + inserted);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('survives bytes that are no HTTP, and clients that go away', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.boolean(), async (bytes, http) => {
-        await new Promise<void>((resolve) => {
-          const socket = connect(embedded.port, '127.0.0.1');
-          socket.on('error', () => undefined);
-          socket.on('close', () => resolve());
-          socket.setTimeout(200, () => socket.destroy());
-          const head = 'POST /?query=INSERT%20INTO%20good.rows%20FORMAT%20CSV HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n';
-          if (http) socket.write(head);
-          socket.end(bytes);
-        });
-      }),
-      { numRuns: 20 },
-    );
-    expect((await fetch(`${embedded.url}/ping`)).status).toBe(200);
-    expect((await post("INSERT INTO good.rows VALUES (9999, 'last')")).status).toBe(200);
-  }, TIMEOUT_MS);
+  it(
+    'survives bytes that are no HTTP, and clients that go away',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.boolean(), async (bytes, http) => {
+          await new Promise<void>((resolve) => {
+            const socket = connect(embedded.port, '127.0.0.1');
+            socket.on('error', () => undefined);
+            socket.on('close', () => resolve());
+            socket.setTimeout(200, () => socket.destroy());
+            const head =
+              'POST /?query=INSERT%20INTO%20good.rows%20FORMAT%20CSV HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n';
+            if (http) socket.write(head);
+            socket.end(bytes);
+          });
+        }),
+        { numRuns: 20 },
+      );
+      expect((await fetch(`${embedded.url}/ping`)).status).toBe(200);
+      expect((await post("INSERT INTO good.rows VALUES (9999, 'last')")).status).toBe(200);
+    },
+    TIMEOUT_MS,
+  );
 
   /** `fetch` decompresses by itself; this shows the bytes as they came. */
   function rawGet(path: string, header: string): Promise<Buffer> {

@@ -64,7 +64,10 @@ export class LogBuffer {
   advance(positions: ReadonlyMap<Partition, Offset>): void {
     for (const [partition, position] of positions) {
       const state = this.#partitions.get(partition);
-      assert(state !== undefined && position >= state.position, 'a position belongs to this writer and never goes back');
+      assert(
+        state !== undefined && position >= state.position,
+        'a position belongs to this writer and never goes back',
+      );
       state.position = position;
       while (state.frames[0] !== undefined && state.frames[0].lastOffset < position) {
         this.#bytes -= state.frames[0].body.length;

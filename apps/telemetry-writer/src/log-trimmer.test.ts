@@ -8,7 +8,12 @@ import { LogTrimmer } from './log-trimmer.ts';
 const LOG = 'log-1' as LogId;
 const clock: Clock = { nowMs: () => 0, sleep: async () => undefined };
 
-function trims(options: { readonly writerLog?: string; readonly writer?: number; readonly twin?: number; readonly end?: number }) {
+function trims(options: {
+  readonly writerLog?: string;
+  readonly writer?: number;
+  readonly twin?: number;
+  readonly end?: number;
+}) {
   const seen: [Lane, number][] = [];
   const log = {
     logId: async () => LOG,
@@ -18,7 +23,9 @@ function trims(options: { readonly writerLog?: string; readonly writer?: number;
   const twin = (options.twin ?? 0) as Offset;
   const trimmer = new LogTrimmer({
     log,
-    twins: { ledger: async () => ({ positions: { control: twin, telemetry: twin }, counts: { control: {}, telemetry: {} } }) },
+    twins: {
+      ledger: async () => ({ positions: { control: twin, telemetry: twin }, counts: { control: {}, telemetry: {} } }),
+    },
     writerPositions: () => ({
       logId: (options.writerLog ?? LOG) as LogId,
       positions: new Map([[0 as Partition, (options.writer ?? 0) as Offset]]),
@@ -36,7 +43,10 @@ describe('trimming the log', () => {
   it('keeps what the twins or the writer still need, and the retention behind them', async () => {
     const { seen, trimmer } = trims({ writer: 400, twin: 900 });
     await trimmer.trimOnce();
-    expect(seen).toEqual([['control', 800], ['telemetry', 300]]);
+    expect(seen).toEqual([
+      ['control', 800],
+      ['telemetry', 300],
+    ]);
     await trimmer.trimOnce();
     expect(seen).toHaveLength(2);
   });

@@ -17,8 +17,9 @@ export interface LogTrimmerOptions {
 }
 
 /**
- * Forgets what no consumer needs any more: of the telemetry lane what both the twins and the writer have applied, of the
- * control lane what the twins have. A position is only asked of those who store it, so a trim can come late, never early.
+ * Forgets what no consumer needs any more: of the telemetry lane what both the twins and the writer have applied, of
+ * the control lane what the twins have. A position is only asked of those who store it: a trim can come late, never
+ * early.
  */
 export class LogTrimmer {
   readonly #options: LogTrimmerOptions;

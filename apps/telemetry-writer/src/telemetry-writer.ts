@@ -94,7 +94,10 @@ export class TelemetryWriter {
   }
 
   health(): WriterHealth {
-    const degraded = [...this.#halted].map(([partition, reason]) => ({ part: `partition ${partition}`, detail: reason }));
+    const degraded = [...this.#halted].map(([partition, reason]) => ({
+      part: `partition ${partition}`,
+      detail: reason,
+    }));
     if (this.#away !== null) degraded.unshift({ part: 'clickhouse', detail: this.#away });
     return { serving: this.#positionsLogId !== null, degraded };
   }
@@ -176,7 +179,8 @@ export class TelemetryWriter {
   async #nextBatch(session: Session): Promise<IngestBatch | null> {
     const { limits, roundIntervalMs, metrics } = this.#options;
     let came = await session.buffer.fill(roundIntervalMs);
-    while (came && session.buffer.bytes < limits.bytesMax && !this.#stop.signal.aborted) came = await session.buffer.fill(0);
+    while (came && session.buffer.bytes < limits.bytesMax && !this.#stop.signal.aborted)
+      came = await session.buffer.fill(0);
     metrics.bufferedBytes.set(session.buffer.bytes);
     return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
   }

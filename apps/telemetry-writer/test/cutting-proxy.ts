@@ -52,7 +52,9 @@ export class CuttingProxy {
     target.on('data', (bytes) => {
       if (!isInsert) return void client.write(bytes);
       isInsert = false;
-      void Promise.resolve(this.onInsertReply()).then((fate) => (fate === 'cut' ? client.destroy() : client.write(bytes)));
+      void Promise.resolve(this.onInsertReply()).then((fate) =>
+        fate === 'cut' ? client.destroy() : client.write(bytes),
+      );
     });
   }
 }

@@ -6,7 +6,16 @@ import type { TelemetryWriter } from '../src/telemetry-writer.ts';
 import { crashing, CRASH_POINTS, withoutPlans, withoutTokens } from './crashing-stores.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
 import {
-  DAY_MS, expectedRows, LogUnderTest, openClickHouse, query, rollupDifferences, storedRows, until, untilStored, writerOn,
+  DAY_MS,
+  expectedRows,
+  LogUnderTest,
+  openClickHouse,
+  query,
+  rollupDifferences,
+  storedRows,
+  until,
+  untilStored,
+  writerOn,
 } from './writer-bench.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -62,157 +71,212 @@ describe('the telemetry writer stores each record once', () => {
     expect(await query(clickhouse, unsettled)).toEqual([]);
   }
 
-  it('over several days and rounds', async () => {
-    await log.appendMany(400, (index) => NOW_MS - index * 1_000);
-    const { writer } = start(clickhouse);
-    await untilStored(writer, log);
-    await log.appendMany(100, (index) => NOW_MS - index * DAY_MS * 0.1);
-    await untilStored(writer, log);
-    await expectExact();
-  }, TIMEOUT_MS);
+  it(
+    'over several days and rounds',
+    async () => {
+      await log.appendMany(400, (index) => NOW_MS - index * 1_000);
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      await log.appendMany(100, (index) => NOW_MS - index * DAY_MS * 0.1);
+      await untilStored(writer, log);
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
 
-  it.each(CRASH_POINTS)('when it ends %s', async (point) => {
-    await log.appendMany(200, (index) => NOW_MS - index * DAY_MS * 0.02);
-    const first = start(clickhouse, { stores: crashing(point, 1), limits: { recordsMax: 120, bytesMax: 1e6, daysMax: 9 } });
-    expect((await first.ended)?.code).toBe('TEST_CRASH');
-    await log.appendMany(50, () => NOW_MS);
-    const { writer } = start(clickhouse);
-    await untilStored(writer, log);
-    await expectExact();
-  }, TIMEOUT_MS);
+  it.each(CRASH_POINTS)(
+    'when it ends %s',
+    async (point) => {
+      await log.appendMany(200, (index) => NOW_MS - index * DAY_MS * 0.02);
+      const first = start(clickhouse, {
+        stores: crashing(point, 1),
+        limits: { recordsMax: 120, bytesMax: 1e6, daysMax: 9 },
+      });
+      expect((await first.ended)?.code).toBe('TEST_CRASH');
+      await log.appendMany(50, () => NOW_MS);
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
 
-  it('when replies to inserts are cut', async () => {
-    let replies = 0;
-    proxy.onInsertReply = () => ((replies += 1) % 2 === 1 ? 'cut' : 'pass');
-    const { writer } = start(throughProxy, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
-    await log.appendMany(300, (index) => NOW_MS - index * 500);
-    await untilStored(writer, log);
-    expect(replies).toBeGreaterThan(5);
-    await expectExact();
-  }, TIMEOUT_MS);
+  it(
+    'when replies to inserts are cut',
+    async () => {
+      let replies = 0;
+      proxy.onInsertReply = () => ((replies += 1) % 2 === 1 ? 'cut' : 'pass');
+      const { writer } = start(throughProxy, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
+      await log.appendMany(300, (index) => NOW_MS - index * 500);
+      await untilStored(writer, log);
+      expect(replies).toBeGreaterThan(5);
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
 
-  it('when ClickHouse is killed between an insert and its reply', async () => {
-    let kills = 0;
-    proxy.onInsertReply = async () => {
-      if (kills >= 3) return 'pass';
-      kills += 1;
+  it(
+    'when ClickHouse is killed between an insert and its reply',
+    async () => {
+      let kills = 0;
+      proxy.onInsertReply = async () => {
+        if (kills >= 3) return 'pass';
+        kills += 1;
+        await embedded.kill('SIGKILL');
+        await embedded.startAgain();
+        return 'cut';
+      };
+      const { writer } = start(throughProxy, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
+      await log.appendMany(300, (index) => NOW_MS - index * 500);
+      await untilStored(writer, log);
+      expect(kills).toBe(3);
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'when ClickHouse is away for a while: the log buffers',
+    async () => {
+      const { writer } = start(clickhouse);
+      await log.appendMany(50, () => NOW_MS);
+      await untilStored(writer, log);
       await embedded.kill('SIGKILL');
+      await log.appendMany(500, (index) => NOW_MS - index * 100);
+      await until(
+        () => 'the writer says that ClickHouse is away',
+        () => writer.health().degraded.length > 0,
+      );
       await embedded.startAgain();
-      return 'cut';
-    };
-    const { writer } = start(throughProxy, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
-    await log.appendMany(300, (index) => NOW_MS - index * 500);
-    await untilStored(writer, log);
-    expect(kills).toBe(3);
-    await expectExact();
-  }, TIMEOUT_MS);
+      await untilStored(writer, log);
+      expect(writer.health()).toEqual({ serving: true, degraded: [] });
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
 
-  it('when ClickHouse is away for a while: the log buffers', async () => {
-    const { writer } = start(clickhouse);
-    await log.appendMany(50, () => NOW_MS);
-    await untilStored(writer, log);
-    await embedded.kill('SIGKILL');
-    await log.appendMany(500, (index) => NOW_MS - index * 100);
-    await until(() => 'the writer says that ClickHouse is away', () => writer.health().degraded.length > 0);
-    await embedded.startAgain();
-    await untilStored(writer, log);
-    expect(writer.health()).toEqual({ serving: true, degraded: [] });
-    await expectExact();
-  }, TIMEOUT_MS);
-
-  it('with late data of more than 100 days in one batch', async () => {
-    // Most of it is older than raw rows are kept; the rollups must hold it all the same.
-    await log.append(0, [
-      {
-        kind: 'telemetry',
-        points: Array.from({ length: 104 }, (_, day) => ({ tsMs: NOW_MS - day * DAY_MS, values: new Map([['t', day]]) })),
-      },
-    ]);
-    await log.appendMany(20, (index) => NOW_MS - index * DAY_MS);
-    await clickhouse.client.command({ query: 'CREATE DATABASE IF NOT EXISTS breakwater' });
-    const { writer } = start(clickhouse, { limits: { recordsMax: 5_000, bytesMax: 1e7, daysMax: 130 } });
-    await untilStored(writer, log);
-    const [hours] = await query<{ n: string }>(clickhouse, 'SELECT sum(count) AS n FROM breakwater.telemetry_1h');
-    expect(Number(hours?.n)).toBe(104 + 20 * 3);
-    const [plan] = await query<{ days: string }>(clickhouse, 'SELECT max(length(days)) AS days FROM breakwater.ingest_plans');
-    expect(Number(plan?.days)).toBeGreaterThan(100);
-  }, TIMEOUT_MS);
-
-  it('when more blocks came in between than tables remember: rows are looked up', async () => {
-    await log.appendMany(80, (index) => NOW_MS - index * 1_000);
-    const first = start(clickhouse, { stores: crashing('afterFirstInsert', 1) });
-    expect((await first.ended)?.code).toBe('TEST_CRASH');
-    // Tables now forget the token of that insert, and the rollups of its day lose what it gave them.
-    for (const table of ['telemetry', 'telemetry_1m', 'telemetry_1h']) {
-      await clickhouse.client.command({
-        query: `ALTER TABLE breakwater.${table} MODIFY SETTING non_replicated_deduplication_window = 4`,
-      });
-    }
-    await clickhouse.client.command({ query: 'TRUNCATE TABLE breakwater.telemetry_1m' });
-    for (let index = 0; index < 12; index += 1) {
-      await clickhouse.client.command({
-        query: `INSERT INTO breakwater.telemetry (tenant, device_id, key, ts, value, kind, log_id, partition)
-          VALUES ('other', 'x${index}', 'k', now64(3), 1, 'num', 'other-log', 9)`,
-      });
-    }
-    const { writer } = start(clickhouse, { windowBlocks: 4 });
-    await untilStored(writer, log);
-    await clickhouse.client.command({ query: "ALTER TABLE breakwater.telemetry DELETE WHERE tenant = 'other' SETTINGS mutations_sync = 2" });
-    expect(await storedRows(clickhouse)).toEqual(expectedRows(log));
-    const [minutes] = await query<{ n: string }>(
-      clickhouse, "SELECT sum(count) AS n FROM breakwater.telemetry_1m WHERE tenant = 'default'",
-    );
-    expect(Number(minutes?.n)).toBe(80 * 3);
-  }, TIMEOUT_MS);
-
-  it('while a stopped writer comes back: its inserts are refused', async () => {
-    await log.appendMany(40, () => NOW_MS);
-    let release = (): void => undefined;
-    const paused = new Promise<void>((resolve) => (release = resolve));
-    let stalled = (): void => undefined;
-    const reached = new Promise<void>((resolve) => (stalled = resolve));
-    const stale = start(clickhouse, {
-      stores: (real) => ({
-        ...crashing('afterClose', Number.MAX_SAFE_INTEGER)(real),
-        records: {
-          insertDay: async (plan, day, lines) => {
-            stalled();
-            await paused;
-            await real.records.insertDay(plan, day, lines);
-          },
+  it(
+    'with late data of more than 100 days in one batch',
+    async () => {
+      // Most of it is older than raw rows are kept; the rollups must hold it all the same.
+      await log.append(0, [
+        {
+          kind: 'telemetry',
+          points: Array.from({ length: 104 }, (_, day) => ({
+            tsMs: NOW_MS - day * DAY_MS,
+            values: new Map([['t', day]]),
+          })),
         },
-      }),
-    });
-    await reached;
-    const { writer } = start(clickhouse);
-    await untilStored(writer, log);
-    await log.appendMany(40, () => NOW_MS);
-    release();
-    expect((await stale.ended)?.code).toBe('STALE_EPOCH');
-    await untilStored(writer, log);
-    await expectExact();
-  }, TIMEOUT_MS);
+      ]);
+      await log.appendMany(20, (index) => NOW_MS - index * DAY_MS);
+      await clickhouse.client.command({ query: 'CREATE DATABASE IF NOT EXISTS breakwater' });
+      const { writer } = start(clickhouse, { limits: { recordsMax: 5_000, bytesMax: 1e7, daysMax: 130 } });
+      await untilStored(writer, log);
+      const [hours] = await query<{ n: string }>(clickhouse, 'SELECT sum(count) AS n FROM breakwater.telemetry_1h');
+      expect(Number(hours?.n)).toBe(104 + 20 * 3);
+      const [plan] = await query<{ days: string }>(
+        clickhouse,
+        'SELECT max(length(days)) AS days FROM breakwater.ingest_plans',
+      );
+      expect(Number(plan?.days)).toBeGreaterThan(100);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'when more blocks came in between than tables remember: rows are looked up',
+    async () => {
+      await log.appendMany(80, (index) => NOW_MS - index * 1_000);
+      const first = start(clickhouse, { stores: crashing('afterFirstInsert', 1) });
+      expect((await first.ended)?.code).toBe('TEST_CRASH');
+      // Tables now forget the token of that insert, and the rollups of its day lose what it gave them.
+      for (const table of ['telemetry', 'telemetry_1m', 'telemetry_1h']) {
+        await clickhouse.client.command({
+          query: `ALTER TABLE breakwater.${table} MODIFY SETTING non_replicated_deduplication_window = 4`,
+        });
+      }
+      await clickhouse.client.command({ query: 'TRUNCATE TABLE breakwater.telemetry_1m' });
+      for (let index = 0; index < 12; index += 1) {
+        await clickhouse.client.command({
+          query: `INSERT INTO breakwater.telemetry (tenant, device_id, key, ts, value, kind, log_id, partition)
+          VALUES ('other', 'x${index}', 'k', now64(3), 1, 'num', 'other-log', 9)`,
+        });
+      }
+      const { writer } = start(clickhouse, { windowBlocks: 4 });
+      await untilStored(writer, log);
+      await clickhouse.client.command({
+        query: "ALTER TABLE breakwater.telemetry DELETE WHERE tenant = 'other' SETTINGS mutations_sync = 2",
+      });
+      expect(await storedRows(clickhouse)).toEqual(expectedRows(log));
+      const [minutes] = await query<{ n: string }>(
+        clickhouse,
+        "SELECT sum(count) AS n FROM breakwater.telemetry_1m WHERE tenant = 'default'",
+      );
+      expect(Number(minutes?.n)).toBe(80 * 3);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'while a stopped writer comes back: its inserts are refused',
+    async () => {
+      await log.appendMany(40, () => NOW_MS);
+      let release = (): void => undefined;
+      const paused = new Promise<void>((resolve) => (release = resolve));
+      let stalled = (): void => undefined;
+      const reached = new Promise<void>((resolve) => (stalled = resolve));
+      const stale = start(clickhouse, {
+        stores: (real) => ({
+          ...crashing('afterClose', Number.MAX_SAFE_INTEGER)(real),
+          records: {
+            insertDay: async (plan, day, lines) => {
+              stalled();
+              await paused;
+              await real.records.insertDay(plan, day, lines);
+            },
+          },
+        }),
+      });
+      await reached;
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      await log.appendMany(40, () => NOW_MS);
+      release();
+      expect((await stale.ended)?.code).toBe('STALE_EPOCH');
+      await untilStored(writer, log);
+      await expectExact();
+    },
+    TIMEOUT_MS,
+  );
 
   describe('and these tests would see', () => {
-    it('an insert without its token', async () => {
-      let replies = 0;
-      proxy.onInsertReply = () => ((replies += 1) === 1 ? 'cut' : 'pass');
-      await log.appendMany(40, () => NOW_MS);
-      const { writer } = start(throughProxy, { stores: withoutTokens });
-      await untilStored(writer, log);
-      expect((await storedRows(clickhouse)).length).toBeGreaterThan(expectedRows(log).length);
-    }, TIMEOUT_MS);
+    it(
+      'an insert without its token',
+      async () => {
+        let replies = 0;
+        proxy.onInsertReply = () => ((replies += 1) === 1 ? 'cut' : 'pass');
+        await log.appendMany(40, () => NOW_MS);
+        const { writer } = start(throughProxy, { stores: withoutTokens });
+        await untilStored(writer, log);
+        expect((await storedRows(clickhouse)).length).toBeGreaterThan(expectedRows(log).length);
+      },
+      TIMEOUT_MS,
+    );
 
-    it('an insert without a plan before it', async () => {
-      await log.appendMany(40, () => NOW_MS);
-      const crash = crashing('beforeClose', 1);
-      const noPlans = withoutPlans(clickhouse);
-      const first = start(clickhouse, { stores: (real) => crash(noPlans(real)) });
-      expect((await first.ended)?.code).toBe('TEST_CRASH');
-      await log.appendMany(40, () => NOW_MS);
-      const { writer } = start(clickhouse, { stores: noPlans });
-      await untilStored(writer, log);
-      expect(await storedRows(clickhouse)).not.toEqual(expectedRows(log));
-    }, TIMEOUT_MS);
+    it(
+      'an insert without a plan before it',
+      async () => {
+        await log.appendMany(40, () => NOW_MS);
+        const crash = crashing('beforeClose', 1);
+        const noPlans = withoutPlans(clickhouse);
+        const first = start(clickhouse, { stores: (real) => crash(noPlans(real)) });
+        expect((await first.ended)?.code).toBe('TEST_CRASH');
+        await log.appendMany(40, () => NOW_MS);
+        const { writer } = start(clickhouse, { stores: noPlans });
+        await untilStored(writer, log);
+        expect(await storedRows(clickhouse)).not.toEqual(expectedRows(log));
+      },
+      TIMEOUT_MS,
+    );
   });
 });

@@ -1,6 +1,15 @@
 import { connectClickHouse, type ClickHouse } from '@breakwater/adapter-clickhouse';
 import { MemoryEventLog } from '@breakwater/adapter-memory';
-import type { DeviceId, Incarnation, LogId, Offset, Partition, SessionEpoch, TelemetryPoint, TenantId } from '@breakwater/twin';
+import type {
+  DeviceId,
+  Incarnation,
+  LogId,
+  Offset,
+  Partition,
+  SessionEpoch,
+  TelemetryPoint,
+  TenantId,
+} from '@breakwater/twin';
 import type { Clock } from '@breakwater/twin-runtime';
 import { encodeRecord, type RecordMessage } from '@breakwater/wire';
 import { createLogger, Metrics } from '@breakwater/observability';
@@ -73,7 +82,14 @@ export class LogUnderTest {
     const seq = (this.#seqs.get(partition) ?? 0) + 1;
     this.#seqs.set(partition, seq);
     const [result] = await this.log.append([
-      { lane: 'telemetry', partition: partition as Partition, producerId: 'test', seq, body, recordCount: messages.length },
+      {
+        lane: 'telemetry',
+        partition: partition as Partition,
+        producerId: 'test',
+        seq,
+        body,
+        recordCount: messages.length,
+      },
     ]);
     if (result?.kind !== 'appended') throw new Error(`append: ${JSON.stringify(result)}`);
     messages.forEach((message, index) => this.#expect(partition, result.firstOffset + index, { device, message }));
@@ -98,7 +114,11 @@ export class LogUnderTest {
     return (await this.log.bounds('telemetry', partition as Partition)).end;
   }
 
-  #expect(partition: number, offset: number, record: { readonly device: string; readonly message: RecordMessage }): void {
+  #expect(
+    partition: number,
+    offset: number,
+    record: { readonly device: string; readonly message: RecordMessage },
+  ): void {
     if (record.message.kind !== 'telemetry') return;
     let rowIndex = 0;
     for (const point of record.message.points) {
@@ -120,7 +140,9 @@ export function openClickHouse(url: string): ClickHouse {
 export function writerOn(
   log: LogUnderTest,
   clickhouse: ClickHouse,
-  options: Partial<Omit<TelemetryWriterOptions, 'stores'>> & { readonly stores?: (real: WriterStores) => WriterStores } = {},
+  options: Partial<Omit<TelemetryWriterOptions, 'stores'>> & {
+    readonly stores?: (real: WriterStores) => WriterStores;
+  } = {},
 ): TelemetryWriter {
   const { stores, ...rest } = options;
   const real = clickHouseStores(clickhouse);
@@ -192,14 +214,19 @@ export function expectedRows(log: LogUnderTest): string[] {
 /** Rollups against raw: every bucket's count, sum, least, greatest and last value. Answers the differences. */
 export async function rollupDifferences(clickhouse: ClickHouse): Promise<unknown[]> {
   const differences: unknown[] = [];
-  for (const [table, start] of [['telemetry_1m', 'toStartOfMinute'], ['telemetry_1h', 'toStartOfHour']] as const) {
+  for (const [table, start] of [
+    ['telemetry_1m', 'toStartOfMinute'],
+    ['telemetry_1h', 'toStartOfHour'],
+  ] as const) {
     const rolled = `SELECT device_id, key, toUnixTimestamp(ts) AS bucket, sum(count) AS n, round(sum(sum), 6) AS s,
       min(min) AS lo, max(max) AS hi, argMaxMerge(last) AS l
       FROM breakwater.${table} GROUP BY device_id, key, bucket`;
     const raw = `SELECT device_id, key, toUnixTimestamp(${start}(ts)) AS bucket, count() AS n, round(sum(value), 6) AS s,
       min(value) AS lo, max(value) AS hi, argMax(value, (ts, log_offset)) AS l
       FROM breakwater.telemetry WHERE kind IN ('num', 'bool') GROUP BY device_id, key, bucket`;
-    differences.push(...(await query(clickhouse, `SELECT '${table}' AS rollup, * FROM (${rolled} EXCEPT ${raw}) LIMIT 5`)));
+    differences.push(
+      ...(await query(clickhouse, `SELECT '${table}' AS rollup, * FROM (${rolled} EXCEPT ${raw}) LIMIT 5`)),
+    );
     differences.push(...(await query(clickhouse, `SELECT 'raw' AS rollup, * FROM (${raw} EXCEPT ${rolled}) LIMIT 5`)));
   }
   return differences;

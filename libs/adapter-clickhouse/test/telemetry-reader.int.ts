@@ -1,8 +1,15 @@
 import type { DeviceId, LogId, TenantId } from '@breakwater/twin';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import {
-  ClickHouseTelemetryReader, ClickHouseWriterLedger, connectClickHouse, INSERT_SETTINGS, migrateClickHouse, PlanStore,
-  RecordSink, type ClickHouse, type IngestPlan,
+  ClickHouseTelemetryReader,
+  ClickHouseWriterLedger,
+  connectClickHouse,
+  INSERT_SETTINGS,
+  migrateClickHouse,
+  PlanStore,
+  RecordSink,
+  type ClickHouse,
+  type IngestPlan,
 } from '@breakwater/adapter-clickhouse';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -29,8 +36,16 @@ describe('what was stored', () => {
     const epoch = await new PlanStore(clickhouse).takeEpoch('test');
     const lines = recordLines(epoch);
     plan = {
-      number: 1, epoch, owner: 'test', logId: 'log-1' as LogId, records: lines.length, digest: '', keptDeadLetters: {},
-      settings: INSERT_SETTINGS, blockMark: 0, days: [{ day: DAY, lines: lines.length }],
+      number: 1,
+      epoch,
+      owner: 'test',
+      logId: 'log-1' as LogId,
+      records: lines.length,
+      digest: '',
+      keptDeadLetters: {},
+      settings: INSERT_SETTINGS,
+      blockMark: 0,
+      days: [{ day: DAY, lines: lines.length }],
       partitions: [{ partition: 3, from: 0, to: lines.length, stored: lines.length - 2, nothingToStore: 1, dead: 1 }],
     };
     const plans = new PlanStore(clickhouse);
@@ -75,7 +90,10 @@ describe('what was stored', () => {
     expect((await reader.readTelemetry({ ...RANGE, keys: ['on'], limit: 9 })).items).toEqual([
       { tsMs: START_MS, key: 'on', value: true },
     ]);
-    expect((await reader.readTelemetry({ ...RANGE, keys: ['list'], limit: 9 })).items[0]?.value).toEqual([1, { a: null }]);
+    expect((await reader.readTelemetry({ ...RANGE, keys: ['list'], limit: 9 })).items[0]?.value).toEqual([
+      1,
+      { a: null },
+    ]);
   });
 
   it.each([
@@ -88,7 +106,11 @@ describe('what was stored', () => {
     const buckets = Map.groupBy(values, ({ tsMs }) => Math.floor(tsMs / stepMs) * stepMs);
     for (const [agg, of] of Object.entries(AGGREGATES)) {
       const { items } = await reader.readAggregated({ ...query, agg: agg as keyof typeof AGGREGATES });
-      const wanted = [...buckets].map(([tsMs, points]) => ({ tsMs, key: 't', value: of(points.map(({ value }) => value)) }));
+      const wanted = [...buckets].map(([tsMs, points]) => ({
+        tsMs,
+        key: 't',
+        value: of(points.map(({ value }) => value)),
+      }));
       expect(items).toEqual(wanted.toReversed());
     }
     const first = await reader.readAggregated({ ...query, agg: 'sum', limit: 1 });
@@ -104,8 +126,14 @@ describe('what was stored', () => {
     const { items } = await reader.readDeadLetters({ tenant: TENANT, limit: 10 });
     expect(items).toEqual([
       {
-        receivedAtMs: START_MS, device: DEVICE, code: 'PAYLOAD_MALFORMED', detail: 'no JSON', topic: 'v1/devices/me/telemetry',
-        payloadBase64: 'AAE=', sender: 'mqtt', messageId: '',
+        receivedAtMs: START_MS,
+        device: DEVICE,
+        code: 'PAYLOAD_MALFORMED',
+        detail: 'no JSON',
+        topic: 'v1/devices/me/telemetry',
+        payloadBase64: 'AAE=',
+        sender: 'mqtt',
+        messageId: '',
       },
     ]);
     expect(await reader.readStoredCounts()).toEqual([
@@ -114,8 +142,15 @@ describe('what was stored', () => {
   });
 
   it('refuses a cursor that it did not give', async () => {
-    for (const cursor of ['x', '%', Buffer.from('[1]').toString('base64url'), Buffer.from('{}').toString('base64url')]) {
-      await expect(reader.readTelemetry({ ...RANGE, limit: 1, cursor })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    for (const cursor of [
+      'x',
+      '%',
+      Buffer.from('[1]').toString('base64url'),
+      Buffer.from('{}').toString('base64url'),
+    ]) {
+      await expect(reader.readTelemetry({ ...RANGE, limit: 1, cursor })).rejects.toMatchObject({
+        code: 'REQUEST_INVALID',
+      });
     }
   });
 
@@ -141,7 +176,16 @@ const AGGREGATES = {
 function recordLines(epoch: number): string[] {
   const line = (offset: number, rest: object) =>
     JSON.stringify({
-      e: epoch, lid: 'log-1', pt: 3, o: offset, v: 1, tenant: TENANT, device: DEVICE, id: '', ra: START_MS, ...rest,
+      e: epoch,
+      lid: 'log-1',
+      pt: 3,
+      o: offset,
+      v: 1,
+      tenant: TENANT,
+      device: DEVICE,
+      id: '',
+      ra: START_MS,
+      ...rest,
     });
   const others = { s: { state: 'ümlaut "x"' }, b: { on: true }, j: { list: '[1,{"a":null}]' } };
   const numbers = Array.from({ length: 120 }, (_, index) =>
@@ -157,7 +201,11 @@ function recordLines(epoch: number): string[] {
     line(122, {
       k: 'deadLetter',
       data: {
-        code: 'PAYLOAD_MALFORMED', detail: 'no JSON', topic: 'v1/devices/me/telemetry', payloadBase64: 'AAE=', sender: 'mqtt',
+        code: 'PAYLOAD_MALFORMED',
+        detail: 'no JSON',
+        topic: 'v1/devices/me/telemetry',
+        payloadBase64: 'AAE=',
+        sender: 'mqtt',
       },
     }),
   ];

@@ -15,18 +15,35 @@ const telemetry = (...days: readonly number[]): RecordMessage => ({
   kind: 'telemetry',
   points: days.map((day, index) => ({
     tsMs: day * DAY_MS + index,
-    values: new Map<string, number | string | boolean>([['t', index], ['s', 'ü"\n'], ['b', true]]),
+    values: new Map<string, number | string | boolean>([
+      ['t', index],
+      ['s', 'ü"\n'],
+      ['b', true],
+    ]),
   })),
 });
 const event: RecordMessage = { kind: 'event', name: 'door', tsMs: DAY * DAY_MS, data: { open: true } };
 const deadLetter: RecordMessage = {
-  kind: 'deadLetter', code: 'PAYLOAD_MALFORMED', detail: 'x', topic: 't', payloadBase64: 'AA==', sender: 's',
+  kind: 'deadLetter',
+  code: 'PAYLOAD_MALFORMED',
+  detail: 'x',
+  topic: 't',
+  payloadBase64: 'AA==',
+  sender: 's',
 };
 
 function line(message: RecordMessage): string {
   return encodeRecord({
-    tenant: 'default' as TenantId, device: 'd' as DeviceId, incarnation: 1 as Incarnation, sessionEpoch: 1 as SessionEpoch,
-    packetId: 1, digest: 1, messageId: 'id', receivedAtMs: DAY * DAY_MS, traceparent: '', message,
+    tenant: 'default' as TenantId,
+    device: 'd' as DeviceId,
+    incarnation: 1 as Incarnation,
+    sessionEpoch: 1 as SessionEpoch,
+    packetId: 1,
+    digest: 1,
+    messageId: 'id',
+    receivedAtMs: DAY * DAY_MS,
+    traceparent: '',
+    message,
   });
 }
 
@@ -39,28 +56,48 @@ function frame(firstOffset: number, lines: readonly string[]): LogFrame {
   };
 }
 
-function cutter(limits: Partial<CutLimits> = {}, keepDeadLetter = (_tenant: string, _day: number) => true): BatchCutter {
+function cutter(
+  limits: Partial<CutLimits> = {},
+  keepDeadLetter = (_tenant: string, _day: number) => true,
+): BatchCutter {
   return new BatchCutter({ epoch: 5, logId: 'log' as LogId, limits: { ...NO_LIMITS, ...limits }, keepDeadLetter });
 }
 
 const all = (from: number) => ({ from, to: Number.MAX_SAFE_INTEGER, recordsMax: Number.MAX_SAFE_INTEGER });
 const linesOf = (cut: BatchCutter, day: number) =>
-  (cut.days.get(day)?.body().toString() ?? '').split('\n').filter((text) => text !== '').map((text) => JSON.parse(text));
+  (cut.days.get(day)?.body().toString() ?? '')
+    .split('\n')
+    .filter((text) => text !== '')
+    .map((text) => JSON.parse(text));
 
 describe('a batch', () => {
   it('puts each line into its day with epoch, log, partition and offset in front', () => {
     const cut = cutter();
     const range = cut.take(3, [frame(10, [line(telemetry(DAY)), line(event), line(telemetry(DAY + 1))])], all(10));
     expect(range).toMatchObject({ from: 10, to: 13, counts: { stored: 3, nothingToStore: 0, dead: 0 } });
-    expect(linesOf(cut, DAY)).toMatchObject([{ e: 5, lid: 'log', pt: 3, o: 10 }, { pt: 3, o: 11, k: 'event' }]);
+    expect(linesOf(cut, DAY)).toMatchObject([
+      { e: 5, lid: 'log', pt: 3, o: 10 },
+      { pt: 3, o: 11, k: 'event' },
+    ]);
     expect(linesOf(cut, DAY + 1)).toMatchObject([{ pt: 3, o: 12 }]);
   });
 
   it('cuts a record of several days, with row indexes of the whole record', () => {
     const cut = cutter();
     cut.take(0, [frame(0, [line(telemetry(DAY, DAY + 1, DAY))])], all(0));
-    expect(linesOf(cut, DAY)[0]).toMatchObject({ o: 0, p: [{ x: 0, n: { t: 0 } }, { x: 6, n: { t: 2 } }] });
-    expect(linesOf(cut, DAY + 1)[0]).toMatchObject({ o: 0, tenant: 'default', id: 'id', p: [{ x: 3, s: { s: 'ü"\n' } }] });
+    expect(linesOf(cut, DAY)[0]).toMatchObject({
+      o: 0,
+      p: [
+        { x: 0, n: { t: 0 } },
+        { x: 6, n: { t: 2 } },
+      ],
+    });
+    expect(linesOf(cut, DAY + 1)[0]).toMatchObject({
+      o: 0,
+      tenant: 'default',
+      id: 'id',
+      p: [{ x: 3, s: { s: 'ü"\n' } }],
+    });
   });
 
   it('counts what has nothing to store, and takes no line of it', () => {
@@ -93,7 +130,13 @@ describe('a batch', () => {
 
   it('has at most so many days, but takes a single record that has more', () => {
     const cut = cutter({ daysMax: 2 });
-    const lines = [line(telemetry(DAY)), line(telemetry(DAY)), line(telemetry(DAY + 1)), line(telemetry(DAY)), line(telemetry(DAY + 2))];
+    const lines = [
+      line(telemetry(DAY)),
+      line(telemetry(DAY)),
+      line(telemetry(DAY + 1)),
+      line(telemetry(DAY)),
+      line(telemetry(DAY + 2)),
+    ];
     expect(cut.take(0, [frame(0, lines)], all(0)).to).toBe(4);
     expect(cut.full).toBe(true);
     const alone = cutter({ daysMax: 2 });
@@ -104,29 +147,39 @@ describe('a batch', () => {
   it('is the same when its ranges are cut again, however frames and limits lie', () => {
     const messages = fc.array(
       fc.oneof(
-        fc.array(fc.integer({ min: DAY, max: DAY + 3 }), { minLength: 0, maxLength: 4 }).map((days) => telemetry(...days)),
+        fc
+          .array(fc.integer({ min: DAY, max: DAY + 3 }), { minLength: 0, maxLength: 4 })
+          .map((days) => telemetry(...days)),
         fc.constant(event),
         fc.constant(deadLetter),
       ),
       { minLength: 1, maxLength: 40 },
     );
     fc.assert(
-      fc.property(messages, fc.nat(39), fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 7 }), (list, start, take, size) => {
-        const lines = list.map(line);
-        const from = Math.min(start, lines.length - 1);
-        const frames = Array.from({ length: Math.ceil(lines.length / size) }, (_, n) =>
-          frame(n * size, lines.slice(n * size, (n + 1) * size)),
-        );
-        const first = cutter({ recordsMax: take, bytesMax: 4_000, daysMax: 3 });
-        const range = first.take(1, frames, { from, to: Number.MAX_SAFE_INTEGER, recordsMax: take });
-        const again = cutter();
-        again.take(1, [frame(0, lines)], { from, to: range.to, recordsMax: Number.MAX_SAFE_INTEGER });
-        expect(again.records).toBe(first.records);
-        expect([...again.days].map(([day, { lines: n }]) => [day, n])).toEqual([...first.days].map(([day, { lines: n }]) => [day, n]));
-        for (const day of first.days.keys()) expect(again.days.get(day)?.body()).toEqual(first.days.get(day)?.body());
-        const { stored, nothingToStore, dead } = range.counts;
-        expect(stored + nothingToStore + dead).toBe(range.to - range.from);
-      }),
+      fc.property(
+        messages,
+        fc.nat(39),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 7 }),
+        (list, start, take, size) => {
+          const lines = list.map(line);
+          const from = Math.min(start, lines.length - 1);
+          const frames = Array.from({ length: Math.ceil(lines.length / size) }, (_, n) =>
+            frame(n * size, lines.slice(n * size, (n + 1) * size)),
+          );
+          const first = cutter({ recordsMax: take, bytesMax: 4_000, daysMax: 3 });
+          const range = first.take(1, frames, { from, to: Number.MAX_SAFE_INTEGER, recordsMax: take });
+          const again = cutter();
+          again.take(1, [frame(0, lines)], { from, to: range.to, recordsMax: Number.MAX_SAFE_INTEGER });
+          expect(again.records).toBe(first.records);
+          expect([...again.days].map(([day, { lines: n }]) => [day, n])).toEqual(
+            [...first.days].map(([day, { lines: n }]) => [day, n]),
+          );
+          for (const day of first.days.keys()) expect(again.days.get(day)?.body()).toEqual(first.days.get(day)?.body());
+          const { stored, nothingToStore, dead } = range.counts;
+          expect(stored + nothingToStore + dead).toBe(range.to - range.from);
+        },
+      ),
     );
   });
 });

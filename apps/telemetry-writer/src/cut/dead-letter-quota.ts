@@ -20,7 +20,8 @@ export class DeadLetterQuota {
       const day = Number(key.slice(key.indexOf('/') + 1));
       if (day > this.#newestDay) {
         this.#newestDay = day;
-        for (const old of this.#seen.keys()) if (Number(old.slice(old.indexOf('/') + 1)) < day - 1) this.#seen.delete(old);
+        for (const old of this.#seen.keys())
+          if (Number(old.slice(old.indexOf('/') + 1)) < day - 1) this.#seen.delete(old);
       }
       this.#seen.set(key, (this.#seen.get(key) ?? 0) + count);
     }

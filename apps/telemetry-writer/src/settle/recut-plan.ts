@@ -6,7 +6,11 @@ import { BatchCutter } from '../cut/batch-cutter.ts';
 import { deadLettersOfPlan } from '../cut/dead-letter-quota.ts';
 
 const FRAMES_PER_READ = 256;
-const NO_LIMITS = { recordsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER, daysMax: Number.MAX_SAFE_INTEGER };
+const NO_LIMITS = {
+  recordsMax: Number.MAX_SAFE_INTEGER,
+  bytesMax: Number.MAX_SAFE_INTEGER,
+  daysMax: Number.MAX_SAFE_INTEGER,
+};
 
 /**
  * Reads a stored plan's records from the log again and cuts them as they were cut.
@@ -48,7 +52,10 @@ async function readRange(
     });
     const last = batch?.frames.at(-1);
     if (batch === undefined || last === undefined) {
-      throw new PlatformError('PLAN_MISMATCH', `the log ends at ${next} in partition ${partition}, before the plan does`);
+      throw new PlatformError(
+        'PLAN_MISMATCH',
+        `the log ends at ${next} in partition ${partition}, before the plan does`,
+      );
     }
     frames.push(...batch.frames);
     next = last.lastOffset + 1;

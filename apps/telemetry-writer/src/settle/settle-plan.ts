@@ -61,7 +61,10 @@ async function bringToEnd(
 ): Promise<Settlement> {
   const { log, stores, logger } = parts;
   if (plan.logId !== open.logId) {
-    logger.error({ plan: plan.number, records: plan.records }, 'the log of an open plan is gone: rollups follow its raw rows');
+    logger.error(
+      { plan: plan.number, records: plan.records },
+      'the log of an open plan is gone: rollups follow its raw rows',
+    );
     for (const { day } of plan.days) await rebuild(parts, day);
     return 'logGone';
   }

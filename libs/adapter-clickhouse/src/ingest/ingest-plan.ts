@@ -25,8 +25,8 @@ export interface PlanDay {
 export type InsertSettings = Readonly<Record<string, string>>;
 
 /**
- * What the writer is about to insert. It is stored before the first row is, in the database that the rows go to, and it
- * is the writer's position: plans form one chain, each begins where the one before ended.
+ * What the writer is about to insert. It is stored before the first row is, in the database that the rows go to, and
+ * it is the writer's position: plans form one chain, each begins where the one before ended.
  */
 export interface IngestPlan {
   /** From 1 and contiguous; the number is the plan's token, so only one plan can have it. */

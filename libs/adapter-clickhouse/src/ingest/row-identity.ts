@@ -61,7 +61,7 @@ export class RowIdentity {
       for (const table of ['telemetry_1m', 'telemetry_1h']) {
         await client.command({ query: `ALTER TABLE ${database}.${table} DROP PARTITION '${isoDate(day)}'` });
       }
-      // The 1-hour rollup is fed by the view on this table. Equal rows were there before: nothing may be taken as repeated.
+      // The view on this table feeds the 1-hour rollup. Equal rows were there before: none may count as repeated.
       await client.command({
         query: `INSERT INTO ${database}.telemetry_1m ${MINUTE_FROM_RAW.replaceAll('{database}', database)}
           AND toDate(raw.ts) = '${isoDate(day)}' ${ROLLUP_GROUP}`,

@@ -26,7 +26,8 @@ const ROLLUP_COLUMNS = `
   last AggregateFunction(argMax, Float64, UInt128) CODEC(ZSTD(1))`;
 
 /** Newest device time wins, ties go to the higher offset: as in the twin. One integer compares faster than a tuple. */
-export const LAST_ORDER = 'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
+export const LAST_ORDER =
+  'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
 
 /** What one block of raw rows adds to the 1-minute rollup; also what rebuilds a day of it. */
 export const MINUTE_FROM_RAW = `SELECT tenant, device_id, key, toStartOfMinute(raw.ts) AS ts,

@@ -87,7 +87,10 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
       ...rangeOf(query),
       keys: query.keys ?? [],
       limit: query.limit + 1,
-      ts, key, offset, index,
+      ts,
+      key,
+      offset,
+      index,
     });
     return pageOf(rows, query.limit, {
       item: (row) => ({ tsMs: Number(row.ts_ms), key: row.key, value: valueOf(row) }),
@@ -153,7 +156,9 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
       tenant: query.tenant,
       device: query.device ?? '',
       limit: query.limit + 1,
-      ts, partition, offset,
+      ts,
+      partition,
+      offset,
     });
     return pageOf(rows, query.limit, {
       item: (row) => ({
@@ -187,7 +192,9 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
   }
 }
 
-function rangeOf(query: Pick<TelemetryQuery, 'tenant' | 'device' | 'fromMs' | 'toMs'>): Readonly<Record<string, unknown>> {
+function rangeOf(
+  query: Pick<TelemetryQuery, 'tenant' | 'device' | 'fromMs' | 'toMs'>,
+): Readonly<Record<string, unknown>> {
   const clamp = (ms: number) => Math.min(LATEST_MS, Math.max(0, Math.trunc(ms)));
   return { tenant: query.tenant, device: query.device, from: clamp(query.fromMs), to: clamp(query.toMs) };
 }

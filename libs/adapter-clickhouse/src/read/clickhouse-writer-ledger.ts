@@ -14,17 +14,19 @@ export class ClickHouseWriterLedger implements WriterLedger {
 
   async readWriterLedger(): Promise<readonly WriterLedgerEntry[]> {
     const { closed, open } = await this.#plans.newestPlans();
-    return (closed ?? open)?.partitions.map((part) => {
-      const inPlan = open?.partitions.find(({ partition }) => partition === part.partition);
-      return {
-        partition: part.partition as Partition,
-        position: closed === null ? part.from : part.to,
-        counts:
-          closed === null
-            ? { stored: 0, nothingToStore: 0, dead: 0 }
-            : { stored: part.stored, nothingToStore: part.nothingToStore, dead: part.dead },
-        openPlans: inPlan !== undefined && inPlan.from < inPlan.to ? 1 : 0,
-      };
-    }) ?? [];
+    return (
+      (closed ?? open)?.partitions.map((part) => {
+        const inPlan = open?.partitions.find(({ partition }) => partition === part.partition);
+        return {
+          partition: part.partition as Partition,
+          position: closed === null ? part.from : part.to,
+          counts:
+            closed === null
+              ? { stored: 0, nothingToStore: 0, dead: 0 }
+              : { stored: part.stored, nothingToStore: part.nothingToStore, dead: part.dead },
+          openPlans: inPlan !== undefined && inPlan.from < inPlan.to ? 1 : 0,
+        };
+      }) ?? []
+    );
   }
 }

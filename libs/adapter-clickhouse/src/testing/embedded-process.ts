@@ -37,17 +37,21 @@ export class EmbeddedProcess {
 
   /** On the same port as before, so that clients find it again. */
   async startAgain(): Promise<void> {
-    const child = spawn(process.execPath, ['--conditions=@breakwater/source', '--disable-warning=ExperimentalWarning', MAIN], {
-      env: {
-        ...process.env,
-        NODE_OPTIONS: '',
-        LOG_LEVEL: 'info',
-        DATA_DIR: this.dataDir,
-        EMBEDDED_CLICKHOUSE_PORT: String(this.#port),
-        ...this.#env,
+    const child = spawn(
+      process.execPath,
+      ['--conditions=@breakwater/source', '--disable-warning=ExperimentalWarning', MAIN],
+      {
+        env: {
+          ...process.env,
+          NODE_OPTIONS: '',
+          LOG_LEVEL: 'info',
+          DATA_DIR: this.dataDir,
+          EMBEDDED_CLICKHOUSE_PORT: String(this.#port),
+          ...this.#env,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    );
     this.#child = child;
     this.#port = await readyPort(child);
   }
