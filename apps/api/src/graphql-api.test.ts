@@ -129,6 +129,8 @@ describe('GraphQL over HTTP', () => {
   it.each([
     ['{ nonsense }', 'REQUEST_INVALID'],
     ['{', 'REQUEST_INVALID'],
+    ['0', 'REQUEST_INVALID'],
+    ['subscription { twinChanged(deviceId: "gql-1") { cursor } }', 'REQUEST_INVALID'],
     ['{ device(id: "a b") { id } }', 'REQUEST_INVALID'],
     ['{ devices(first: 0) { nodes { id } } }', 'REQUEST_INVALID'],
     ['{ devices(first: 1000000000) { nodes { id } } }', 'REQUEST_INVALID'],
@@ -141,6 +143,13 @@ describe('GraphQL over HTTP', () => {
     const { status, body } = await ask(query);
     expect(status).toBeLessThan(500);
     expect(body.errors?.[0]?.extensions?.code).toBe(code);
+  });
+
+  it('says what is wrong with a query', async () => {
+    const { status, body } = await ask('{ devices { nonsense } }');
+    expect(status).toBe(400);
+    expect(body.errors[0].message).toContain('Cannot query field "nonsense"');
+    expect(body.errors[0].locations).toEqual([{ line: 1, column: 13 }]);
   });
 
   it('does not let aliases multiply what a request costs', async () => {

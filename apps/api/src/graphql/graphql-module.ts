@@ -3,10 +3,11 @@ import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
 import type { DynamicModule } from '@nestjs/common';
 import type { Logger } from '@breakwater/observability';
 import type { FastifyRequest } from 'fastify';
-import { GraphQLError, type ExecutionResult } from 'graphql';
+import { GraphQLError, Kind, type DocumentNode, type ExecutionResult } from 'graphql';
 
 import { callerOf, type Authenticator } from '../http/authentication.ts';
 import { problemFromError } from '../http/problem-from-error.ts';
+import { Problem } from '../http/problem.ts';
 import { newTrace, traceOf } from '../http/trace.ts';
 import { QueryCost } from './query-cost.ts';
 import type { GraphqlContext } from './request-context.ts';
@@ -14,6 +15,7 @@ import { SCHEMA_TEXT } from './schema-text.ts';
 import type { WebSocketLimits } from './web-socket-limits.ts';
 
 export const GRAPHQL_PATH = '/graphql';
+const ERRORS_MAX = 20;
 
 export interface GraphqlOptions {
   readonly authenticator: Authenticator;
@@ -47,6 +49,7 @@ export function graphqlModule(options: GraphqlOptions): DynamicModule {
       },
       onConnect: (message: { payload?: unknown }) => connect(message.payload, options),
     },
+    hooks: { preExecution: refuseSubscription },
     errorFormatter: (result) => ({ statusCode: statusOf(result), response: formatErrors(result, options.logger) }),
   } as MercuriusDriverConfig;
   return GraphQLModule.forRoot<MercuriusDriverConfig>(config);
@@ -66,37 +69,51 @@ async function connect(payload: unknown, options: GraphqlOptions): Promise<Graph
   }
 }
 
-/**
- * A query that was never run is the request's fault; once it ran, its errors stand in the answer (GraphQL over HTTP).
- */
+/** A query that was never run is the request's fault; once it ran, its errors stand in the answer. */
 function statusOf(result: ExecutionResult): number {
   if (result.data !== undefined && result.data !== null) return 200;
-  const status = result.errors?.map(({ originalError }) => statusCodeOf(originalError)).find((code) => code !== null);
-  return status ?? 200;
-}
-
-function statusCodeOf(error: unknown): number | null {
-  return error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : null;
+  return result.errors?.every((error) => error.path === undefined) === true ? 400 : 200;
 }
 
 function formatErrors(result: ExecutionResult, logger: Logger): ExecutionResult {
   if (result.errors === undefined) return result;
-  return { ...result, data: result.data ?? null, errors: result.errors.map((error) => formatError(error, logger)) };
+  const errors = result.errors.flatMap(unfold).map((error) => formatError(error, logger));
+  return { ...result, data: result.data ?? null, errors };
+}
+
+/** The plugin puts everything that is wrong with a query into one error that says nothing. */
+function unfold(error: GraphQLError): readonly GraphQLError[] {
+  const { originalError } = error;
+  const hasParts = originalError !== null && originalError !== undefined && 'errors' in originalError;
+  const parts = hasParts && Array.isArray(originalError.errors) ? (originalError.errors as unknown[]) : [];
+  const known = parts.filter((part): part is GraphQLError => part instanceof Error).slice(0, ERRORS_MAX);
+  return known.length > 0 ? known : [error];
 }
 
 /**
- * Our own problems keep their code; what the query itself is to blame for is GraphQL's to say; the rest says nothing.
+ * Our own problems keep their code. What happened outside of any field is the query's fault, and GraphQL's to say; what
+ * else happened in a field says nothing.
  */
 function formatError(error: GraphQLError, logger: Logger): GraphQLError {
   const { originalError } = error;
-  const isOfQuery = originalError === undefined || originalError === null || 'statusCode' in originalError;
   const place = {
     ...(error.nodes === undefined ? {} : { nodes: error.nodes }),
     ...(error.path === undefined ? {} : { path: error.path }),
   };
-  if (isOfQuery) return new GraphQLError(error.message, { ...place, extensions: { code: 'REQUEST_INVALID' } });
+  const isOfQuery = error.path === undefined || originalError === undefined || originalError === null;
+  if (isOfQuery && !(originalError instanceof Problem)) {
+    return new GraphQLError(error.message, { ...place, extensions: { code: 'REQUEST_INVALID' } });
+  }
   const problem = problemFromError(originalError);
   if (problem.status >= 500)
     logger.warn({ err: problem.cause ?? problem, code: problem.code }, 'a GraphQL field failed');
   return new GraphQLError(problem.message, { ...place, extensions: { ...problem.members, code: problem.code } });
+}
+
+/** Over HTTP a subscription would answer once, with nothing. */
+function refuseSubscription(_schema: unknown, document: DocumentNode): void {
+  const isSubscription = document.definitions.some(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION && definition.operation === 'subscription',
+  );
+  if (isSubscription) throw new Problem('REQUEST_INVALID', 'subscriptions run over WebSocket (graphql-transport-ws)');
 }
