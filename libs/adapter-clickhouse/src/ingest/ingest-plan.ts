@@ -43,7 +43,9 @@ export interface IngestPlan {
   /** Dead letters of the plan that are kept with their bytes, by `tenant/day`; more are only counted. */
   readonly keptDeadLetters: Readonly<Record<string, number>>;
   readonly settings: InsertSettings;
-  /** The raw table's block counter at or before the plan: how many blocks came since shows whether tokens still hold. */
+  /**
+   * The raw table's block counter at or before the plan: how many blocks came since shows whether tokens still hold.
+   */
   readonly blockMark: number;
 }
 
