@@ -14,6 +14,8 @@ const KEY = 'default/d1' as DeviceKey;
 describe('a seed that once failed', () => {
   it('41: an owner that is merely late does not take a trimmed log for a lost one', () => expectKept(41));
   it('10: an attempt whose reply was lost is counted once', () => expectKept(10));
+  it('3619: a process that lives, and hands its shard over, has not died of a record', () => expectKept(3619));
+  it('3687: a process that tries again and again is one process', () => expectKept(3687));
   it('49: a lost commit is not the fault of its record', () => expectKept(49));
 });
 

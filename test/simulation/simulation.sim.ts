@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { PLANTED_BUGS } from '../src/simulation/planted-bugs.ts';
 import { simulate, type SimulationOptions } from '../src/simulation/simulator.ts';
 
-const SEEDS = 200;
+/** `npm run check` takes fewer. */
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? 200);
 /** Of so many seeds one runs twice: a run that does not repeat itself cannot be debugged. */
 const REPEATED_EVERY = 20;
 const SEEDS_PER_TEST = 25;

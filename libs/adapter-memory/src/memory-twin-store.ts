@@ -16,6 +16,7 @@ import {
   type OutboxEntry,
   type OutcomeCounts,
   type Ownership,
+  type RecordAttempt,
   type ShardCommit,
   type ShardLedger,
   type StoredTwin,
@@ -38,7 +39,7 @@ interface ShardData {
   positions: LanePositions;
   startedAt: LanePositions | null;
   attempts: number;
-  attempted: { readonly lane: Lane; readonly offset: Offset; readonly epoch: Epoch; readonly count: number } | null;
+  attempted: (RecordAttempt & { readonly count: number }) | null;
   readonly twins: Map<DeviceKey, { revision: number; state: string }>;
   readonly outbox: Map<string, OutboxEntry>;
   readonly timers: Map<string, DueTimer>;
@@ -66,14 +67,14 @@ export class MemoryTwinStore implements TwinStore {
     return { epoch, positions: shard.positions, logId: shard.logId, attempts: shard.attempts };
   }
 
-  async noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number> {
+  async noteAttempt(partition: Partition, epoch: Epoch, attempt: RecordAttempt): Promise<number> {
     const shard = this.#shard(partition);
     if (shard.epoch !== epoch) return 0;
     const before = shard.attempted;
-    const isSame = before?.lane === lane && before.offset === offset;
-    if (isSame && before.epoch === epoch) return before.count;
+    const isSame = before?.lane === attempt.lane && before.offset === attempt.offset;
+    if (isSame && before.processId === attempt.processId) return before.count;
     const count = isSame ? before.count + 1 : 1;
-    shard.attempted = { lane, offset, epoch, count };
+    shard.attempted = { ...attempt, count };
     return count;
   }
 

@@ -107,7 +107,8 @@ const COMMITS_BEFORE_KILL = 30;
     expect(await store.commit(both)).toEqual([{ kind: 'committed' }, { kind: 'committed' }]);
     const next = await store.takeOwnership(P0, 'other');
     expect(next.positions.telemetry).toBe(3);
-    expect(await store.noteAttempt(P0, next.epoch, 'telemetry', 3 as Offset)).toBe(1);
+    const attempt = { lane: 'telemetry', offset: 3 as Offset, processId: 'other' } as const;
+    expect(await store.noteAttempt(P0, next.epoch, attempt)).toBe(1);
   });
 
   it('writes nothing when something foreign lies under one of its keys', async () => {

@@ -39,6 +39,7 @@ export type {
   OutboxEntry,
   OutcomeCounts,
   Ownership,
+  RecordAttempt,
   ShardCommit,
   ShardLedger,
   StoredTwin,

@@ -54,7 +54,11 @@ export function checkedStore(store: MemoryTwinStore, { history, trace, nowMs }: 
       }
       return results;
     },
-    noteAttempt: (partition, epoch, lane, offset) => store.noteAttempt(partition, epoch, lane, offset),
+    noteAttempt: async (partition, epoch, attempt) => {
+      const count = await store.noteAttempt(partition, epoch, attempt);
+      trace.add(nowMs(), `attempt ${count} at ${attempt.lane}:${attempt.offset} of ${partition} in ${epoch}`);
+      return count;
+    },
     load: (partition, keys) => store.load(partition, keys),
     outbox: (partition, limit) => store.outbox(partition, limit),
     confirmOutbox: (partition, ids) => store.confirmOutbox(partition, ids),

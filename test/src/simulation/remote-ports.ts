@@ -21,8 +21,8 @@ export function remoteLog(log: EventLog, network: Network, process: SimulatedPro
 export function remoteStore(store: TwinStore, network: Network, process: SimulatedProcess): TwinStore {
   return {
     takeOwnership: (partition, ownerId) => network.call(process, () => store.takeOwnership(partition, ownerId)),
-    noteAttempt: (partition, epoch, lane, offset) =>
-      network.call(process, () => store.noteAttempt(partition, epoch, lane, offset)),
+    noteAttempt: (partition, epoch, attempt) =>
+      network.call(process, () => store.noteAttempt(partition, epoch, attempt)),
     load: (partition, keys) => network.call(process, () => store.load(partition, keys)),
     commit: (commits) => network.call(process, () => store.commit(commits), REPEATABLE),
     outbox: (partition, limit) => network.call(process, () => store.outbox(partition, limit)),

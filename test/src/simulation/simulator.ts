@@ -46,7 +46,7 @@ const GATEWAYS = 2;
 /** How long faults last. */
 const STORM_MS = 20_000;
 /** How long the platform may take, without faults, until all is quiet. */
-const SETTLE_MS_MAX = 120_000;
+const SETTLE_MS_MAX = 400_000;
 const SETTLE_STEP_MS = 250;
 const MESSAGES_PER_SECOND_MAX = 40;
 const CHAOS_PERIOD_MS = 250;

@@ -23,24 +23,24 @@ return {epoch, control, telemetry, shard[4], attempts}
 );
 
 /**
- * One more attempt at the record of one place, counted once per epoch: a caller that lost the reply asks again. Kept
- * beside the positions, so that it survives the process that died on the record.
+ * One more attempt at the record of one place, counted once per process: one that asks again has not died of it. Kept
+ * beside the positions, so that it survives the process that did.
  *
  * KEYS: shard
- * ARGV: epoch, place
+ * ARGV: epoch, place, process
  */
 export const noteAttemptScript = new RedisScript(
   'note_attempt',
   `#!lua flags=allow-oom
-local shard = redis.call('HMGET', KEYS[1], 'epoch', 'attemptedAt', 'attemptsThere', 'attemptedIn')
+local shard = redis.call('HMGET', KEYS[1], 'epoch', 'attemptedAt', 'attemptsThere', 'attemptedBy')
 if shard[1] ~= ARGV[1] then return 0 end
 local attempts = 1
 if shard[2] == ARGV[2] then
   attempts = tonumber(shard[3])
-  if shard[4] == ARGV[1] then return attempts end
+  if shard[4] == ARGV[3] then return attempts end
   attempts = attempts + 1
 end
-redis.call('HSET', KEYS[1], 'attemptedAt', ARGV[2], 'attemptsThere', attempts, 'attemptedIn', ARGV[1])
+redis.call('HSET', KEYS[1], 'attemptedAt', ARGV[2], 'attemptsThere', attempts, 'attemptedBy', ARGV[3])
 return attempts
 `,
 );

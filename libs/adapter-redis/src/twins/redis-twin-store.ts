@@ -7,6 +7,7 @@ import type {
   Lane,
   OutboxEntry,
   Ownership,
+  RecordAttempt,
   ShardCommit,
   ShardLedger,
   StoredTwin,
@@ -56,9 +57,10 @@ export class RedisTwinStore implements TwinStore {
     };
   }
 
-  async noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number> {
-    const place = `${lane}:${offset}`;
-    return (await noteAttemptScript.run(this.#redis, [redisKeys.shard(partition)], [epoch, place])) as number;
+  async noteAttempt(partition: Partition, epoch: Epoch, attempt: RecordAttempt): Promise<number> {
+    const { lane, offset, processId } = attempt;
+    const args = [epoch, `${lane}:${offset}`, processId];
+    return (await noteAttemptScript.run(this.#redis, [redisKeys.shard(partition)], args)) as number;
   }
 
   async load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]> {

@@ -75,6 +75,14 @@ export type CommitResult =
       readonly code: 'STALE_EPOCH' | 'POSITION_MISMATCH' | 'REVISION_MISMATCH' | 'LOG_CHANGED' | 'COMMIT_TOO_LARGE';
     };
 
+/** One process's attempt to apply one record. */
+export interface RecordAttempt {
+  readonly lane: Lane;
+  readonly offset: Offset;
+  /** One life of one process. */
+  readonly processId: string;
+}
+
 export interface ShardLedger {
   readonly positions: LanePositions;
   readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
@@ -86,11 +94,11 @@ export interface TwinStore {
   takeOwnership(partition: Partition, ownerId: string): Promise<Ownership>;
   /**
    * Counts, durably, one more attempt to apply the record at this place, and answers the count; another place starts
-   * again at 1, and a repeated call of one epoch counts once: its first reply may have been lost. Called only while a
-   * shard goes one record at a time, so that a record that kills its process is found, and an idle shard that merely
-   * changed hands is not mistaken for one. Answers 0 to a stale epoch, and counts nothing.
+   * again at 1, and repeated calls of one process count once: it still lives. Called only while a shard goes one record
+   * at a time, so that a record that kills its process is found, and an idle shard that merely changed hands is not
+   * mistaken for one. Answers 0 to a stale epoch, and counts nothing.
    */
-  noteAttempt(partition: Partition, epoch: Epoch, lane: Lane, offset: Offset): Promise<number>;
+  noteAttempt(partition: Partition, epoch: Epoch, attempt: RecordAttempt): Promise<number>;
   /** One round trip; the answers stand in the order of the keys. */
   load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]>;
   /** One round trip for the commits of several shards; each is atomic alone. A rejected promise: outcome unknown. */

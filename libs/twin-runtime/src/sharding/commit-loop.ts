@@ -96,14 +96,14 @@ export class CommitLoop {
     await this.#inFlight;
     const [batch] = shard.isRunning ? this.#chooseFor(shard, SINGLE) : [];
     if (batch === undefined) return;
-    const { store, limits } = this.#parts;
-    const { partition, ownership } = shard;
+    const { limits } = this.#parts;
+    const { partition } = shard;
     const place = batch.firstRecord;
     try {
       // Everything that may fail for other reasons comes before the attempt is counted.
       await this.#load(batch);
       let condemnation = this.#table.suspects.condemnation(partition, place);
-      const attempts = await store.noteAttempt(partition, ownership.epoch, place.lane, place.offset);
+      const attempts = await this.#noteAttempt(shard, place);
       if (attempts > limits.recordAttemptsMax) condemnation ??= 'MESSAGE_POISONOUS';
       const computed = this.#compute(batch, condemnation);
       if (attempts > 1 && condemnation === null) await this.#absolve(shard, place);
@@ -116,14 +116,27 @@ export class CommitLoop {
     }
   }
 
-  /**
-   * The process has applied the record and lives: should the commit be lost, that is not the record's fault. An attempt
-   * at the next place makes the store forget the count of this one.
-   */
-  async #absolve({ partition, ownership }: Shard, { lane, offset }: MailboxRecord): Promise<void> {
-    const { store, observer } = this.#parts;
+  async #noteAttempt(shard: Shard, { lane, offset }: MailboxRecord): Promise<number> {
+    const { store, memberId } = this.#parts;
+    const attempt = { lane, offset, processId: memberId };
     try {
-      await store.noteAttempt(partition, ownership.epoch, lane, (offset + 1) as Offset);
+      return await store.noteAttempt(shard.partition, shard.ownership.epoch, attempt);
+    } catch (error) {
+      // It may have been counted, and nothing was tried.
+      await this.#absolve(shard, attempt);
+      throw error;
+    }
+  }
+
+  /**
+   * The process has applied the record, or not even tried, and lives: should the commit be lost, that is not the
+   * record's fault. An attempt at the next place makes the store forget the count of this one.
+   */
+  async #absolve(shard: Shard, { lane, offset }: Pick<MailboxRecord, 'lane' | 'offset'>): Promise<void> {
+    const { store, observer, memberId } = this.#parts;
+    const next = { lane, offset: (offset + 1) as Offset, processId: memberId };
+    try {
+      await store.noteAttempt(shard.partition, shard.ownership.epoch, next);
     } catch (error) {
       observer.failed('attempt', error);
     }

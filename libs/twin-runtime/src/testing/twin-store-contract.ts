@@ -87,18 +87,20 @@ function attempts(current: () => TwinStore): void {
     expect((await store.takeOwnership(P0, 'worker-b')).attempts).toBe(2);
   });
 
-  it('counts attempts of one record, and forgets them when another is tried', async () => {
+  it('counts the processes that tried one record, and forgets them when another is tried', async () => {
     const store = current();
+    const at7 = { lane: 'control', offset: 7 as Offset, processId: 'a' } as const;
     const first = await store.takeOwnership(P0, 'worker-a');
-    expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(1);
-    expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(1);
+    expect(await store.noteAttempt(P0, first.epoch, at7)).toBe(1);
+    expect(await store.noteAttempt(P0, first.epoch, at7)).toBe(1);
+    const again = await store.takeOwnership(P0, 'worker-a');
+    expect(await store.noteAttempt(P0, again.epoch, at7)).toBe(1);
     const second = await store.takeOwnership(P0, 'worker-b');
-    expect(await store.noteAttempt(P0, second.epoch, 'control', 7 as Offset)).toBe(2);
-    expect(await store.noteAttempt(P0, first.epoch, 'control', 7 as Offset)).toBe(0);
-    const third = await store.takeOwnership(P0, 'worker-b');
-    expect(await store.noteAttempt(P0, third.epoch, 'control', 7 as Offset)).toBe(3);
-    expect(await store.noteAttempt(P0, third.epoch, 'telemetry', 7 as Offset)).toBe(1);
-    expect(await store.noteAttempt(P0, third.epoch, 'telemetry', 8 as Offset)).toBe(1);
+    expect(await store.noteAttempt(P0, second.epoch, { ...at7, processId: 'b' })).toBe(2);
+    expect(await store.noteAttempt(P0, first.epoch, { ...at7, processId: 'c' })).toBe(0);
+    expect(await store.noteAttempt(P0, second.epoch, { ...at7, processId: 'c' })).toBe(3);
+    expect(await store.noteAttempt(P0, second.epoch, { ...at7, lane: 'telemetry' })).toBe(1);
+    expect(await store.noteAttempt(P0, second.epoch, { ...at7, lane: 'telemetry', offset: 8 as Offset })).toBe(1);
   });
 }
 
