@@ -4,7 +4,12 @@ const nest = { legacyDecorator: true, decoratorMetadata: true };
 const swc = [
   '@swc/jest',
   {
-    jsc: { parser: { syntax: 'typescript', decorators: true }, transform: nest, target: 'es2023', keepClassNames: true },
+    jsc: {
+      parser: { syntax: 'typescript', decorators: true },
+      transform: nest,
+      target: 'es2023',
+      keepClassNames: true,
+    },
     module: { type: 'es6' },
     sourceMaps: 'inline',
   },

@@ -1,6 +1,6 @@
-// Prepares what `npm start` and `npm test` need. It runs before node_modules exists and on the host's own Node, so it is
-// plain JavaScript for Node 20 without dependencies. It asks nothing, repeats nothing that is already done, and prints one
-// line per step.
+// Prepares what `npm start` and `npm test` need. It runs before node_modules exists and on the host's own Node, so it
+// is plain JavaScript for Node 20 without dependencies. It asks nothing, repeats nothing that is already done, and
+// prints one line per step.
 import { fileURLToPath } from 'node:url';
 
 import { buildWorkspace } from './setup/build-workspace.mjs';

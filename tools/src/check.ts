@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** `npm run check`: everything that can be said in two minutes without starting a server. Setup has built it already. */
+/**
+ * `npm run check`: everything that can be said in two minutes without starting a server. Setup has built it already.
+ */
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 const STEPS: readonly {
   readonly name: string;
@@ -16,7 +18,7 @@ const STEPS: readonly {
   {
     name: 'simulation',
     args: [...JEST, '--selectProjects', 'simulation', '--passWithNoTests'],
-    env: { SIM_SEEDS: '20' },
+    env: { SIM_SEEDS: '25' },
   },
 ];
 

@@ -4,8 +4,8 @@ import { endMarkedProcesses, newRunMark } from './test-run/marked-processes.ts';
 import { runJestSuite, type SuiteResult } from './test-run/run-jest-suite.ts';
 
 /**
- * `npm test`: every suite, one after the other, each in a process of its own. It ends with a line `N passed, N failed` that
- * counts single tests over all suites, and its exit code says the same.
+ * `npm test`: every suite, one after the other, each in a process of its own. It ends with a line `N passed, N failed`
+ * that counts single tests over all suites, and its exit code says the same.
  */
 const SUITES = ['unit', 'contract', 'simulation', 'integration', 'faults', 'e2e'] as const;
 const TOTAL_MS_MAX = 80 * 60_000;

@@ -12,8 +12,8 @@ export interface FirstDevice {
 }
 
 /**
- * A device to try things with, so that the printed lines work as they are. It is made on the first run only: one that its
- * owner deleted is not made again. Without an answer from the API the banner shows how to make one instead.
+ * A device to try things with, so that the printed lines work as they are. It is made on the first run only: one that
+ * its owner deleted is not made again. Without an answer from the API the banner shows how to make one instead.
  */
 export async function firstDevice(options: {
   readonly dataFolder: string;

@@ -3,8 +3,8 @@ import { closeSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
 /**
- * The log file of one part. When it reaches its size the older half is kept as `.1`, so a part never holds more than twice
- * the maximum. A full disk loses lines, never the part.
+ * The log file of one part. When it reaches its size the older half is kept as `.1`, so a part never holds more than
+ * twice the maximum. A full disk loses lines, never the part.
  */
 export class PartLog {
   readonly path: string;

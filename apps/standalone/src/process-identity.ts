@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * A process id alone does not name a process: ids are used again. Together with the moment at which the process began it
- * does. Undefined when there is no such process.
+ * A process id alone does not name a process: ids are used again. Together with the moment at which the process began
+ * it does. Undefined when there is no such process.
  */
 export function processIdentity(pid: number): string | undefined {
   try {
@@ -14,7 +14,9 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat: clock ticks from boot to the start. The name in field 2 may hold spaces and brackets. */
+/**
+ * Field 22 of /proc/<pid>/stat: clock ticks from boot to the start. The name in field 2 may hold spaces and brackets.
+ */
 function linuxIdentity(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -44,8 +44,8 @@ export function redisSocketPath(dataFolder: string): string {
 }
 
 /**
- * Durable before it answers: every write is in the append-only file and synced (`appendfsync always`), also while the file
- * is being rewritten. Full means refused, never evicted. No TCP port: nothing but this platform can reach it.
+ * Durable before it answers: every write is in the append-only file and synced (`appendfsync always`), also while the
+ * file is being rewritten. Full means refused, never evicted. No TCP port: nothing but this platform can reach it.
  */
 export function redisArguments(options: {
   readonly socketPath: string;

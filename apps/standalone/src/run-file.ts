@@ -20,8 +20,8 @@ interface RunFileContent {
 const STOP_POLL_MS = 50;
 
 /**
- * `run.json`: who runs on this data folder. It keeps a second supervisor off the folder, and after a supervisor was killed
- * it tells the next one which processes of the old run are still there.
+ * `run.json`: who runs on this data folder. It keeps a second supervisor off the folder, and after a supervisor was
+ * killed it tells the next one which processes of the old run are still there.
  */
 export class RunFile {
   readonly #path: string;

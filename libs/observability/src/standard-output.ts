@@ -5,9 +5,9 @@ const FULL_WAIT_MS = 10;
 const FULL_WAITS_MAX = 100;
 
 /**
- * Log lines on stdout, each written before the call returns. A reader that is gone loses the line and nothing else, and a
- * slow one is waited for, but not for ever. (The destination of pino, 10.x, repeats a write to a closed pipe without end
- * when the process exits: a part whose supervisor was killed would never go.)
+ * Log lines on stdout, each written before the call returns. A reader that is gone loses the line and nothing else, and
+ * a slow one is waited for, but not for ever. (The destination of pino, 10.x, repeats a write to a closed pipe without
+ * end when the process exits: a part whose supervisor was killed would never go.)
  */
 export const standardOutput = {
   write(line: string): void {

@@ -1,4 +1,6 @@
-/** Every code that a device, an application, an operator or a log line can show. docs/errors.md has one heading each. */
+/**
+ * Every code that a device, an application, an operator or a log line can show. docs/errors.md has one heading each.
+ */
 export const ERROR_CODES = [
   // event log and stores
   'LANE_FULL',

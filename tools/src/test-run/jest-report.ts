@@ -20,8 +20,8 @@ interface RawReport {
 }
 
 /**
- * Reads the report of `jest --json`. A file that fails outside of its tests (it does not load, or a hook fails) counts as
- * one failed test: jest itself counts it as none.
+ * Reads the report of `jest --json`. A file that fails outside of its tests (it does not load, or a hook fails) counts
+ * as one failed test: jest itself counts it as none.
  */
 export function readJestReport(raw: unknown): JestReport {
   const { testResults } = raw as RawReport;

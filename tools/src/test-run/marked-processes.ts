@@ -16,8 +16,8 @@ export function newRunMark(): RunMark {
 }
 
 /**
- * Ends what the tests of this run left behind, and names it. A test that leaves a server running would make the next one
- * slow or wrong. Only Linux shows the environment of a process; elsewhere nothing is found.
+ * Ends what the tests of this run left behind, and names it. A test that leaves a server running would make the next
+ * one slow or wrong. Only Linux shows the environment of a process; elsewhere nothing is found.
  */
 export async function endMarkedProcesses(mark: RunMark): Promise<string[]> {
   const found = markedProcesses(mark);
