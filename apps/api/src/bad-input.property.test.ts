@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { ERROR_CODES } from '@breakwater/wire';
 
 import { type Answer, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
 
 /** No worker has to answer: what is good enough to be appended ends as 200 or 504, and both are fine here. */
 const platform = new MemoryPlatform({ writeTimeoutMs: 2_000 });

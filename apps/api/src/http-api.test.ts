@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { deviceKey, type DeviceId, type DeviceKey, type Partition, type TenantId } from '@breakwater/twin';
 import { partitionOf } from '@breakwater/wire';
 
 import { secretHash } from './http/authentication.ts';
 import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
 
 const platform = new MemoryPlatform();
 beforeAll(() => platform.start());

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ERROR_CODES } from '@breakwater/wire';
 
 import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
 
 const platform = new MemoryPlatform();
 let document: Loose;

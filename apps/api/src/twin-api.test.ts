@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
 
 const platform = new MemoryPlatform();
 beforeAll(() => platform.start());

@@ -1,11 +1,14 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { TwinStreams } from './live/twin-stream.ts';
 import { ADMIN_KEY, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
 
 interface SseEvent {
   readonly event?: string;
