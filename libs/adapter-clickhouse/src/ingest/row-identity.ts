@@ -12,7 +12,8 @@ export type StoredKind = keyof typeof TABLE_OF_KIND;
 const TIME_OF_KIND: Readonly<Record<StoredKind, string>> = { telemetry: 'ts', event: 'ts', deadLetter: 'received_at' };
 
 const DAY_SECONDS = 86_400;
-const IN_PLAN = `log_id = {log:String} AND arrayExists((p, f, t) -> partition = p AND log_offset >= f AND log_offset < t,
+const IN_PLAN = `log_id = {log:String}
+  AND arrayExists((p, f, t) -> partition = p AND log_offset >= f AND log_offset < t,
   {partitions:Array(UInt16)}, {froms:Array(UInt64)}, {tos:Array(UInt64)})`;
 
 /**

@@ -12,7 +12,8 @@ const DURABLE = `fsync_after_insert = 1, fsync_part_directory = 1,
   non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_BLOCKS}`;
 
 /** Refuses, inside the insert, the lines of a writer whose epoch is not the newest. */
-const OWNED = `throwIf(e != (SELECT max(w.epoch) FROM {database}.writer_epochs AS w WHERE w.scope = 'telemetry'), 'STALE_EPOCH') = 0`;
+const OWNED = `throwIf(e != (SELECT max(w.epoch) FROM {database}.writer_epochs AS w WHERE w.scope = 'telemetry'),
+  'STALE_EPOCH') = 0`;
 
 const ROLLUP_COLUMNS = `
   tenant LowCardinality(String),
@@ -72,7 +73,8 @@ const TELEMETRY = `CREATE TABLE IF NOT EXISTS {database}.telemetry (
   row_index UInt32 CODEC(ZSTD(1)),
   message_id String CODEC(ZSTD(1))
 ) ENGINE = MergeTree PARTITION BY toDate(ts) ORDER BY (tenant, device_id, key, ts)
-TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
+TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY
+SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
 /** `x` of a point is the index of its first row when a line holds only a part of its record's points. */
 const TELEMETRY_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.telemetry_view TO {database}.telemetry AS
@@ -82,7 +84,8 @@ SELECT tenant, device AS device_id, key, fromUnixTimestamp64Milli(point_ts, 'UTC
 FROM (
   SELECT tenant, device, id, ra, lid, pt, o, point.ts AS point_ts, point.m AS marked, base,
     arrayConcat(mapKeys(point.n), mapKeys(point.b), mapKeys(point.s), mapKeys(point.j)) AS keys,
-    arrayResize(arrayConcat(mapValues(point.n), arrayMap(v -> toFloat64(v), mapValues(point.b))), length(keys)) AS values,
+    arrayResize(arrayConcat(mapValues(point.n), arrayMap(v -> toFloat64(v), mapValues(point.b))),
+      length(keys)) AS values,
     arrayConcat(arrayResize(emptyArrayString(), length(point.n) + length(point.b)),
       mapValues(point.s), mapValues(point.j)) AS strs,
     arrayConcat(arrayResize(emptyArrayInt8(), length(point.n), 1), arrayResize(emptyArrayInt8(), length(point.b), 2),
@@ -99,7 +102,8 @@ const EVENTS = `CREATE TABLE IF NOT EXISTS {database}.events (
   data String CODEC(ZSTD(1)), log_id LowCardinality(String), lane LowCardinality(String),
   partition UInt16 CODEC(ZSTD(1)), log_offset UInt64 CODEC(Delta, ZSTD(1)), message_id String CODEC(ZSTD(1))
 ) ENGINE = MergeTree PARTITION BY toDate(ts) ORDER BY (tenant, device_id, ts, log_offset)
-TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
+TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY
+SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
 /** `record.data` is qualified: without that it would mean the column that is made of it here. */
 const EVENTS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.events_view TO {database}.events AS
@@ -116,7 +120,8 @@ const DEAD_LETTERS = `CREATE TABLE IF NOT EXISTS {database}.dead_letters (
   log_id LowCardinality(String), lane LowCardinality(String), partition UInt16 CODEC(ZSTD(1)),
   log_offset UInt64 CODEC(Delta, ZSTD(1)), message_id String CODEC(ZSTD(1))
 ) ENGINE = MergeTree PARTITION BY toDate(received_at) ORDER BY (tenant, received_at, partition, log_offset)
-TTL toDateTime(received_at) + INTERVAL ${LIMITS.deadLetterRetentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
+TTL toDateTime(received_at) + INTERVAL ${LIMITS.deadLetterRetentionDays} DAY
+SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
 const DEAD_LETTERS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letters_view
 TO {database}.dead_letters AS
@@ -131,7 +136,8 @@ FROM {database}.records_in WHERE k = 'deadLetter' AND ${OWNED}`;
 const DEAD_LETTER_TOTALS = `CREATE TABLE IF NOT EXISTS {database}.dead_letter_totals (
   tenant LowCardinality(String), day Date, count UInt64
 ) ENGINE = SummingMergeTree PARTITION BY day ORDER BY (tenant, day)
-TTL day + INTERVAL ${LIMITS.rawRetentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
+TTL day + INTERVAL ${LIMITS.rawRetentionDays} DAY
+SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
 const DEAD_LETTER_TOTALS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letter_totals_view
 TO {database}.dead_letter_totals AS
@@ -141,7 +147,8 @@ FROM {database}.records_in WHERE k IN ('deadLetter', 'deadLetterCounted') AND ${
 function rollup(table: string, retentionDays: number): string {
   return `CREATE TABLE IF NOT EXISTS {database}.${table} (${ROLLUP_COLUMNS}
 ) ENGINE = AggregatingMergeTree PARTITION BY toDate(ts) ORDER BY (tenant, device_id, key, ts)
-TTL ts + INTERVAL ${retentionDays} DAY SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
+TTL ts + INTERVAL ${retentionDays} DAY
+SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 }
 
 /** Raw measurements, their rollups, events and dead letters, and the one table that all of them are fed through. */

@@ -39,8 +39,8 @@ WHERE tenant = {tenant:String} AND device_id = {device:String}
       (fromUnixTimestamp64Milli({ts:Int64}), {key:String}, {offset:UInt64}, {index:UInt32})
 ORDER BY ts DESC, key DESC, log_offset DESC, row_index DESC LIMIT {limit:UInt32}`;
 
-const EVENTS = `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toUnixTimestamp64Milli(received_at) AS received_ms, name, data,
-  message_id, log_offset
+const EVENTS = `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toUnixTimestamp64Milli(received_at) AS received_ms, name,
+  data, message_id, log_offset
 FROM {database:Identifier}.events
 WHERE tenant = {tenant:String} AND device_id = {device:String} AND ({name:String} = '' OR name = {name:String})
   AND ts >= fromUnixTimestamp64Milli({from:Int64}) AND ts < fromUnixTimestamp64Milli({to:Int64})
@@ -54,8 +54,8 @@ WHERE tenant = {tenant:String} AND ({device:String} = '' OR device_id = {device:
   AND (received_at, partition, log_offset) < (fromUnixTimestamp64Milli({ts:Int64}), {partition:UInt16}, {offset:UInt64})
 ORDER BY received_at DESC, partition DESC, log_offset DESC LIMIT {limit:UInt32}`;
 
-const STORED_COUNTS = `SELECT partition, sum(n) AS rows, sum(r) AS records, sum(n) - sum(i) AS repeated, sum(e) AS events,
-  sum(d) AS dead_letters
+const STORED_COUNTS = `SELECT partition, sum(n) AS rows, sum(r) AS records, sum(n) - sum(i) AS repeated,
+  sum(e) AS events, sum(d) AS dead_letters
 FROM (
   SELECT partition, count() AS n, uniqExact(log_id, log_offset) AS r, uniqExact(log_id, log_offset, row_index) AS i,
     0 AS e, 0 AS d

@@ -1,0 +1,27 @@
+import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
+import { connectClickHouse, migrateClickHouse, PlanStore, RecordSink, INSERT_SETTINGS } from '@breakwater/adapter-clickhouse';
+import { execSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+const e = await EmbeddedProcess.start();
+const ch = connectClickHouse({ url: e.url, user: 'default', password: '', database: 'breakwater' });
+await migrateClickHouse(ch);
+const plans = new PlanStore(ch); const sink = new RecordSink(ch);
+const epoch = await plans.takeEpoch('x');
+const pid = execSync(`ss -ltnp | grep ':${e.port} ' | grep -o 'pid=[0-9]*' | cut -d= -f2`).toString().trim();
+const cpu = () => { const f = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' '); return (Number(f[13]) + Number(f[14])) / 100; };
+const rss = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+const rssNow = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+const N = Number(process.argv[2] ?? 10000), R = Number(process.argv[3] ?? 30);
+const day = Math.floor(Date.now() / 86400000);
+let o = 0;
+const body = () => { const l: string[] = []; for (let i = 0; i < N; i++, o++) { const ts = Date.now(); l.push(`{"e":${epoch},"lid":"0123456789abcdef0123456789abcdef","pt":${o % 16},"o":${o},"v":1,"k":"telemetry","day":${day},"tenant":"default","device":"dev-${o % 500}","inc":1,"se":1,"pid":${o % 65000},"dg":123456,"id":"m-${o}","ra":${ts},"tp":"","p":[{"ts":${ts},"n":{"temperature":${(20 + Math.random() * 5).toFixed(2)},"humidity":${(Math.random() * 100).toFixed(1)},"rpm":${o % 3000},"a":${Math.random().toFixed(3)},"b":1}}]}`); } return Buffer.from(l.join('\n') + '\n'); };
+const prof = process.argv[4] ? (await import('node:child_process')).spawn('perf', ['record', '-o', '/tmp/h5/perf2.data', '-F', '199', '-g', '-p', pid]) : null;
+const bodies = Array.from({ length: R }, body);
+const c0 = cpu(); const t0 = performance.now(); const lat: number[] = [];
+const base = { epoch, owner: 'x', logId: 'L' as never, partitions: [], days: [{ day, lines: N }], records: N, digest: '', keptDeadLetters: {}, settings: INSERT_SETTINGS, blockMark: 0 };
+let ctrl: number[] = [];
+for (let r = 0; r < R; r++) { const plan = { ...base, number: r + 1 }; const t = performance.now(); await plans.open(plan); const t2 = performance.now(); await sink.insertDay(plan, day, bodies[r]); const t3 = performance.now(); await plans.close(plan); lat.push(t3 - t2); ctrl.push(performance.now() - t3 + t2 - t); }
+const wall = (performance.now() - t0) / 1000; lat.sort((a, b) => a - b); ctrl.sort((a, b) => a - b);
+console.log({ N, R, recordsPerSecond: Math.round(N * R / wall), cpuPerMillion: (cpu() - c0) / (N * R) * 1e6, insertP50: lat[R >> 1], insertMax: lat[R - 1], plansP50: ctrl[R >> 1], rssPeakMB: rss(), rssNow: rssNow() });
+const q = await ch.client.query({ query: 'select count() c, uniqExact(log_offset) u from breakwater.telemetry', format: 'JSONEachRow' }); console.log(await q.json());
+prof?.kill('SIGINT'); await new Promise(r => setTimeout(r, 1500)); await ch.client.close(); await e.remove();
