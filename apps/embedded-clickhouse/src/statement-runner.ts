@@ -68,7 +68,7 @@ export class StatementRunner {
       return this.#engine.query(before + request.query, 'TabSeparated');
     }
     // The rows stay the bytes that came: no format is excluded, and no copy goes through a string.
-    return this.#engine.insert(before + request.query, body);
+    return this.#engine.insert(before, request.query, body);
   }
 
   #readLimits(request: RequestParameters): string {

@@ -9,7 +9,7 @@ export const writerSettings = {
     reason: 'Name of this writer in its ownership records; empty takes host name and process id.',
   }),
   roundIntervalMs: integer('WRITER_ROUND_INTERVAL_MS', {
-    default: 300,
+    default: 500,
     min: 0,
     max: 60_000,
     unit: 'ms',
