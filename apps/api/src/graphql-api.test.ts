@@ -52,6 +52,7 @@ describe('GraphQL over HTTP', () => {
       }
       missing: device(id: "nobody") { id }
       twin(deviceId: "gql-2") { deviceId reported }
+      telemetry(deviceId: "gql-2", keys: ["a"]) { items { key value } }
       devices(first: 1) { edges { cursor node { deviceId } } pageInfo { hasNextPage endCursor } }
     }`);
     expect(body.errors).toBeUndefined();
@@ -64,6 +65,7 @@ describe('GraphQL over HTTP', () => {
       },
       missing: null,
       twin: { deviceId: 'gql-2', reported: {} },
+      telemetry: { items: [{ key: 'a', value: { b: 1 } }] },
       devices: { edges: [{ node: { deviceId: 'gql-1' } }], pageInfo: { hasNextPage: true } },
     });
     const node = await ask('query ($id: ID!) { node(id: $id) { id ... on Device { deviceId } } }', {

@@ -91,14 +91,26 @@ export class DeviceResolver {
     return twinNode((await this.twins.twin(caller.tenant, deviceId)).document);
   }
 
+  @Query('telemetry')
+  telemetryOf(
+    @Args() { deviceId, ...query }: TelemetryArguments & { readonly deviceId: string },
+    @Context() context: GraphqlContext,
+  ): Promise<object> {
+    return this.#readTelemetry(deviceIdArgument(deviceId), query, context);
+  }
+
   @ResolveField('telemetry')
   telemetry(
     @Parent() { deviceId }: DeviceNode,
     @Args() query: TelemetryArguments,
-    @Context() { caller, cost }: GraphqlContext,
+    @Context() context: GraphqlContext,
   ): Promise<object> {
+    return this.#readTelemetry(deviceId, query, context);
+  }
+
+  #readTelemetry(device: DeviceId, query: TelemetryArguments, { caller, cost }: GraphqlContext): Promise<object> {
     cost.spend('telemetry');
-    return this.telemetryService.telemetry(caller.tenant, deviceId, {
+    return this.telemetryService.telemetry(caller.tenant, device, {
       key: keysArgument(query.keys),
       from: timeArgument('from', query.from),
       to: timeArgument('to', query.to),

@@ -174,6 +174,17 @@ type Query {
   "In order of id."
   devices(first: Int = 50, after: String): DeviceConnection!
   twin(deviceId: String!): Twin
+  telemetry(
+    deviceId: String!
+    keys: [String!]
+    from: Float
+    to: Float
+    "Width of a bucket in ms; raw values without it."
+    step: Float
+    agg: Aggregation
+    limit: Int = 50
+    cursor: String
+  ): TelemetryPage!
 }
 
 type Mutation {
