@@ -168,10 +168,11 @@ export class TelemetryWriter {
     while (!this.#stop.signal.aborted) {
       const startedMs = clock.nowMs();
       const batch = await this.#nextBatch(session);
-      if (batch === null) continue;
-      if (batch.plan.records > 0) await this.#store(session, batch);
-      this.#halt(session, batch);
-      if (batch.full) continue;
+      if (batch !== null) {
+        if (batch.plan.records > 0) await this.#store(session, batch);
+        this.#halt(session, batch);
+        if (batch.full) continue;
+      }
       await clock.sleep(Math.max(0, startedMs + roundIntervalMs - clock.nowMs()), this.#stop.signal);
     }
   }

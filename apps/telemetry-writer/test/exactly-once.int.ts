@@ -1,4 +1,5 @@
 import type { ClickHouse } from '@breakwater/adapter-clickhouse';
+import type { Partition } from '@breakwater/twin';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
@@ -245,6 +246,55 @@ describe('the telemetry writer stores each record once', () => {
       expect((await stale.ended)?.code).toBe('STALE_EPOCH');
       await untilStored(writer, log);
       await expectExact();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'when the log is another one: positions and tokens of the old one mean nothing',
+    async () => {
+      await log.appendMany(40, () => NOW_MS);
+      const first = start(clickhouse, { stores: crashing('afterFirstInsert', 1) });
+      expect((await first.ended)?.code).toBe('TEST_CRASH');
+      const oldRows = expectedRows(log);
+      log = new LogUnderTest(4, 'log-2');
+      await log.appendMany(60, () => NOW_MS);
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      expect(await storedRows(clickhouse)).toHaveLength(oldRows.length + expectedRows(log).length);
+      const ofNewLog = await storedRows(clickhouse, "log_id = 'log-2'");
+      expect(ofNewLog).toEqual(expectedRows(log));
+      expect(await rollupDifferences(clickhouse)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'before a record of an unknown version: that partition stops, the others go on',
+    async () => {
+      await log.appendMany(40, () => NOW_MS);
+      await log.log.append([
+        {
+          lane: 'telemetry',
+          partition: 1 as Partition,
+          producerId: 'newer',
+          seq: 1,
+          body: '{"v":2,"k":"telemetry"}',
+          recordCount: 1,
+        },
+      ]);
+      await log.appendMany(3, () => NOW_MS);
+      const { writer } = start(clickhouse);
+      await until(
+        () => `partition 1 is named; ${JSON.stringify(writer.health())}`,
+        () => writer.health().degraded.some(({ part }) => part === 'partition 1'),
+      );
+      await log.append(2, [{ kind: 'event', name: 'late', tsMs: NOW_MS, data: null }]);
+      await until(
+        () => 'partition 2 is stored',
+        async () => writer.positions().positions.get(2 as Partition) === (await log.end(2)),
+      );
+      expect(writer.positions().positions.get(1 as Partition)).toBe(10);
     },
     TIMEOUT_MS,
   );

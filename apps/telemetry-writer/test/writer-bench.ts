@@ -194,13 +194,13 @@ export async function query<Row>(clickhouse: ClickHouse, sql: string): Promise<R
 }
 
 /** All stored rows, as text lines in one order, for a comparison row by row. */
-export async function storedRows(clickhouse: ClickHouse): Promise<string[]> {
+export async function storedRows(clickhouse: ClickHouse, where = 'true'): Promise<string[]> {
   const rows = await query<{ line: string }>(
     clickhouse,
     `SELECT concat(toString(partition), ' ', toString(log_offset), ' ', toString(row_index), ' ', device_id, ' ', key, ' ',
        toString(toUnixTimestamp64Milli(ts)), ' ',
        multiIf(kind = 'num', toString(value), kind = 'bool', if(value = 1, 'true', 'false'), str)) AS line
-     FROM breakwater.telemetry ORDER BY partition, log_offset, row_index`,
+     FROM breakwater.telemetry WHERE ${where} ORDER BY partition, log_offset, row_index`,
   );
   return rows.map(({ line }) => line);
 }
