@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { embeddedClickhouseSettings, platformSettings, readSettings } from '@breakwater/config';
@@ -17,6 +18,8 @@ export function embeddedLogger(env: Environment): Logger {
 export async function startEmbeddedClickhouse(env: Environment, logger: Logger): Promise<RunningProcess> {
   const platform = readSettings(platformSettings, env);
   const settings = readSettings(embeddedClickhouseSettings, env);
+  // Before the engine makes its threads: a thread takes its niceness from the one that makes it.
+  setPriority(settings.niceness);
   const folder = join(resolve(platform.dataDir), 'clickhouse');
   const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax });
   const server = await startHttpServer({

@@ -11,6 +11,15 @@ export const embeddedClickhouseSettings = {
     unit: 'port',
     reason: 'Port of the embedded ClickHouse on 127.0.0.1; 0 takes a free one, which the ready line names.',
   }),
+  niceness: integer('EMBEDDED_CLICKHOUSE_NICENESS', {
+    default: 10,
+    min: 0,
+    max: 19,
+    unit: 'nice value',
+    reason:
+      'How far the embedded ClickHouse stands back when the processor is full: rows may wait, acknowledgements and twins ' +
+      'should not.',
+  }),
   readersMax: integer('EMBEDDED_CLICKHOUSE_READERS', {
     default: 2,
     min: 1,
