@@ -144,6 +144,18 @@ describe('a batch', () => {
     expect(alone.days.size).toBe(4);
   });
 
+  it('has the digest of what it took alone, also when it stops at the start of a frame', () => {
+    const days = cutter({ daysMax: 1 });
+    const frames = [frame(0, [line(telemetry(DAY))]), frame(1, [line(telemetry(DAY + 1))])];
+    expect(days.take(0, frames, all(0)).to).toBe(1);
+    const version = cutter();
+    expect(version.take(0, [frames[0] as LogFrame, frame(1, ['{"v":2,"k":"event"}'])], all(0)).to).toBe(1);
+    const again = cutter();
+    again.take(0, frames, { from: 0, to: 1, recordsMax: Number.MAX_SAFE_INTEGER });
+    expect(days.digest()).toBe(again.digest());
+    expect(version.digest()).toBe(again.digest());
+  });
+
   it('is the same when its ranges are cut again, however frames and limits lie', () => {
     const messages = fc.array(
       fc.oneof(
@@ -172,6 +184,10 @@ describe('a batch', () => {
           const again = cutter();
           again.take(1, [frame(0, lines)], { from, to: range.to, recordsMax: Number.MAX_SAFE_INTEGER });
           expect(again.records).toBe(first.records);
+          // The digest is over frames, which the log never cuts anew.
+          const sameFrames = cutter();
+          sameFrames.take(1, frames, { from, to: range.to, recordsMax: Number.MAX_SAFE_INTEGER });
+          expect(sameFrames.digest()).toBe(first.digest());
           expect([...again.days].map(([day, { lines: n }]) => [day, n])).toEqual(
             [...first.days].map(([day, { lines: n }]) => [day, n]),
           );
