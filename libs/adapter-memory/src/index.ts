@@ -6,5 +6,6 @@ export type { MemoryEventLogOptions } from './memory-event-log.ts';
 export { MemoryOperationAnswers } from './memory-operation-answers.ts';
 export { MemoryPartitionLeases } from './memory-partition-leases.ts';
 export { MemorySessionDirectory } from './memory-session-directory.ts';
+export { MemoryTelemetryHints } from './memory-telemetry-hints.ts';
 export { MemoryTwinStore } from './memory-twin-store.ts';
 export type { MemoryTwinStoreOptions } from './memory-twin-store.ts';

@@ -9,6 +9,7 @@ import {
   operationAnswersContract,
   partitionLeasesContract,
   sessionDirectoryContract,
+  telemetryHintsContract,
   twinStoreContract,
 } from '@breakwater/twin-runtime/testing';
 import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
@@ -21,6 +22,7 @@ import {
   MemoryOperationAnswers,
   MemoryPartitionLeases,
   MemorySessionDirectory,
+  MemoryTelemetryHints,
   MemoryTwinStore,
 } from '../src/index.ts';
 
@@ -43,3 +45,4 @@ downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDow
 changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });
 deviceRegistryContract('memory', { make: async () => plain(new MemoryDeviceRegistry()) });
 operationAnswersContract('memory', { make: async () => plain(new MemoryOperationAnswers()) });
+telemetryHintsContract('memory', { make: async () => plain(new MemoryTelemetryHints()) });

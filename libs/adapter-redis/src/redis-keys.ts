@@ -10,6 +10,7 @@ export const redisKeys = {
   logId: 'bw:log:id',
   members: 'bw:members',
   operationsChannel: 'bw:operations',
+  telemetryHintsChannel: 'bw:telemetry-hints',
 
   lane: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}`,
   frames: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}:frames`,

@@ -6,6 +6,7 @@ import {
   operationAnswersContract,
   partitionLeasesContract,
   sessionDirectoryContract,
+  telemetryHintsContract,
 } from '@breakwater/twin-runtime/testing';
 import type { Redis } from 'ioredis';
 
@@ -16,6 +17,7 @@ import {
   RedisOperationAnswers,
   RedisPartitionLeases,
   RedisSessionDirectory,
+  RedisTelemetryHints,
 } from '../src/index.ts';
 import { redisServerAvailable } from '../src/testing/index.ts';
 import { RedisUnderTest } from './redis-under-test.ts';
@@ -46,5 +48,6 @@ const BYTES_MAX = 1024 * 1024;
     make: ({ entriesKept }) => make((redis) => new RedisChangeFeed({ redis, entriesKept, bytesKept: BYTES_MAX })),
   });
   operationAnswersContract('Redis', { make: () => make((redis) => new RedisOperationAnswers(redis)) });
+  telemetryHintsContract('Redis', { make: () => make((redis) => new RedisTelemetryHints(redis)) });
   deviceRegistryContract('Redis', { make: () => make((redis) => new RedisDeviceRegistry(redis)) });
 });

@@ -47,6 +47,8 @@ export type {
   TwinStore,
   TwinWrite,
 } from './ports/twin-store.ts';
+export { TELEMETRY_HINT_KEYS_MAX } from './ports/telemetry-hints.ts';
+export type { TelemetryHints } from './ports/telemetry-hints.ts';
 export { AGGREGATIONS } from './ports/telemetry-reader.ts';
 export type {
   AggregateItem,

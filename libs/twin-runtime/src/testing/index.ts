@@ -9,5 +9,6 @@ export type { EventLogContractOptions } from './event-log-contract.ts';
 export { operationAnswersContract } from './operation-answers-contract.ts';
 export { partitionLeasesContract } from './partition-leases-contract.ts';
 export { sessionDirectoryContract } from './session-directory-contract.ts';
+export { telemetryHintsContract } from './telemetry-hints-contract.ts';
 export { twinStoreContract } from './twin-store-contract.ts';
 export type { TwinStoreContractOptions } from './twin-store-contract.ts';
