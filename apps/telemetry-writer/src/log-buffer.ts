@@ -1,15 +1,18 @@
 import { assert, type Offset, type Partition } from '@breakwater/twin';
-import type { EventLog, LogFrame } from '@breakwater/twin-runtime';
+import type { EventLog, LogFrame, ReadRequest } from '@breakwater/twin-runtime';
+
+import { FrameSize } from './frame-size.ts';
 
 /**
  * Frames of the telemetry lane that were read and not yet stored. Reads go on behind what is here already, so that no
- * frame is fetched twice, and stop at the byte limits.
+ * frame is fetched twice, ask for no more than there is room for, and stop at the byte limits.
  */
 export class LogBuffer {
   readonly #log: EventLog;
   readonly #framesMaxPerRead: number;
   readonly #bytesMax: number;
   readonly #partitions = new Map<Partition, { position: Offset; readEnd: Offset; frames: LogFrame[] }>();
+  readonly #frameSize = new FrameSize();
   #bytes = 0;
 
   constructor(
@@ -41,21 +44,25 @@ export class LogBuffer {
       .toSorted((a, b) => a.partition - b.partition);
   }
 
-  /** Reads once. Waits only while there is nothing here at all. Answers whether anything came. */
+  /** Reads until something came or all were asked, and answers which. Waits only while there is nothing here at all. */
   async fill(waitMs: number): Promise<boolean> {
     const share = this.#bytesMax / this.#partitions.size;
     if (this.#bytes >= this.#bytesMax) return false;
     const requests = [...this.#partitions]
       .filter(([, { frames }]) => frames.reduce((bytes, frame) => bytes + frame.body.length, 0) < share)
+      // Those with the least come first: where a read cannot ask for all, nobody is left out for long.
+      .toSorted(([, a], [, b]) => a.frames.length - b.frames.length)
       .map(([partition, { readEnd }]) => ({ lane: 'telemetry' as const, partition, from: readEnd }));
-    if (requests.length === 0) return false;
-    const batches = await this.#log.read(requests, {
-      framesMaxPerPartition: this.#framesMaxPerRead,
-      waitMs: this.#bytes > 0 ? 0 : waitMs,
-    });
     let came = false;
-    for (const { partition, frames } of batches) {
-      for (const frame of frames) came = this.#add(partition, frame) || came;
+    while (requests.length > 0 && !came) {
+      const frames = this.#frameSize.framesIn(this.#bytesMax - this.#bytes);
+      const asked = requests.splice(0, frames);
+      // Waiting for some of the partitions would keep the others waiting.
+      const all = asked.length === this.#partitions.size;
+      came = await this.#read(asked, {
+        framesMaxPerPartition: Math.min(this.#framesMaxPerRead, Math.max(1, Math.floor(frames / asked.length))),
+        waitMs: all && this.#bytes === 0 ? waitMs : 0,
+      });
     }
     return came;
   }
@@ -80,6 +87,19 @@ export class LogBuffer {
     const state = this.#partitions.get(partition);
     for (const frame of state?.frames ?? []) this.#bytes -= frame.body.length;
     this.#partitions.delete(partition);
+  }
+
+  async #read(
+    requests: readonly ReadRequest[],
+    limits: { readonly framesMaxPerPartition: number; readonly waitMs: number },
+  ): Promise<boolean> {
+    const batches = await this.#log.read(requests, limits);
+    this.#frameSize.learn(batches.flatMap(({ frames }) => frames));
+    let came = false;
+    for (const { partition, frames } of batches) {
+      for (const frame of frames) came = this.#add(partition, frame) || came;
+    }
+    return came;
   }
 
   #add(partition: Partition, frame: LogFrame): boolean {

@@ -1,11 +1,13 @@
 import type { Offset, Partition } from '@breakwater/twin';
-import { PlatformError, type EventLog, type LogFrame } from '@breakwater/twin-runtime';
+import { PlatformError, type EventLog } from '@breakwater/twin-runtime';
 import type { IngestPlan } from '@breakwater/adapter-clickhouse';
 
 import { BatchCutter } from '../cut/batch-cutter.ts';
 import { deadLettersOfPlan } from '../cut/dead-letter-quota.ts';
+import { FrameSize } from '../frame-size.ts';
 
 const FRAMES_PER_READ = 256;
+const BYTES_PER_READ = 8 * 1024 * 1024;
 const NO_LIMITS = {
   recordsMax: Number.MAX_SAFE_INTEGER,
   bytesMax: Number.MAX_SAFE_INTEGER,
@@ -24,10 +26,10 @@ export async function recutPlan(log: EventLog, plan: IngestPlan, epoch: number):
     limits: NO_LIMITS,
     keepDeadLetter: deadLettersOfPlan(plan.keptDeadLetters).keep,
   });
+  const frameSize = new FrameSize();
   for (const { partition, from, to } of plan.partitions) {
     if (from === to) continue;
-    const frames = await readRange(log, partition as Partition, { from, to });
-    cutter.take(partition, frames, { from, to, recordsMax: Number.MAX_SAFE_INTEGER });
+    await takeRange({ log, cutter, frameSize }, partition as Partition, { from, to });
   }
   const digest = cutter.digest();
   if (digest !== plan.digest || cutter.records !== plan.records) {
@@ -38,16 +40,17 @@ export async function recutPlan(log: EventLog, plan: IngestPlan, epoch: number):
   return new Map([...cutter.days].map(([day, lines]) => [day, lines.body()]));
 }
 
-async function readRange(
-  log: EventLog,
+/** Cuts what each read brings before the next one, so that no more of the log is held than one read. */
+async function takeRange(
+  parts: { readonly log: EventLog; readonly cutter: BatchCutter; readonly frameSize: FrameSize },
   partition: Partition,
   range: { readonly from: number; readonly to: number },
-): Promise<readonly LogFrame[]> {
-  const frames: LogFrame[] = [];
+): Promise<void> {
+  const { log, cutter, frameSize } = parts;
   let next = range.from;
   while (next < range.to) {
     const [batch] = await log.read([{ lane: 'telemetry', partition, from: next as Offset }], {
-      framesMaxPerPartition: FRAMES_PER_READ,
+      framesMaxPerPartition: Math.min(FRAMES_PER_READ, frameSize.framesIn(BYTES_PER_READ)),
       waitMs: 0,
     });
     const last = batch?.frames.at(-1);
@@ -57,8 +60,8 @@ async function readRange(
         `the log ends at ${next} in partition ${partition}, before the plan does`,
       );
     }
-    frames.push(...batch.frames);
+    frameSize.learn(batch.frames);
+    cutter.take(partition, batch.frames, { from: next, to: range.to, recordsMax: Number.MAX_SAFE_INTEGER });
     next = last.lastOffset + 1;
   }
-  return frames;
 }
