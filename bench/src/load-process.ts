@@ -21,7 +21,7 @@ export type LoadReport =
     }
   | { readonly kind: 'failed'; readonly message: string };
 
-const PROGRESS_EVERY_MS = 500;
+const PROGRESS_EVERY_MS = 250;
 
 process.once('message', (order) => {
   carryOut(order as LoadOrder).catch((error: unknown) => {

@@ -12,6 +12,11 @@ export interface LedgerTotals {
   readonly writerLag: number;
 }
 
+/** The key is good, but not for this: a tenant's key, say, for what only the administrator may see. */
+export class Forbidden extends Error {
+  override readonly name = 'Forbidden';
+}
+
 /** The little of the REST API that a load needs. */
 export class PlatformClient {
   readonly #url: string;
@@ -59,7 +64,7 @@ export class PlatformClient {
   }
 
   async #request(method: string, path: string, body?: object): Promise<unknown> {
-    const response = await fetch(this.#url + path, {
+    const response = await this.#fetch(path, {
       method,
       headers: {
         authorization: `Bearer ${this.#key}`,
@@ -68,8 +73,17 @@ export class PlatformClient {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
+    if (response.status === 403) throw new Forbidden(`${method} ${path} is not for this key`);
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text.slice(0, 300)}`);
     return text === '' ? null : (JSON.parse(text) as unknown);
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(this.#url + path, init);
+    } catch (cause) {
+      throw new Error(`nothing answers at ${this.#url}: does the platform run there?`, { cause });
+    }
   }
 }
 
