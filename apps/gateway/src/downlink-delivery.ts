@@ -1,4 +1,4 @@
-import type { Session } from '@breakwater/mqtt-endpoint';
+import type { DeliveryOutcome, Session } from '@breakwater/mqtt-endpoint';
 import type { Partition } from '@breakwater/twin';
 import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
 
@@ -16,10 +16,13 @@ export interface DownlinkDeliveryOptions {
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly waitMs: number;
+  /** How long the device's PUBACK is waited for before the downlink counts as the session's. */
+  readonly answerMs: number;
   readonly onTrouble: (detail: string) => void;
 }
 
-type Handling = 'delivered' | 'noSession' | 'notListening' | 'repeated' | 'stale' | 'notTaken';
+type Handling =
+  'delivered' | 'unanswered' | 'overflowed' | 'noSession' | 'notListening' | 'repeated' | 'stale' | 'underWay';
 
 const RETRY_MS = 500;
 /** How long confirmations are gathered, so that those of many devices are one call per partition. */
@@ -28,6 +31,9 @@ const CONFIRM_MS = 10;
 /**
  * Brings to devices what their twins send. A downlink is confirmed when its session took it or that session is gone:
  * a new session asks for the whole state. What was not confirmed comes again, so each is recognised by its outbox id.
+ *
+ * No device can hold up the others of its shard, whose outbox is bounded: what a device leaves unanswered counts as
+ * taken after a while, and a session that has no room is ended, which gives its device all of it anew.
  *
  * Two things must not reach a device: what a former owner of the shard still sends, and an older desired state after a
  * newer one.
@@ -83,7 +89,7 @@ export class DownlinkDelivery {
   async #deliver(downlink: Downlink): Promise<void> {
     const handling = await this.#send(downlink);
     this.#options.metrics.downlinks.inc({ result: handling });
-    if (handling === 'stale' || handling === 'notTaken') return;
+    if (handling === 'stale' || handling === 'underWay') return;
     const ids = this.#confirmable.get(downlink.partition) ?? new Set();
     this.#confirmable.set(downlink.partition, ids.add(downlink.outboxId));
     if (this.#confirmArmed) return;
@@ -100,7 +106,7 @@ export class DownlinkDelivery {
     const { downlinks, device } = session.identity;
     const first = downlinks.begin(downlink.outboxId);
     // It is on its way already; its first coming is what confirms it.
-    if (first !== 'new') return first === 'done' ? 'repeated' : 'notTaken';
+    if (first !== 'new') return first === 'done' ? 'repeated' : 'underWay';
     const topic = topicHeard(session.subscriptions().keys(), downlink.topic, device.device);
     if (topic === null) return this.#ended(session, downlink, 'notListening');
     if (downlink.topic === DESIRED_TOPIC && !downlinks.raiseDesired(downlink.twinVersion)) {
@@ -109,13 +115,29 @@ export class DownlinkDelivery {
       return this.#ended(session, downlink, 'delivered');
     }
     const payload = Buffer.from(downlink.payload);
-    const outcome = await session.send({ topic, payload, qos: downlink.qos });
+    const outcome = await this.#outcomeOf(session.send({ topic, payload, qos: downlink.qos }));
+    if (outcome === null) return this.#ended(session, downlink, 'unanswered');
     if (outcome.kind === 'delivered') return this.#ended(session, downlink, 'delivered');
     if (outcome.reason === 'queueFull') {
-      downlinks.forget(downlink.outboxId);
-      return 'notTaken';
+      session.close('overloaded');
+      return this.#ended(session, downlink, 'overflowed');
     }
     return this.#ended(session, downlink, outcome.reason === 'sessionEnded' ? 'noSession' : 'delivered');
+  }
+
+  /** Null when the device has it, or will, but leaves it unanswered. */
+  async #outcomeOf(sent: Promise<DeliveryOutcome>): Promise<DeliveryOutcome | null> {
+    const answered = new AbortController();
+    const waited = this.#options.clock.sleep(this.#options.answerMs, answered.signal);
+    const unanswered = waited.then(
+      () => null,
+      () => null,
+    );
+    try {
+      return await Promise.race([sent, unanswered]);
+    } finally {
+      answered.abort();
+    }
   }
 
   #ended(session: Session<DeviceSession>, downlink: Downlink, handling: Handling): Handling {

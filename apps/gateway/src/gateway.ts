@@ -73,6 +73,7 @@ export class Gateway {
       authenticator,
       metrics: this.#metrics,
       waitMs: settings.downlinkWaitMs,
+      answerMs: settings.downlinkAnswerMs,
       onTrouble: (detail) => options.logger.warn(detail),
     });
     const host = new GatewayHost({

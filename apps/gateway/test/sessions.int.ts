@@ -207,6 +207,47 @@ describe('sessions', () => {
     });
   });
 
+  describe('a device that does not answer', () => {
+    const subscribed = async (gateway: GatewayFixture): Promise<RawClient> => {
+      const client = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+      const subscriptions = [{ topic: 'v1/devices/me/#', qos: 1 as const }];
+      client.send({ cmd: 'subscribe', messageId: 1, subscriptions });
+      await until('the SUBACK', () => client.packets.some(({ cmd }) => cmd === 'suback'));
+      return client;
+    };
+    const sendTo = async (gateway: GatewayFixture, key: string, outboxIds: readonly string[]): Promise<void> => {
+      const partition = partitionOfDevice(key as never);
+      const [entry] = await gateway.directory.find(partition, [key as never]);
+      const notices = outboxIds.map((outboxId) => {
+        const target = { key: key as never, partition, sessionEpoch: 1 as SessionEpoch, epoch: '5:abc' as Epoch };
+        const downlink = { ...target, outboxId, twinVersion: 3, topic: 'twin/desired', qos: 1, payload: '{}' } as const;
+        return { kind: 'downlink', downlink } as const;
+      });
+      await gateway.downlinks.send(entry?.gatewayId ?? '', notices);
+    };
+
+    it('is closed when its queue is full, and leaves nothing in the outbox of its shard', async () => {
+      const gateway = await start({ settings: { outboundQueueMax: 2, downlinkAnswerMs: 600_000 } });
+      const key = await gateway.addDevice('d1');
+      const client = await subscribed(gateway);
+      await sendTo(gateway, key, ['a', 'b', 'c']);
+      await until('the close', () => client.closed);
+      await until('the confirmations', () => gateway.confirmed.length === 3);
+      expect(client.packets.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x97 });
+      await until('its end in the log', async () => (await controlOf(gateway)).includes('1 sessionClosed overloaded'));
+    });
+
+    it('holds its place in the outbox for a while only', async () => {
+      const gateway = await start({ settings: { downlinkAnswerMs: 20 } });
+      const key = await gateway.addDevice('d1');
+      const client = await subscribed(gateway);
+      await sendTo(gateway, key, ['a']);
+      await until('the confirmation', () => gateway.confirmed.includes('a'));
+      expect(client.closed).toBe(false);
+      client.drop();
+    });
+  });
+
   it('takes a new identity when its lease is lost, and closes what was opened under the old one', async () => {
     const gateway = await start({ settings: { leaseTtlMs: 60 } });
     const key = await gateway.addDevice('d1');

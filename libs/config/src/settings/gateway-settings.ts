@@ -50,7 +50,7 @@ export const gatewaySettings = {
     min: 1,
     max: 100_000,
     unit: 'messages',
-    reason: 'Messages that may wait for one device. What does not fit stays in the outbox and is sent again.',
+    reason: 'Messages that may wait for one device. One more ends the session: its next one gets the whole state.',
   }),
   outboundBytesMax: integer('GATEWAY_OUTBOUND_BYTES_MAX', {
     default: 512 * 1024,
@@ -209,6 +209,14 @@ export const gatewaySettings = {
     max: 10_000,
     unit: 'ms',
     reason: 'How long one read of the downlink channel waits. It returns at once when there is something.',
+  }),
+  downlinkAnswerMs: integer('GATEWAY_DOWNLINK_ANSWER_MS', {
+    default: 5_000,
+    min: 10,
+    max: 600_000,
+    unit: 'ms',
+    reason:
+      'How long the PUBACK of a message to a device is waited for before it counts as taken, so that a silent device does not fill the outbox of its shard.',
   }),
   drainMs: integer('GATEWAY_DRAIN_MS', {
     default: 5_000,
