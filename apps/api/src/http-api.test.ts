@@ -4,7 +4,7 @@ import { deviceKey, type DeviceId, type DeviceKey, type Partition, type TenantId
 import { partitionOf } from '@breakwater/wire';
 
 import { secretHash } from './http/authentication.ts';
-import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+import { type Answer, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 /** Wide: a busy machine must not fail a test. */
 jest.setTimeout(60_000);
@@ -25,22 +25,68 @@ describe('health', () => {
   it('is not ready before each shard has a worker', async () => {
     const other = await new MemoryPlatform().start();
     await other.leases.release(2 as Partition, 'worker');
-    const ready = await other.request('GET', '/health/ready', { key: null });
-    expect(ready).toMatchObject({
+    expect(await readiness(other)).toMatchObject({
       status: 503,
       body: { degraded: [{ part: 'twin-worker', detail: '1 of 4 shards have no worker' }] },
     });
     await other.stop();
   });
 
-  it('names ClickHouse as degraded and stays ready', async () => {
+  it('is not ready before telemetry can be read once, and then names ClickHouse as degraded only', async () => {
     const other = await new MemoryPlatform().start();
     other.telemetry.isAway = true;
-    const ready = await other.request('GET', '/health/ready', { key: null });
-    expect(ready).toMatchObject({ status: 200, body: { degraded: [{ part: 'clickhouse' }] } });
+    expect(await readiness(other)).toMatchObject({
+      status: 503,
+      body: { status: 'not ready', degraded: [{ part: 'clickhouse' }] },
+    });
+    other.telemetry.isAway = false;
+    await until(other, { status: 200, body: { degraded: [] } });
+    other.telemetry.isAway = true;
+    await until(other, { body: { degraded: [{ part: 'clickhouse' }] } });
+    expect(await readiness(other)).toMatchObject({ status: 200, body: { status: 'ready' } });
+    await other.stop();
+  });
+
+  it('stays ready, degraded, while some shards have no worker, and is not while none has', async () => {
+    const other = await new MemoryPlatform().start();
+    await until(other, { status: 200, body: { degraded: [] } });
+    for (const at of [0, 1, 2]) await other.leases.release(at as Partition, 'worker');
+    const detail = '3 of 4 shards have no worker';
+    await until(other, { body: { degraded: [{ part: 'twin-worker', detail }] } });
+    expect(await readiness(other)).toMatchObject({ status: 200 });
+    await other.leases.release(3 as Partition, 'worker');
+    await until(other, { body: { degraded: [{ detail: '4 of 4 shards have no worker' }] } });
+    expect(await readiness(other)).toMatchObject({ status: 503 });
+    await other.stop();
+  });
+
+  it('stays ready, degraded, while shards are behind', async () => {
+    const other = await new MemoryPlatform({ partitionCount: 1, writeTimeoutMs: 10 }).start();
+    await until(other, { status: 200, body: { degraded: [] } });
+    await other.worker.stop();
+    await other.device('waits');
+    await until(other, { body: { degraded: [{ part: 'twin-worker', detail: '1 of 1 shards are behind' }] } });
+    expect(await readiness(other)).toMatchObject({ status: 200 });
     await other.stop();
   });
 });
+
+function readiness(of: MemoryPlatform): Promise<Answer> {
+  return of.request('GET', '/health/ready', { key: null });
+}
+
+/** The answer is kept for a moment, so it is asked for until it says so. */
+async function until(of: MemoryPlatform, wanted: object): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      expect(await readiness(of)).toMatchObject(wanted);
+      return;
+    } catch (error) {
+      if (attempt === 500) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
 
 describe('authentication', () => {
   it.each([null, 'wrong-key-that-nobody-knows', `bw_${'a'.repeat(43)}`])('refuses %s', async (key) => {

@@ -28,7 +28,9 @@ export class HealthController {
   @Get('health/ready')
   @describeOperation({
     summary: 'Whether events flow',
-    description: '`degraded` names what is away; ClickHouse alone does not make it 503.',
+    description:
+      'The first 200 of a process: from end to end. After it 503 only while the store is away or no shard has a ' +
+      'worker; `degraded` names what else is away or behind.',
     success: { status: 200, description: 'They do.' },
     problems: [503],
     isPublic: true,

@@ -15,12 +15,15 @@ class NotReady extends Error {}
 type Degraded = ReadinessAnswer['degraded'][number];
 
 /**
- * Ready means that an event gets through: the store answers, and each shard has a worker that keeps up. What only some
- * answers lean on is named as degraded and fails nothing, or an outage of ClickHouse would take the whole API out of
- * its load balancer.
+ * The first 200 means that an event gets through from end to end: the store answers, each shard has a worker that keeps
+ * up, and what the telemetry writer stored can be read. From then on only what stops every event makes it 503, and what
+ * stops a part of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the
+ * whole API out of its load balancer.
  */
 @Injectable()
 export class Readiness {
+  /** Whether an event ever got through from end to end in the life of this process. */
+  #wasReady = false;
   #cached: { readonly untilMs: number; readonly answer: Promise<ReadinessAnswer> } | null = null;
 
   constructor(
@@ -40,19 +43,22 @@ export class Readiness {
   }
 
   async #check(): Promise<ReadinessAnswer> {
+    let someShardIsOwned = false;
     const [store, shards, telemetry] = await Promise.all([
       this.#probe('redis', () => this.twins.ledger(0 as Partition)),
-      this.#probe('twin-worker', () => this.#shardsKeepUp()),
+      this.#probe('twin-worker', () => this.#shardsKeepUp(() => (someShardIsOwned = true))),
       this.#probe('clickhouse', () => this.writer.readWriterLedger()),
     ]);
     const degraded = [store, shards, telemetry].filter((part) => part !== null);
-    return { ready: store === null && shards === null, degraded };
+    this.#wasReady ||= degraded.length === 0;
+    return { ready: this.#wasReady && store === null && someShardIsOwned, degraded };
   }
 
-  async #shardsKeepUp(): Promise<void> {
+  async #shardsKeepUp(onSomeOwned: () => void): Promise<void> {
     const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
     const held = await this.leases.held(partitions);
     const unowned = held.filter((isHeld) => !isHeld).length;
+    if (unowned < partitions.length) onSomeOwned();
     if (unowned > 0) throw new NotReady(`${unowned} of ${partitions.length} shards have no worker`);
     const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
     const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
