@@ -230,6 +230,35 @@ describe('devices', () => {
     expect(await platform.downlinks.receive('g1', 0)).toMatchObject([{ kind: 'closeSession', key, reason: 'revoked' }]);
   });
 
+  it('are not said to be rid of a connection that could not be closed, and a repeat closes it', async () => {
+    await platform.device('clings');
+    const { partition, key } = placeOf('clings');
+    await platform.sessions.registerGateway('g2', 60_000);
+    const { sessionEpoch } = await platform.sessions.open(partition, key, 'g2');
+    const full = jest.spyOn(platform.downlinks, 'send').mockResolvedValue([false]);
+    const problem = { status: 503, headers: { 'retry-after': '1' }, body: { code: 'SESSION_NOT_CLOSED' } };
+    expect(await platform.request('POST', '/api/v1/devices/clings/token')).toMatchObject(problem);
+    expect(await platform.request('DELETE', '/api/v1/devices/clings')).toMatchObject(problem);
+    expect(await platform.request('DELETE', '/api/v1/devices/clings')).toMatchObject(problem);
+    const other = await platform.tenant('not-the-one-of-clings');
+    expect((await platform.request('DELETE', '/api/v1/devices/clings', { key: other })).status).toBe(404);
+    full.mockRestore();
+    expect((await platform.request('DELETE', '/api/v1/devices/clings')).status).toBe(204);
+    expect(await platform.downlinks.receive('g2', 0)).toMatchObject([{ kind: 'closeSession', key, reason: 'deleted' }]);
+    await platform.sessions.close(partition, key, sessionEpoch);
+    expect((await platform.request('DELETE', '/api/v1/devices/clings')).status).toBe(404);
+  });
+
+  it('do not wait for a gateway that has lost its lease, since it closes its connections by itself', async () => {
+    await platform.device('orphaned');
+    const { partition, key } = placeOf('orphaned');
+    await platform.sessions.open(partition, key, 'gone');
+    const full = jest.spyOn(platform.downlinks, 'send').mockResolvedValue([false]);
+    expect((await platform.request('POST', '/api/v1/devices/orphaned/token')).status).toBe(200);
+    expect((await platform.request('DELETE', '/api/v1/devices/orphaned')).status).toBe(204);
+    full.mockRestore();
+  });
+
   it('are gone after their deletion, and begin anew as another incarnation', async () => {
     await platform.device('short-lived');
     await platform.request('PATCH', '/api/v1/devices/short-lived/twin', { body: { desired: { a: 1 } } });

@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'The body is too large.',
   415: 'The content type cannot be used.',
   422: 'The twin refused the patch.',
-  503: 'A store is away, or too far behind; nothing was written.',
+  503: 'Not now: `code` says why, and whether something was done. Try again after `Retry-After`.',
   504: 'The write is durable and will be applied; see `operationId` and `Location`.',
 };
 

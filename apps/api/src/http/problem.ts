@@ -41,6 +41,7 @@ const MEANINGS: Readonly<Partial<Record<ErrorCode, Meaning>>> = {
   OPERATION_PENDING: { status: 504, title: 'The write is durable but not yet applied' },
   CONTROL_LAGGING: { status: 503, title: 'The device is served too far behind' },
   LANE_FULL: { status: 503, title: 'The event log is full' },
+  SESSION_NOT_CLOSED: { status: 503, title: 'The connection may still be open' },
   STREAM_LIMIT: { status: 503, title: 'Too many streams are open' },
   BACKEND_UNAVAILABLE: { status: 503, title: 'A store is away' },
   INTERNAL: { status: 500, title: 'A fault of ours' },

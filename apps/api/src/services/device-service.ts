@@ -77,7 +77,10 @@ export class DeviceService {
     return encodeCursor(CURSOR_KIND, id);
   }
 
-  /** From now on only the new token is good; whoever is connected by the old one is thrown out. */
+  /**
+   * From now on only the new token is good; whoever is connected by the old one is thrown out. Where that fails nobody
+   * has seen the new token, so a repeat, which gives another one, leaves nothing behind.
+   */
   async rotateToken(tenant: TenantId, id: DeviceId): Promise<DeviceWithToken> {
     const token = newDeviceToken();
     const device = await this.registry.rotateToken(tenant, id, secretHash(token));
@@ -86,9 +89,17 @@ export class DeviceService {
     return { ...viewOf(device), token };
   }
 
-  /** The record comes first: a failure after it leaves a device that can be deleted again, never a twin without one. */
+  /**
+   * The record comes first: a failure after it leaves a device that can be deleted again, never a twin without one. Of a
+   * device that is deleted already only the connection may be left, so a repeat closes that.
+   */
   async delete(tenant: TenantId, id: DeviceId, traceparent: string): Promise<void> {
-    const device = await this.reader.device(tenant, id);
+    const device = await this.registry.findDevice(tenant, id);
+    if (device === null) {
+      const closed = await this.sessions.close({ tenant, device: id }, 'deleted');
+      if (closed === 'nothingOpen') throw notFound('device');
+      return;
+    }
     await this.writer.append(device, { kind: 'deviceDeleted' }, traceparent);
     await this.registry.deleteDevice(tenant, id);
     await this.sessions.close(device, 'deleted');
