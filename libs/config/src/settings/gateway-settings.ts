@@ -179,7 +179,8 @@ export const gatewaySettings = {
     min: 0,
     max: 10_000_000,
     unit: 'records per partition',
-    reason: 'How far back the log is read for what a device sent in its previous session. What is older counts as new.',
+    reason:
+      'How far back the log is read for what a device sent in its previous session. What is older counts as new. The log keeps `WRITER_TRIM_KEEP_RECORDS`, which is to be at least as many.',
   }),
   tokenCacheMs: integer('GATEWAY_TOKEN_CACHE_MS', {
     default: 2_000,

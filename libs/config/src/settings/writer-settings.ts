@@ -45,12 +45,12 @@ export const writerSettings = {
     reason: 'Most frames per partition that one read of the log asks for.',
   }),
   retentionRecords: integer('WRITER_TRIM_KEEP_RECORDS', {
-    default: 10_000,
+    default: 25_000,
     min: 0,
     max: 1_000_000_000,
     unit: 'records',
     reason:
-      'Records of each partition and lane that stay in the log behind every consumer, for audits and late readers.',
+      'Records of each partition and lane that stay in the log behind every consumer: for audits, late readers, and gateways that look for what a device sent before. At least `GATEWAY_RESEND_TAIL_RECORDS`.',
   }),
   trimIntervalMs: integer('WRITER_TRIM_INTERVAL_MS', {
     default: 5_000,
