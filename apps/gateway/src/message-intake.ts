@@ -67,6 +67,7 @@ export class MessageIntake {
     const receivedAtMs = this.#options.clock.nowMs();
     const classified = classify(message, session.identity.device.device, receivedAtMs);
     const mark: MessageMark = {
+      sessionEpoch: session.identity.sessionEpoch,
       packetId: message.qos > 0 ? message.packetId : 0,
       digest: crc32(message.payload, crc32(message.topic)),
       messageId: classified.kind === 'good' ? classified.messageId : '',
@@ -75,16 +76,21 @@ export class MessageIntake {
   }
 
   /** Only a message that may have been sent in the previous session asks for what that session left in the log. */
-  #needsTail({ session, message, classified, mark }: Arrival): boolean {
-    if (session.identity.unreadLanes.size === 0) return false;
-    const mayBeResend = (message.dup && mark.packetId !== 0) || mark.messageId !== '';
-    return mayBeResend && session.identity.unreadLanes.has(laneOf(classified));
+  #needsTail(arrival: Arrival): boolean {
+    return arrival.session.identity.unreadLanes.size > 0 && this.#tailsNeeded(arrival).length > 0;
+  }
+
+  /** A packet id may have been given to a message of the other lane since; an id is in one lane only. */
+  #tailsNeeded({ session, message, classified, mark }: Arrival): readonly Lane[] {
+    const unread = [...session.identity.unreadLanes];
+    if (message.dup && mark.packetId !== 0) return unread;
+    return mark.messageId === '' ? [] : unread.filter((lane) => lane === laneOf(classified));
   }
 
   /** Waits for the messages before it, and for the tail if it needs that; those behind it wait until it has entered. */
   async #enterInTurn(device: DeviceSession, arrival: Arrival): Promise<PublishOutcome> {
     const entered = (device.gate ?? Promise.resolve()).then(async () => {
-      if (this.#needsTail(arrival) && !device.broken) await this.#readTail(device, laneOf(arrival.classified));
+      for (const lane of this.#tailsNeeded(arrival)) if (!device.broken) await this.#readTail(device, lane);
       // The answer is wrapped, or the gate would wait for it too.
       return { outcome: this.#enter(arrival) };
     });
@@ -114,7 +120,8 @@ export class MessageIntake {
   #enter(arrival: Arrival): Promise<PublishOutcome> {
     const { identity: device } = arrival.session;
     if (device.broken) return Promise.resolve({ kind: 'failed', detail: 'a message before this one was not stored' });
-    const known = device.memory.find(arrival.mark, arrival.message.dup);
+    const { previousEpoch } = device;
+    const known = device.memory.find(arrival.mark, { dup: arrival.message.dup, previousEpoch });
     if (known === null) return this.#append(arrival);
     this.#options.metrics.resends.inc();
     if (known === 'durable') return Promise.resolve(this.#finish(arrival, { kind: 'durable', appendedAtMs: 0 }));
@@ -130,7 +137,7 @@ export class MessageIntake {
     const appended = this.#options.batcher.append({ lane: record.lane, partition }, record.line, appendClass);
     memory.appending(mark, appended);
     return appended.then((outcome) => {
-      memory.settled(mark, appended, outcome.kind === 'durable');
+      memory.settled(mark, appended, outcome);
       return this.#finish(record.arrival, outcome);
     });
   }

@@ -106,10 +106,10 @@ export class SessionLifecycle {
 
   async #announce(session: Session<DeviceSession>, displaced: SessionEntry | null): Promise<void> {
     const device = session.identity;
-    const previous = device.sessionEpoch - 1;
+    device.previousEpoch = device.memory.previousOf(device.sessionEpoch);
     // The memory is whole when it saw the session before this one; else the rest of that one is in the log.
-    if (previous === 0 || device.memory.lastSessionEpoch === previous) device.unreadLanes.clear();
-    device.memory.lastSessionEpoch = device.sessionEpoch;
+    const isWhole = device.previousEpoch === 0 || device.memory.openedEpoch === device.previousEpoch;
+    if (isWhole) device.unreadLanes.clear();
     if (displaced !== null && displaced.gatewayId !== device.gatewayId) await this.#displace(device, displaced);
     if (!(await this.#options.authenticator.isStillGood(device.device, device.tokenHash))) {
       throw new PlatformError('UNAUTHENTICATED', 'the token was revoked while the session was opened');
@@ -118,6 +118,7 @@ export class SessionLifecycle {
     const outcome = await this.#append(device, message);
     if (outcome.kind !== 'durable') throw unavailable('the session is not in the log');
     device.announced = true;
+    device.memory.openedEpoch = Math.max(device.memory.openedEpoch, device.sessionEpoch);
     this.subscribed(session, [...session.subscriptions().keys()]);
   }
 

@@ -2,7 +2,7 @@ import { MemoryEventLog } from '@breakwater/adapter-memory';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AppendRequest, AppendResult, EventLog } from '@breakwater/twin-runtime';
 
-import { type FixtureOptions, type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
+import { type FixtureOptions, type GatewayFixture, recordsOfLane, startFixture, until } from './gateway-fixture.ts';
 import { RawClient } from './raw-client.ts';
 
 /** A log whose answers to telemetry can be held back. */
@@ -135,6 +135,32 @@ describe('a message that is sent again', () => {
     expect(await valuesIn(gateway)).toEqual([1, 2, 3, 4]);
     await until('the old connection to be closed', () => first.closed);
     second.drop();
+  });
+
+  it.each(['here', 'at another gateway'])('of a session long over is a new event (%s)', async (where) => {
+    const gateway = await start();
+    let port = gateway.ports.mqtt;
+    const publishAndDrop = async (messageId: number, dup: boolean): Promise<void> => {
+      const client = await RawClient.open(port, 'd1');
+      client.publish(messageId, '{"a":1}', { dup });
+      expect(await client.acknowledgements(1)).toEqual([messageId]);
+      client.drop();
+      const { log } = gateway;
+      await until('the end of the session', async () => {
+        const closed = (await recordsOfLane(log, 'control')).filter(({ message }) => message.kind === 'sessionClosed');
+        const opened = (await recordsOfLane(log, 'control')).filter(({ message }) => message.kind === 'sessionOpened');
+        return closed.length === opened.length;
+      });
+    };
+    await publishAndDrop(1, false);
+    await publishAndDrop(2, false);
+    if (where !== 'here') {
+      const other = await gateway.another();
+      running.push(other);
+      port = other.ports.mqtt;
+    }
+    await publishAndDrop(1, true);
+    expect(await valuesIn(gateway)).toEqual([1, 1, 1]);
   });
 
   it('of an earlier life of the device id is another event', async () => {

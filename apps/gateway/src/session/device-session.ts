@@ -14,6 +14,8 @@ export class DeviceSession {
   readonly downlinks = new SessionDownlinks();
   /** 0 until the directory has given the connection its number. */
   sessionEpoch = 0 as SessionEpoch;
+  /** The device's session before this one, whose messages it may send again by packet id. */
+  previousEpoch = 0;
   /** The identity of the gateway under which the session was opened. */
   gatewayId = '';
   /** Lanes whose tail may still hold messages of the previous session that the memory does not know. */

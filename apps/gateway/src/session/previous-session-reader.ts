@@ -1,8 +1,8 @@
 import type { DeviceKey, Incarnation, Offset, Partition } from '@breakwater/twin';
-import type { EventLog, Lane } from '@breakwater/twin-runtime';
+import type { EventLog, Lane, LogFrame } from '@breakwater/twin-runtime';
 import { peekSender } from '@breakwater/wire';
 
-import type { MessageMark } from './resend-memory.ts';
+import type { LoggedMark } from './resend-memory.ts';
 
 export interface PreviousSessionReaderOptions {
   /** An instance of its own: its reads must not stand in the way of appends. */
@@ -21,7 +21,7 @@ export interface DeviceLife {
 
 interface TailRead {
   /** By device and incarnation. */
-  readonly marks: Map<string, MessageMark[]>;
+  readonly marks: Map<string, LoggedMark[]>;
   readonly done: Promise<void>;
 }
 
@@ -41,12 +41,12 @@ export class PreviousSessionReader {
   }
 
   /** The marks of the device's messages in the tail, oldest first. The read begins after this call. */
-  async marksOf(device: DeviceLife, lane: Lane): Promise<readonly MessageMark[]> {
+  async marksOf(device: DeviceLife, lane: Lane): Promise<readonly LoggedMark[]> {
     const { partition } = device;
     const name = `${lane}:${partition}`;
     let read = this.#next.get(name);
     if (read === undefined) {
-      const marks = new Map<string, MessageMark[]>();
+      const marks = new Map<string, LoggedMark[]>();
       const before = this.#running.get(name) ?? Promise.resolve();
       const done = before.then(() => {
         this.#next.delete(name);
@@ -68,7 +68,7 @@ export class PreviousSessionReader {
     return found;
   }
 
-  async #readTail(lane: Lane, partition: Partition, marks: Map<string, MessageMark[]>): Promise<void> {
+  async #readTail(lane: Lane, partition: Partition, marks: Map<string, LoggedMark[]>): Promise<void> {
     const bounds = await this.#options.log.bounds(lane, partition);
     let from = Math.max(bounds.first, bounds.end - this.#options.tailRecordsMax) as Offset;
     const limits = { framesMaxPerPartition: this.#options.framesPerRead, waitMs: 0 };
@@ -77,13 +77,13 @@ export class PreviousSessionReader {
       const frames = batches[0]?.frames ?? [];
       const last = frames.at(-1);
       if (last === undefined) return;
-      for (const frame of frames) collectMarks(frame.body, marks);
+      for (const frame of frames) collectMarks(frame, marks);
       from = (last.lastOffset + 1) as Offset;
     }
   }
 }
 
-function collectMarks(body: Buffer, marks: ReadonlyMap<string, MessageMark[]>): void {
+function collectMarks({ body, appendedAtMs }: LogFrame, marks: ReadonlyMap<string, LoggedMark[]>): void {
   let start = 0;
   while (start < body.length) {
     const newline = body.indexOf(NEWLINE, start);
@@ -91,6 +91,6 @@ function collectMarks(body: Buffer, marks: ReadonlyMap<string, MessageMark[]>): 
     const sender = peekSender(body.toString('utf8', start, end));
     start = end + 1;
     if (sender === null || (sender.packetId === 0 && sender.messageId === '')) continue;
-    marks.get(`${sender.tenant}/${sender.device}#${sender.incarnation}`)?.push(sender);
+    marks.get(`${sender.tenant}/${sender.device}#${sender.incarnation}`)?.push({ ...sender, appendedAtMs });
   }
 }

@@ -2,56 +2,109 @@ import { describe, expect, it } from '@jest/globals';
 import type { DeviceKey, Incarnation } from '@breakwater/twin';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
-import { type MessageMark, ResendMemories, ResendMemory } from './resend-memory.ts';
+import { type LoggedMark, ResendMemories, ResendMemory } from './resend-memory.ts';
 
-const mark = (packetId: number, digest: number, messageId = ''): MessageMark => ({ packetId, digest, messageId });
+const mark = (packetId: number, digest: number, more: Partial<LoggedMark> = {}): LoggedMark => ({
+  packetId,
+  digest,
+  messageId: '',
+  sessionEpoch: 5,
+  appendedAtMs: 1,
+  ...more,
+});
 const DURABLE: Promise<AppendOutcome> = Promise.resolve({ kind: 'durable', appendedAtMs: 1 });
+const RESENT = { dup: true, previousEpoch: 4 } as const;
+const NEW = { dup: false, previousEpoch: 4 } as const;
 
 describe('ResendMemory', () => {
   it('knows a packet by id, payload and DUP together', () => {
     const memory = new ResendMemory(4);
     memory.remember(mark(1, 10));
-    expect(memory.find(mark(1, 10), true)).toBe('durable');
-    expect(memory.find(mark(1, 10), false)).toBeNull();
-    expect(memory.find(mark(1, 11), true)).toBeNull();
-    expect(memory.find(mark(2, 10), true)).toBeNull();
+    expect(memory.find(mark(1, 10), RESENT)).toBe('durable');
+    expect(memory.find(mark(1, 10), NEW)).toBeNull();
+    expect(memory.find(mark(1, 11), RESENT)).toBeNull();
+    expect(memory.find(mark(2, 10), RESENT)).toBeNull();
   });
 
-  it('knows a message by its own id, with or without DUP', () => {
+  it('knows a packet of this session and of the one before, and of no older one', () => {
     const memory = new ResendMemory(4);
-    memory.remember(mark(0, 0, 'm'));
-    expect(memory.find(mark(9, 9, 'm'), false)).toBe('durable');
-    expect(memory.find(mark(9, 9, 'n'), false)).toBeNull();
+    memory.remember(mark(1, 10, { sessionEpoch: 3 }));
+    memory.remember(mark(2, 20, { sessionEpoch: 4 }));
+    memory.appending(mark(3, 30, { sessionEpoch: 3 }), DURABLE);
+    expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+    expect(memory.find(mark(2, 20), RESENT)).toBe('durable');
+    expect(memory.find(mark(3, 30), RESENT)).toBeNull();
+    expect(memory.find(mark(3, 30), { dup: true, previousEpoch: 3 })).toBe(DURABLE);
+  });
+
+  it('knows a message by its own id, with or without DUP, whatever session it came in', () => {
+    const memory = new ResendMemory(4);
+    memory.remember(mark(0, 0, { messageId: 'm', sessionEpoch: 1 }));
+    expect(memory.find(mark(9, 9, { messageId: 'm' }), NEW)).toBe('durable');
+    expect(memory.find(mark(9, 9, { messageId: 'n' }), NEW)).toBeNull();
   });
 
   it('keeps a packet id for its newest message only', () => {
     const memory = new ResendMemory(4);
     memory.remember(mark(1, 10));
     memory.remember(mark(1, 20));
-    expect(memory.find(mark(1, 10), true)).toBeNull();
-    expect(memory.find(mark(1, 20), true)).toBe('durable');
+    expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+    expect(memory.find(mark(1, 20), RESENT)).toBe('durable');
+    memory.remember(mark(1, 30, { sessionEpoch: 4 }));
+    expect(memory.find(mark(1, 30), RESENT)).toBeNull();
   });
 
   it('answers what is in flight with its outcome, and forgets what failed', () => {
     const memory = new ResendMemory(4);
+    const second = mark(1, 20, { messageId: 'm' });
     memory.remember(mark(1, 10));
-    memory.appending(mark(1, 20, 'm'), DURABLE);
-    expect(memory.find(mark(1, 20), true)).toBe(DURABLE);
-    expect(memory.find(mark(5, 20, 'm'), false)).toBe(DURABLE);
-    expect(memory.find(mark(1, 10), true)).toBeNull();
-    memory.settled(mark(1, 20, 'm'), DURABLE, false);
-    expect(memory.find(mark(1, 20, 'm'), true)).toBeNull();
+    memory.appending(second, DURABLE);
+    expect(memory.find(mark(1, 20), RESENT)).toBe(DURABLE);
+    expect(memory.find(mark(5, 20, { messageId: 'm' }), NEW)).toBe(DURABLE);
+    expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+    memory.settled(second, DURABLE, { kind: 'failed', detail: '' });
+    expect(memory.find(second, RESENT)).toBeNull();
   });
 
   it('keeps the newest, and puts what the log says behind them', () => {
     const memory = new ResendMemory(2);
-    memory.remember(mark(3, 30, 'c'));
-    memory.fillFromLog([mark(1, 10, 'a'), mark(2, 20, 'b'), mark(3, 29)]);
-    expect(memory.find(mark(0, 0, 'a'), false)).toBeNull();
-    expect(memory.find(mark(0, 0, 'b'), false)).toBe('durable');
-    expect(memory.find(mark(0, 0, 'c'), false)).toBe('durable');
-    expect(memory.find(mark(3, 30), true)).toBe('durable');
-    expect(memory.find(mark(3, 29), true)).toBeNull();
+    memory.remember(mark(3, 30, { messageId: 'c' }));
+    const older = { sessionEpoch: 4 };
+    memory.fillFromLog([
+      mark(1, 10, { ...older, messageId: 'a' }),
+      mark(2, 20, { ...older, messageId: 'b' }),
+      mark(3, 29, older),
+    ]);
+    expect(memory.find(mark(0, 0, { messageId: 'a' }), NEW)).toBeNull();
+    expect(memory.find(mark(0, 0, { messageId: 'b' }), NEW)).toBe('durable');
+    expect(memory.find(mark(0, 0, { messageId: 'c' }), NEW)).toBe('durable');
+    expect(memory.find(mark(3, 30), RESENT)).toBe('durable');
+    expect(memory.find(mark(3, 29), RESENT)).toBeNull();
+  });
+
+  it('passes over numbers of sessions that did not open', () => {
+    const memory = new ResendMemory(2);
+    expect(memory.previousOf(7)).toBe(6);
+    expect(memory.previousOf(8)).toBe(6);
+    expect(memory.previousOf(9)).toBe(6);
+    memory.openedEpoch = 9;
+    expect(memory.previousOf(10)).toBe(9);
+    // Number 11 went to another gateway.
+    expect(memory.previousOf(12)).toBe(11);
+  });
+
+  it('takes the later of two uses of a packet id, whichever lane is read first', () => {
+    const earlier = mark(1, 10, { sessionEpoch: 4, appendedAtMs: 100 });
+    const later = mark(1, 20, { sessionEpoch: 4, appendedAtMs: 101 });
+    for (const lanes of [
+      [earlier, later],
+      [later, earlier],
+    ]) {
+      const memory = new ResendMemory(4);
+      for (const lane of lanes) memory.fillFromLog([lane]);
+      expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+      expect(memory.find(mark(1, 20), RESENT)).toBe('durable');
+    }
   });
 });
 

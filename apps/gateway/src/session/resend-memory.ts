@@ -4,11 +4,25 @@ import type { AppendOutcome } from '../append/lane-queue.ts';
 
 /** How a message names itself when it is sent again. */
 export interface MessageMark {
+  /** The session that it came in. A client gives a packet id anew in each, so it says nothing beyond the next one. */
+  readonly sessionEpoch: number;
   /** 0 when the message is not one that may be recognised by packet id: QoS 0. */
   readonly packetId: number;
   readonly digest: number;
   /** The device's own id, or ''. */
   readonly messageId: string;
+}
+
+/** What the log says of a message. */
+export interface LoggedMark extends MessageMark {
+  readonly appendedAtMs: number;
+}
+
+/** The newest use of a packet id. */
+interface PacketUse {
+  readonly digest: number;
+  readonly sessionEpoch: number;
+  readonly appendedAtMs: number;
 }
 
 /** `durable`: it is in the log. A promise: it is on its way there. `null`: not known. */
@@ -19,20 +33,38 @@ export type Recollection = 'durable' | Promise<AppendOutcome> | null;
  * message only, since a client gives it to another message only after it saw the first one acknowledged.
  */
 export class ResendMemory {
-  /** The newest session whose messages are all in here; 0 when there was none. */
-  lastSessionEpoch = 0;
+  /** The newest session that opened here, and whose messages are therefore all in here; 0 when there was none. */
+  openedEpoch = 0;
+  readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
-  readonly #digests = new Map<number, number>();
+  /** In the order of their last use, oldest first. */
+  readonly #packets = new Map<number, PacketUse>();
   readonly #ids = new Set<string>();
-  readonly #flyingPackets = new Map<number, { readonly digest: number; readonly outcome: Promise<AppendOutcome> }>();
+  readonly #flyingPackets = new Map<number, { readonly mark: MessageMark; readonly outcome: Promise<AppendOutcome> }>();
   readonly #flyingIds = new Map<string, Promise<AppendOutcome>>();
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
   }
 
-  /** `dup` is the flag of the packet: without it, an equal packet id and payload is a new event. */
-  find(mark: MessageMark, dup: boolean): Recollection {
+  /**
+   * The session before the one with this number. Numbers that were taken here by sessions which then did not open are
+   * passed over: nothing came in them, and what is sent again is older.
+   */
+  previousOf(sessionEpoch: number): number {
+    const before = sessionEpoch - 1;
+    const failed = this.#numbers.taken === before && this.openedEpoch !== before;
+    const previous = failed ? this.#numbers.previous : before;
+    this.#numbers.taken = sessionEpoch;
+    this.#numbers.previous = previous;
+    return previous;
+  }
+
+  /**
+   * `dup` is the flag of the packet: without it, an equal packet id and payload is a new event. With it, it is one that
+   * was sent in this session or in the one before, `previousEpoch`: what is older was answered or given up.
+   */
+  find(mark: MessageMark, { dup, previousEpoch }: { dup: boolean; previousEpoch: number }): Recollection {
     if (mark.messageId !== '') {
       const flying = this.#flyingIds.get(mark.messageId);
       if (flying !== undefined) return flying;
@@ -40,44 +72,67 @@ export class ResendMemory {
     }
     if (!dup || mark.packetId === 0) return null;
     const flying = this.#flyingPackets.get(mark.packetId);
-    if (flying !== undefined) return flying.digest === mark.digest ? flying.outcome : null;
-    return this.#digests.get(mark.packetId) === mark.digest ? 'durable' : null;
+    if (flying !== undefined) return isResend(flying.mark, mark, previousEpoch) ? flying.outcome : null;
+    const known = this.#packets.get(mark.packetId);
+    return known !== undefined && isResend(known, mark, previousEpoch) ? 'durable' : null;
   }
 
   /** The message is handed to the log. What is in flight is bounded by the connection's own limit. */
   appending(mark: MessageMark, outcome: Promise<AppendOutcome>): void {
     if (mark.messageId !== '') this.#flyingIds.set(mark.messageId, outcome);
-    if (mark.packetId !== 0) this.#flyingPackets.set(mark.packetId, { digest: mark.digest, outcome });
+    if (mark.packetId !== 0) this.#flyingPackets.set(mark.packetId, { mark, outcome });
   }
 
-  settled(mark: MessageMark, outcome: Promise<AppendOutcome>, durable: boolean): void {
-    if (mark.messageId !== '' && this.#flyingIds.get(mark.messageId) === outcome)
+  settled(mark: MessageMark, appended: Promise<AppendOutcome>, outcome: AppendOutcome): void {
+    if (mark.messageId !== '' && this.#flyingIds.get(mark.messageId) === appended)
       this.#flyingIds.delete(mark.messageId);
     const flying = mark.packetId === 0 ? undefined : this.#flyingPackets.get(mark.packetId);
-    if (flying?.outcome === outcome) this.#flyingPackets.delete(mark.packetId);
-    if (durable) this.remember(mark);
+    if (flying?.outcome === appended) this.#flyingPackets.delete(mark.packetId);
+    if (outcome.kind === 'durable') this.remember({ ...mark, appendedAtMs: outcome.appendedAtMs });
   }
 
-  remember(mark: MessageMark): void {
-    if (mark.messageId !== '') {
-      this.#ids.add(mark.messageId);
-      if (this.#ids.size > this.#entriesMax) dropFirst(this.#ids);
-    }
-    if (mark.packetId === 0) return;
-    this.#digests.delete(mark.packetId);
-    this.#digests.set(mark.packetId, mark.digest);
-    if (this.#digests.size > this.#entriesMax) dropFirst(this.#digests);
+  remember(mark: LoggedMark): void {
+    if (mark.messageId !== '') this.#rememberId(mark.messageId);
+    if (mark.packetId !== 0) this.#rememberPacket(mark.packetId, mark);
   }
 
-  /** Takes what the log says of the previous session. It is older than everything that is here. */
-  fillFromLog(marks: readonly MessageMark[]): void {
-    const newer = { ids: [...this.#ids], digests: [...this.#digests] };
+  /** Takes what the log says of the sessions before this one, in any order: the lanes are read one by one. */
+  fillFromLog(marks: readonly LoggedMark[]): void {
+    const newerIds = [...this.#ids];
     this.#ids.clear();
-    this.#digests.clear();
-    for (const mark of marks) this.remember(mark);
-    for (const messageId of newer.ids) this.remember({ messageId, packetId: 0, digest: 0 });
-    for (const [packetId, digest] of newer.digests) this.remember({ messageId: '', packetId, digest });
+    for (const { messageId } of marks) if (messageId !== '') this.#rememberId(messageId);
+    for (const messageId of newerIds) this.#rememberId(messageId);
+    const uses = [...this.#packets, ...marks.map((mark) => [mark.packetId, mark] as const)];
+    uses.sort(([, one], [, other]) => compareUses(one, other));
+    this.#packets.clear();
+    for (const [packetId, use] of uses) if (packetId !== 0) this.#rememberPacket(packetId, use);
   }
+
+  #rememberId(messageId: string): void {
+    this.#ids.add(messageId);
+    if (this.#ids.size > this.#entriesMax) dropFirst(this.#ids);
+  }
+
+  #rememberPacket(packetId: number, { digest, sessionEpoch, appendedAtMs }: PacketUse): void {
+    const known = this.#packets.get(packetId);
+    // Late news of an older session: its packet id belongs to another message now.
+    if (known !== undefined && known.sessionEpoch > sessionEpoch) return;
+    this.#packets.delete(packetId);
+    this.#packets.set(packetId, { digest, sessionEpoch, appendedAtMs });
+    if (this.#packets.size > this.#entriesMax) dropFirst(this.#packets);
+  }
+}
+
+function isResend(
+  known: { readonly digest: number; readonly sessionEpoch: number },
+  mark: MessageMark,
+  previousEpoch: number,
+): boolean {
+  return known.digest === mark.digest && known.sessionEpoch >= previousEpoch;
+}
+
+function compareUses(one: PacketUse, other: PacketUse): number {
+  return one.sessionEpoch - other.sessionEpoch || one.appendedAtMs - other.appendedAtMs;
 }
 
 /** The memories of the devices that were here last. One that is dropped is read from the log when it is needed. */
