@@ -8,6 +8,7 @@ import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
 import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
 import { LogBuffer } from './log-buffer.ts';
 import { settlePlan, type SettleStores } from './settle/settle-plan.ts';
+import { DayInserter } from './store/insert-days.ts';
 import type { WriterMetrics } from './writer-metrics.ts';
 
 /** What the writer needs of ClickHouse beside settling. */
@@ -46,6 +47,7 @@ export interface WriterHealth {
   readonly degraded: readonly { readonly part: string; readonly detail: string }[];
 }
 
+const REFUSED = 'INSERT_REFUSED';
 const BACKOFF_FIRST_MS = 100;
 /** Bytes of the log that are held in memory, as a multiple of one batch. */
 const BUFFER_BATCHES = 2;
@@ -188,15 +190,15 @@ export class TelemetryWriter {
 
   /** Once the plan may be stored there is no way but forward: it is repeated until every row is confirmed. */
   async #store(session: Session, batch: IngestBatch): Promise<void> {
-    const { plan } = batch;
     const startedMs = this.#options.clock.nowMs();
+    let plan = batch.plan;
     for (let failures = 1; ; failures += 1) {
       try {
-        await this.#storeOnce(batch);
+        plan = await this.#storeOnce(batch);
         break;
       } catch (error) {
         if (!isPassing(error)) throw error;
-        await this.#backOff(error, failures);
+        await this.#backOff(error, failures, plan.number);
         // What was begun is settled by the next start: nothing may be given up in between.
         if (this.#stop.signal.aborted) throw error;
       }
@@ -211,12 +213,15 @@ export class TelemetryWriter {
     this.#options.metrics.stored(plan, batch.bodies, this.#options.clock.nowMs() - startedMs);
   }
 
-  async #storeOnce({ plan, bodies }: IngestBatch): Promise<void> {
-    const { plans, records } = this.#options.stores;
-    await plans.open(plan);
-    for (const { day } of plan.days) await records.insertDay(plan, day, bodies.get(day) as Buffer);
-    await plans.close(plan);
-    this.#away = null;
+  /** Answers the plan as it was closed. */
+  async #storeOnce({ plan, bodies }: IngestBatch): Promise<IngestPlan> {
+    const { stores, logger } = this.#options;
+    const inserter = new DayInserter(stores, logger);
+    await stores.plans.open(plan);
+    for (const { day } of plan.days) await inserter.insert(plan, day, bodies.get(day) as Buffer);
+    const settled = inserter.settled(plan);
+    await stores.plans.close(settled);
+    return settled;
   }
 
   #halt(session: Session, batch: IngestBatch): void {
@@ -229,19 +234,28 @@ export class TelemetryWriter {
 
   #confirm(logId: LogId, positions: ReadonlyMap<Partition, Offset>): void {
     this.#away = null;
+    this.#options.metrics.refused.set(0);
     this.#positionsLogId = logId;
     this.#positions = positions;
   }
 
-  async #backOff(error: unknown, failures: number): Promise<void> {
+  async #backOff(error: unknown, failures: number, plan?: number): Promise<void> {
     const { clock, backoffMaxMs, logger, metrics } = this.#options;
     const message = error instanceof Error ? error.message : String(error);
     const waitMs = Math.min(backoffMaxMs, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 16));
-    this.#away = message;
+    const refused = isRefusal(error);
+    this.#away = refused ? `${REFUSED}${plan === undefined ? '' : ` (plan ${plan})`}: ${message}` : message;
     metrics.failures.inc();
-    logger.warn({ failures, waitMs }, message);
+    metrics.refused.set(refused ? 1 : 0);
+    if (refused) logger.error({ code: REFUSED, plan, failures, waitMs }, message);
+    else logger.warn({ failures, waitMs }, message);
     await clock.sleep(waitMs, this.#stop.signal);
   }
+}
+
+/** ClickHouse answered, and not with "later": it is tried again, but somebody has to repair something. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'BACKEND_UNAVAILABLE' && !error.retryable;
 }
 
 /** What may be gone at the next try. Everything that has a code of its own and is not marked so stops the writer. */

@@ -5,6 +5,8 @@ import { samplePointTimes } from './sample-point-times.ts';
 
 export interface WriterMetrics {
   readonly failures: Pick<Counter<string>, 'inc'>;
+  /** 1 while ClickHouse refuses what the writer sends, for a reason that does not pass by itself. */
+  readonly refused: Pick<Gauge<string>, 'set'>;
   readonly bufferedBytes: Pick<Gauge<string>, 'set'>;
   stored(plan: IngestPlan, bodies: ReadonlyMap<number, Buffer>, durationMs: number): void;
 }
@@ -26,6 +28,7 @@ export function writerMetrics(metrics: Metrics): WriterMetrics {
   );
   return {
     failures: metrics.counter('writer_failures_total', 'Tries that failed and were or will be repeated'),
+    refused: metrics.gauge('writer_refused', 'ClickHouse refuses an insert, and that will not pass by itself'),
     bufferedBytes: metrics.gauge('writer_buffered_bytes', 'Bytes of the log that are held in memory'),
     stored: (plan, bodies, durationMs) => {
       records.inc(plan.records);

@@ -25,6 +25,7 @@ export function crashing(at: CrashPoint, number: number): (real: WriterStores) =
       },
     },
     records: {
+      ...delegating(real).records,
       insertDay: async (plan, day, lines) => {
         await real.records.insertDay(plan, day, lines);
         if (at === 'afterFirstInsert' && plan.number >= number) throw crash();
@@ -39,6 +40,7 @@ export function withoutTokens(real: WriterStores): WriterStores {
   return {
     ...delegating(real),
     records: {
+      ...delegating(real).records,
       insertDay: (plan, day, lines) => {
         unique += 1;
         return real.records.insertDay({ ...plan, number: plan.number * 1_000_000 + unique }, day, lines);
@@ -73,7 +75,10 @@ export function delegating(real: WriterStores): WriterStores {
       close: (plan) => real.plans.close(plan),
       blockCounter: () => real.plans.blockCounter(),
     },
-    records: { insertDay: (plan, day, lines) => real.records.insertDay(plan, day, lines) },
+    records: {
+      insertDay: (plan, day, lines) => real.records.insertDay(plan, day, lines),
+      canRead: (plan, lines) => real.records.canRead(plan, lines),
+    },
     rows: {
       storedKinds: (plan, day) => real.rows.storedKinds(plan, day),
       repeatedRows: (plan) => real.rows.repeatedRows(plan),

@@ -1,5 +1,6 @@
 import type { ClickHouse } from '@breakwater/adapter-clickhouse';
 import type { Partition } from '@breakwater/twin';
+import type { RecordMessage } from '@breakwater/wire';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
@@ -230,6 +231,7 @@ describe('the telemetry writer stores each record once', () => {
         stores: (real) => ({
           ...crashing('afterClose', Number.MAX_SAFE_INTEGER)(real),
           records: {
+            canRead: (plan, lines) => real.records.canRead(plan, lines),
             insertDay: async (plan, day, lines) => {
               stalled();
               await paused;
@@ -298,6 +300,86 @@ describe('the telemetry writer stores each record once', () => {
     },
     TIMEOUT_MS,
   );
+
+  describe('and a record that ClickHouse cannot read', () => {
+    const poison = (text: string): RecordMessage => ({
+      kind: 'telemetry',
+      points: [{ tsMs: NOW_MS, values: new Map([['s', text]]) }],
+    });
+
+    async function expectOneDeadLetter(writer: TelemetryWriter): Promise<void> {
+      await untilStored(writer, log);
+      const good = expectedRows(log).filter((row) => !row.includes('\ud800'));
+      expect(await storedRows(clickhouse)).toEqual(good);
+      const letters = await query<{ payload: string }>(
+        clickhouse,
+        `SELECT partition, log_offset, tenant, device_id, code, base64Decode(payload_base64) AS payload
+         FROM breakwater.dead_letters`,
+      );
+      expect(letters).toMatchObject([
+        { partition: 2, log_offset: 0, tenant: 'default', device_id: 'device-2', code: 'INSERT_REFUSED' },
+      ]);
+      expect(letters[0]?.payload).toContain('\\ud800');
+      const [ledger] = await query<{ stored: number; dead: number }>(
+        clickhouse,
+        `SELECT arraySum(stored) AS stored, arraySum(dead) AS dead FROM breakwater.ingest_plans
+         WHERE state = 'closed' ORDER BY number DESC LIMIT 1`,
+      );
+      expect(ledger).toEqual({ stored: log.records - 1, dead: 1 });
+    }
+
+    it(
+      'becomes a dead letter, and those around it are stored',
+      async () => {
+        await log.append(2, [poison('a\ud800')]);
+        await log.appendMany(40, () => NOW_MS);
+        const { writer } = start(clickhouse);
+        await expectOneDeadLetter(writer);
+        await log.appendMany(40, () => NOW_MS);
+        await expectOneDeadLetter(writer);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'does so once when the writer ends in between, and when replies are cut',
+      async () => {
+        await log.append(2, [poison('a\ud800')]);
+        await log.appendMany(40, () => NOW_MS);
+        const first = start(clickhouse, { stores: crashing('beforeClose', 1) });
+        expect((await first.ended)?.code).toBe('TEST_CRASH');
+        let replies = 0;
+        proxy.onInsertReply = () => ((replies += 1) <= 2 ? 'cut' : 'pass');
+        const { writer } = start(throughProxy);
+        await expectOneDeadLetter(writer);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'is not suspected when ClickHouse refuses for another reason: that is named until it is repaired',
+      async () => {
+        await log.appendMany(20, () => NOW_MS);
+        const first = start(clickhouse);
+        await untilStored(first.writer, log);
+        await clickhouse.client.command({ query: 'RENAME TABLE breakwater.telemetry TO breakwater.hidden' });
+        await clickhouse.client.command({
+          query: 'CREATE TABLE breakwater.telemetry (tenant UInt8) ENGINE = MergeTree ORDER BY tenant',
+        });
+        await log.appendMany(20, () => NOW_MS);
+        await until(
+          () => `it says INSERT_REFUSED and the plan: ${JSON.stringify(first.writer.health())}`,
+          () => /^INSERT_REFUSED \(plan \d+\)/.test(first.writer.health().degraded[0]?.detail ?? ''),
+        );
+        await clickhouse.client.command({ query: 'DROP TABLE breakwater.telemetry' });
+        await clickhouse.client.command({ query: 'RENAME TABLE breakwater.hidden TO breakwater.telemetry' });
+        await untilStored(first.writer, log);
+        expect(first.writer.health().degraded).toEqual([]);
+        expect(await storedRows(clickhouse)).toEqual(expectedRows(log));
+      },
+      TIMEOUT_MS,
+    );
+  });
 
   describe('and these tests would see', () => {
     it(

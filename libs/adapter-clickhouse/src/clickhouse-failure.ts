@@ -1,7 +1,10 @@
 import { PlatformError } from '@breakwater/twin-runtime';
 
-/** Codes of ClickHouse that say "later", not "never"; 60 and 81: the writer has not made the schema yet. */
-const LATER_CODES = new Set(['60', '81', '159', '160', '202', '209', '210', '241', '252', '439', '1002']);
+/**
+ * Codes of ClickHouse that say "later", not "never"; 60 and 81: the writer has not made the schema yet; 243: a full disk,
+ * which merges and retention empty again.
+ */
+const LATER_CODES = new Set(['60', '81', '159', '160', '202', '209', '210', '241', '243', '252', '439', '1002']);
 
 /** What went wrong at ClickHouse, as a code of ours. A request without an answer has an unknown outcome. */
 export function clickHouseFailure(error: unknown, doing: string): PlatformError {

@@ -21,6 +21,7 @@ export const ERROR_CODES = [
   'TWIN_INVARIANT_BROKEN',
   // telemetry store
   'PLAN_MISMATCH',
+  'INSERT_REFUSED',
   'SCHEMA_MISMATCH',
   // messages from devices
   'TOPIC_NOT_OWN',

@@ -3,15 +3,15 @@ import type { EventLog } from '@breakwater/twin-runtime';
 import type { IngestPlan, StoredKind } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 
+import { DayInserter, type InsertStores } from '../store/insert-days.ts';
 import { linesWithout } from './lines-of-kinds.ts';
 import { recutPlan } from './recut-plan.ts';
 
-export interface SettleStores {
+export interface SettleStores extends InsertStores {
   readonly plans: {
     close(plan: IngestPlan): Promise<void>;
     blockCounter(): Promise<number>;
   };
-  readonly records: { insertDay(plan: IngestPlan, day: number, lines: Buffer): Promise<void> };
   readonly rows: {
     storedKinds(plan: IngestPlan, day: number): Promise<ReadonlySet<StoredKind>>;
     repeatedRows(plan: IngestPlan): Promise<number>;
@@ -44,22 +44,28 @@ export async function settlePlan(
 ): Promise<Settlement> {
   const { stores, logger } = parts;
   const plan = { ...open.plan, epoch: open.epoch, owner: open.owner };
-  const settlement = await bringToEnd(parts, plan, open);
+  const inserter = new DayInserter(stores, logger);
+  const settlement = await bringToEnd({ ...parts, inserter }, plan, open);
   const repeatedRows = await stores.rows.repeatedRows(plan);
   if (repeatedRows > 0) {
     logger.error({ plan: plan.number, repeatedRows }, 'rows of a settled plan are stored more than once');
   }
-  await stores.plans.close(plan);
+  await stores.plans.close(inserter.settled(plan));
   logger.info({ plan: plan.number, settlement }, 'the open plan is settled');
   return settlement;
 }
 
 async function bringToEnd(
-  parts: { readonly log: EventLog; readonly stores: SettleStores; readonly logger: Logger },
+  parts: {
+    readonly log: EventLog;
+    readonly stores: SettleStores;
+    readonly logger: Logger;
+    readonly inserter: DayInserter;
+  },
   plan: IngestPlan,
   open: OpenPlan,
 ): Promise<Settlement> {
-  const { log, stores, logger } = parts;
+  const { log, stores, logger, inserter } = parts;
   if (plan.logId !== open.logId) {
     logger.error(
       { plan: plan.number, records: plan.records },
@@ -71,13 +77,13 @@ async function bringToEnd(
   const bodies = await recutPlan(log, plan, open.epoch);
   const blocksSince = (await stores.plans.blockCounter()) - plan.blockMark;
   if (blocksSince < open.windowBlocks * WINDOW_SHARE) {
-    for (const { day } of plan.days) await stores.records.insertDay(plan, day, bodies.get(day) as Buffer);
+    for (const { day } of plan.days) await inserter.insert(plan, day, bodies.get(day) as Buffer);
     return 'repeated';
   }
   for (const { day } of plan.days) {
     const stored = await stores.rows.storedKinds(plan, day);
     const missing = linesWithout(bodies.get(day) as Buffer, stored);
-    if (missing.length > 0) await stores.records.insertDay(plan, day, missing);
+    if (missing.length > 0) await inserter.insert(plan, day, missing);
     if (stored.has('telemetry')) await rebuild(parts, day);
   }
   return 'lookedUp';

@@ -51,9 +51,10 @@ export class PlanStore {
          (SELECT max(number) FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String})
        ORDER BY state, epoch`,
     );
-    const opened = rows.find(({ state }) => state === 'open') ?? rows[0];
-    if (opened === undefined) return null;
-    return { plan: planFromRow(opened), open: !rows.some(({ state }) => state === 'closed') };
+    // What a plan was closed with may differ in its counts: lines that were refused became dead letters meanwhile.
+    const closed = rows.find(({ state }) => state === 'closed');
+    const newest = closed ?? rows[0];
+    return newest === undefined ? null : { plan: planFromRow(newest), open: closed === undefined };
   }
 
   /** The newest closed plan, and the open one behind it if there is one. */

@@ -47,13 +47,16 @@ const WRITER_EPOCHS = `CREATE TABLE IF NOT EXISTS {database}.writer_epochs (
   scope LowCardinality(String), epoch UInt64, owner String, at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 ) ENGINE = MergeTree ORDER BY (scope, epoch) SETTINGS ${DURABLE}`;
 
-/** Rows never stay here: the views below make rows of the lines, and everything else of a line is not even read. */
-const RECORDS_IN = `CREATE TABLE IF NOT EXISTS {database}.records_in (
-  e UInt64, lid LowCardinality(String), pt UInt16, o UInt64,
+/** What a record line is read as. */
+export const RECORD_COLUMNS = `  e UInt64, lid LowCardinality(String), pt UInt16, o UInt64,
   k LowCardinality(String), tenant LowCardinality(String), device String, id String, ra Int64,
   p Array(Tuple(ts Int64, m UInt8, x UInt32,
     n Map(String, Float64), b Map(String, Bool), s Map(String, String), j Map(String, String))),
-  data String
+  data String`;
+
+/** Rows never stay here: the views below make rows of the lines, and everything else of a line is not even read. */
+const RECORDS_IN = `CREATE TABLE IF NOT EXISTS {database}.records_in (
+${RECORD_COLUMNS}
 ) ENGINE = Null`;
 
 const TELEMETRY = `CREATE TABLE IF NOT EXISTS {database}.telemetry (
