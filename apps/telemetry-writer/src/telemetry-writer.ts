@@ -18,6 +18,8 @@ export interface WriterStores extends SettleStores {
     lastPlan(): Promise<LastPlan | null>;
     open(plan: IngestPlan): Promise<void>;
   };
+  /** Gives up requests under way, for the end of the process: their plan stays open and the next start settles it. */
+  abandon(): void;
   /** Prepares the schema; repeated without effect. */
   prepare(): Promise<void>;
   /** Dead letters by `tenant/day` of today and yesterday. */
@@ -48,6 +50,8 @@ export interface WriterHealth {
 }
 
 const REFUSED = 'INSERT_REFUSED';
+/** How long a stop waits for an insert under way; less than the process or its supervisor waits for the stop. */
+const STOP_PATIENCE_MS = 5_000;
 const BACKOFF_FIRST_MS = 100;
 /** Bytes of the log that are held in memory, as a multiple of one batch. */
 const BUFFER_BATCHES = 2;
@@ -87,7 +91,11 @@ export class TelemetryWriter {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#running?.catch(() => undefined);
+    const ended = new AbortController();
+    const running = (this.#running ?? Promise.resolve()).catch(() => undefined).finally(() => ended.abort());
+    await this.#options.clock.sleep(STOP_PATIENCE_MS, ended.signal);
+    if (!ended.signal.aborted) this.#options.stores.abandon();
+    await running;
   }
 
   /** The next offset of each partition behind the last plan that is closed, and the log that they belong to. */

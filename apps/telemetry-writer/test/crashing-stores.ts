@@ -66,6 +66,7 @@ export function withoutPlans(clickhouse: ClickHouse): (real: WriterStores) => Wr
 
 export function delegating(real: WriterStores): WriterStores {
   return {
+    abandon: () => real.abandon(),
     prepare: () => real.prepare(),
     deadLetterCounts: () => real.deadLetterCounts(),
     plans: {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 
 import type { TelemetryWriter } from '../src/telemetry-writer.ts';
 import { crashing, CRASH_POINTS, withoutPlans, withoutTokens } from './crashing-stores.ts';
-import { CuttingProxy } from './cutting-proxy.ts';
+import { CuttingProxy, type ReplyFate } from './cutting-proxy.ts';
 import {
   DAY_MS,
   expectedRows,
@@ -22,6 +22,8 @@ import {
 
 const TIMEOUT_MS = 120_000;
 const NOW_MS = Date.now();
+/** The writer gives an insert 5 s; without that the server's own keep-alive would end this one after 10 s. */
+const STOP_MS_MAX = 8_000;
 
 describe('the telemetry writer stores each record once', () => {
   let embedded: EmbeddedProcess;
@@ -215,6 +217,32 @@ describe('the telemetry writer stores each record once', () => {
         "SELECT sum(count) AS n FROM breakwater.telemetry_1m WHERE tenant = 'default'",
       );
       expect(Number(minutes?.n)).toBe(80 * 3);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'when it has to stop while an insert gets no answer: it ends soon, and the next start settles',
+    async () => {
+      await log.appendMany(40, () => NOW_MS);
+      const neverAnswered = new Promise<ReplyFate>(() => undefined);
+      let held = false;
+      proxy.onInsertReply = () => {
+        held = true;
+        return neverAnswered;
+      };
+      const stuck = start(throughProxy);
+      await until(
+        () => 'an insert is under way',
+        () => held,
+      );
+      const startedMs = Date.now();
+      await stuck.writer.stop();
+      expect(Date.now() - startedMs).toBeLessThan(STOP_MS_MAX);
+      proxy.onInsertReply = () => 'pass';
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      await expectExact();
     },
     TIMEOUT_MS,
   );

@@ -18,6 +18,8 @@ const CONNECTIONS_MAX = 8;
 export interface ClickHouse {
   readonly client: ClickHouseClient;
   readonly database: string;
+  /** Gives up requests under way, whose outcome is then unknown. */
+  readonly signal?: AbortSignal;
 }
 
 /** Opens no connection yet: a ClickHouse that is away shows in the first request. */
@@ -34,4 +36,9 @@ export function connectClickHouse(options: ClickHouseOptions): ClickHouse {
     log: { level: ClickHouseLogLevel.OFF },
   });
   return { client, database: options.database };
+}
+
+/** What a request takes over of the signal, if there is one. */
+export function abortable({ signal }: ClickHouse): { readonly abort_signal?: AbortSignal } {
+  return signal === undefined ? {} : { abort_signal: signal };
 }

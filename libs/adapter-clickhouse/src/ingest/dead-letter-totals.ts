@@ -1,5 +1,5 @@
 import { clickHouseFailure } from '../clickhouse-failure.ts';
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 
 const TENANTS_MAX = 200_000;
 
@@ -12,6 +12,7 @@ export async function readDeadLetterTotals(clickhouse: ClickHouse): Promise<Read
         GROUP BY tenant, day_number LIMIT {limit:UInt32}`,
       format: 'JSONEachRow',
       query_params: { database: clickhouse.database, limit: TENANTS_MAX },
+      ...abortable(clickhouse),
     });
     const rows = await result.json<{ tenant: string; day_number: number; total: string }>();
     return new Map(rows.map(({ tenant, day_number: day, total }) => [`${tenant}/${day}`, Number(total)]));

@@ -2,7 +2,7 @@ import { assert } from '@breakwater/twin';
 import { PlatformError } from '@breakwater/twin-runtime';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { PLANS_PER_PARTITION } from '../migrations/0002-ingest-plans.ts';
 import { planFromRow, planToRow, type PlanRow } from './plan-row.ts';
 import type { IngestPlan } from './ingest-plan.ts';
@@ -103,6 +103,7 @@ export class PlanStore {
     if (step < 0) return;
     await this.#clickhouse.client.command({
       query: `ALTER TABLE ${this.#clickhouse.database}.ingest_plans DROP PARTITION ('${SCOPE}', ${step})`,
+      ...abortable(this.#clickhouse),
     });
   }
 
@@ -118,6 +119,7 @@ export class PlanStore {
           async_insert: 0,
           insert_deduplication_token: token,
         },
+        ...abortable(this.#clickhouse),
       });
     } catch (error) {
       throw clickHouseFailure(error, `writing ${token}`);
@@ -130,6 +132,7 @@ export class PlanStore {
         query,
         format: 'JSONEachRow',
         query_params: { database: this.#clickhouse.database, scope: SCOPE, ...parameters },
+        ...abortable(this.#clickhouse),
       });
       return await result.json<Row>();
     } catch (error) {

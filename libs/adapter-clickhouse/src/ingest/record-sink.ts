@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { RECORD_COLUMNS } from '../migrations/0001-telemetry.ts';
 import { insertToken, type IngestPlan, type InsertSettings } from './ingest-plan.ts';
 import { isRefusedForLines } from './refused-for-lines.ts';
@@ -42,6 +42,7 @@ export class RecordSink {
         query: `INSERT INTO ${target} FORMAT JSONEachRow`,
         values: Readable.from([lines], { objectMode: false }),
         clickhouse_settings: settings,
+        ...abortable(this.#clickhouse),
       });
       stream.resume();
       await finished(stream);

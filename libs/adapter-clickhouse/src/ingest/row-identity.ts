@@ -1,7 +1,7 @@
 import { LIMITS } from '@breakwater/wire';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { MINUTE_FROM_RAW, ROLLUP_GROUP } from '../migrations/0001-telemetry.ts';
 import { runRead } from '../read/run-read.ts';
 import type { IngestPlan } from './ingest-plan.ts';
@@ -60,13 +60,17 @@ export class RowIdentity {
     if (day < oldest) return 'rawIsGone';
     try {
       for (const table of ['telemetry_1m', 'telemetry_1h']) {
-        await client.command({ query: `ALTER TABLE ${database}.${table} DROP PARTITION '${isoDate(day)}'` });
+        await client.command({
+          query: `ALTER TABLE ${database}.${table} DROP PARTITION '${isoDate(day)}'`,
+          ...abortable(this.#clickhouse),
+        });
       }
       // The view on this table feeds the 1-hour rollup. Equal rows were there before: none may count as repeated.
       await client.command({
         query: `INSERT INTO ${database}.telemetry_1m ${MINUTE_FROM_RAW.replaceAll('{database}', database)}
           AND toDate(raw.ts) = '${isoDate(day)}' ${ROLLUP_GROUP}`,
         clickhouse_settings: { insert_deduplicate: 0, deduplicate_blocks_in_dependent_materialized_views: 0 },
+        ...abortable(this.#clickhouse),
       });
       return 'rebuilt';
     } catch (error) {

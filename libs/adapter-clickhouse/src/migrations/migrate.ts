@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { PlatformError } from '@breakwater/twin-runtime';
 import { Umzug, type UmzugStorage } from 'umzug';
 
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { telemetryMigration } from './0001-telemetry.ts';
 import { ingestPlansMigration } from './0002-ingest-plans.ts';
 import type { Migration } from './migration.ts';
@@ -20,7 +20,8 @@ const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (
  */
 export async function migrateClickHouse(clickhouse: ClickHouse, migrations = MIGRATIONS): Promise<readonly string[]> {
   const { client, database } = clickhouse;
-  const run = (statement: string) => client.command({ query: statement.replaceAll('{database}', database) });
+  const run = (statement: string) =>
+    client.command({ query: statement.replaceAll('{database}', database), ...abortable(clickhouse) });
   await run('CREATE DATABASE IF NOT EXISTS {database}');
   await run(STORAGE_TABLE);
   const storage = new MigrationStorage(clickhouse, migrations);

@@ -1,4 +1,4 @@
-import type { ClickHouse } from '../connect-clickhouse.ts';
+import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { clickHouseFailure } from '../clickhouse-failure.ts';
 
 /** Ceilings of one read: a slow or greedy one ends in an error and never holds the store. */
@@ -23,6 +23,7 @@ export async function runRead<Row>(
       format: 'JSONEachRow',
       query_params: { database: clickhouse.database, ...read.parameters },
       clickhouse_settings: READ_SETTINGS,
+      ...abortable(clickhouse),
     });
     return await result.json<Row>();
   } catch (error) {
