@@ -18,6 +18,7 @@ import { TwinResolver } from './graphql/twin-resolver.ts';
 import type { WebSocketLimits } from './graphql/web-socket-limits.ts';
 import type { Authenticator } from './http/authentication.ts';
 import { ChangeHub } from './live/change-hub.ts';
+import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
@@ -82,6 +83,7 @@ export class ApiModule {
         OperationWaits,
         Readiness,
         SessionCloser,
+        TelemetryHub,
         TelemetryService,
         TenantService,
         TwinReader,
@@ -103,6 +105,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.SESSION_DIRECTORY, ports.sessions],
     [tokens.DOWNLINK_CHANNEL, ports.downlinks],
     [tokens.CHANGE_FEED, ports.changes],
+    [tokens.TELEMETRY_HINTS, ports.telemetryHints],
     [tokens.OPERATION_ANSWERS, ports.answers],
     [tokens.TELEMETRY_READER, ports.telemetry],
     [tokens.WRITER_LEDGER, ports.writerLedger],

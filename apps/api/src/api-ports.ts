@@ -7,6 +7,7 @@ import type {
   OperationAnswers,
   PartitionLeases,
   SessionDirectory,
+  TelemetryHints,
   TelemetryReader,
   TwinStore,
   WriterLedger,
@@ -22,6 +23,7 @@ export interface ApiPorts {
   readonly sessions: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
+  readonly telemetryHints: TelemetryHints;
   readonly answers: OperationAnswers;
   readonly telemetry: TelemetryReader;
   readonly writerLedger: WriterLedger;
@@ -35,6 +37,7 @@ export const PARTITION_LEASES = Symbol('PartitionLeases');
 export const SESSION_DIRECTORY = Symbol('SessionDirectory');
 export const DOWNLINK_CHANNEL = Symbol('DownlinkChannel');
 export const CHANGE_FEED = Symbol('ChangeFeed');
+export const TELEMETRY_HINTS = Symbol('TelemetryHints');
 export const OPERATION_ANSWERS = Symbol('OperationAnswers');
 export const TELEMETRY_READER = Symbol('TelemetryReader');
 export const WRITER_LEDGER = Symbol('WriterLedger');

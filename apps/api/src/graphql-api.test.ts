@@ -203,6 +203,34 @@ describe('GraphQL over WebSocket', () => {
     await followed.dispose();
   });
 
+  it('follows telemetry, under the cursor of the last change', async () => {
+    await platform.device('live-t');
+    const followed = client(ADMIN_KEY);
+    const query = `subscription {
+      twinChanged(deviceId: "live-t") { deviceId cursor gap sections twin { telemetry } }
+    }`;
+    const changes = followed.iterate({ query });
+    const first = changes.next();
+    await patchUntil('live-t', first);
+    let change = ((await first).value as Loose).data.twinChanged;
+    expect(change.sections).toContain('desired');
+    await platform.sendTelemetry('live-t', 7);
+    let { cursor } = change;
+    while (change.sections[0] !== 'telemetry') {
+      ({ cursor } = change);
+      change = ((await changes.next()).value as Loose).data.twinChanged;
+    }
+    expect(change).toMatchObject({
+      deviceId: 'live-t',
+      gap: false,
+      cursor,
+      sections: ['telemetry'],
+      twin: { telemetry: { temp: { value: 7 } } },
+    });
+    await changes.return?.();
+    await followed.dispose();
+  });
+
   it('is closed to strangers and to other tenants', async () => {
     for (const key of [null, 'wrong-key-that-nobody-knows']) {
       const stranger = client(key);

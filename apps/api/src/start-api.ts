@@ -8,6 +8,7 @@ import {
   RedisOperationAnswers,
   RedisPartitionLeases,
   RedisSessionDirectory,
+  RedisTelemetryHints,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import {
@@ -67,6 +68,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     noticesMax: settings.downlinkNoticesMax,
     bytesMax: settings.downlinkBytesMax,
   });
+  const telemetryHints = new RedisTelemetryHints(redis);
   const telemetry = connectTelemetry(settings);
   const ports: ApiPorts = {
     clock: systemClock,
@@ -77,6 +79,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     sessions: new RedisSessionDirectory(redis),
     downlinks,
     changes,
+    telemetryHints,
     answers,
     telemetry: telemetry.reader,
     writerLedger: telemetry.writerLedger,
@@ -84,6 +87,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
   const close = async (): Promise<void> => {
     answers.close();
     changes.close();
+    telemetryHints.close();
     log.close();
     downlinks.close();
     redis.disconnect();

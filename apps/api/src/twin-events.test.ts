@@ -2,9 +2,12 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
-import type { DeviceId, TenantId } from '@breakwater/twin';
+import { deviceKey, type DeviceId, type DeviceKey, type Partition, type TenantId } from '@breakwater/twin';
+import { partitionOf } from '@breakwater/wire';
 
+import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
+import { TwinReader } from './services/twin-reader.ts';
 import { ADMIN_KEY, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 /** Wide: a busy machine must not fail a test. */
@@ -139,6 +142,73 @@ describe('the event stream of a twin', () => {
     fromStart.close();
   });
 
+  it('brings telemetry, without an id and at most once a second', async () => {
+    await platform.device('sse-t');
+    await platform.device('sse-u');
+    const stream = await open('sse-t');
+    const { id } = await stream.nextBlock();
+    const reads = jest.spyOn(platform.app.get(TwinReader), 'twinOf');
+    await platform.sendTelemetry('sse-u', 0);
+    const startedAt = performance.now();
+    for (let value = 1; value <= 50; value += 1) await platform.sendTelemetry('sse-t', value);
+    const values: number[] = [];
+    while (values.at(-1) !== 50) {
+      const block = await stream.nextBlock();
+      // The device's creation is a change, too.
+      if (block.event === undefined || block.event === 'twin') continue;
+      expect(block).toEqual({ event: 'telemetry', data: expect.any(String) });
+      const data: Loose = JSON.parse(block.data as string);
+      expect(data).toEqual({ id: 'sse-t', telemetry: { temp: { ts: expect.any(Number), value: expect.any(Number) } } });
+      values.push(data.telemetry.temp.value);
+    }
+    const pauses = Math.floor((performance.now() - startedAt) / 1_000);
+    expect(values.length).toBeLessThanOrEqual(pauses + 1);
+    expect(reads.mock.calls.map(([{ device }]) => device)).toEqual(values.map(() => 'sse-t'));
+    reads.mockRestore();
+    await patch('sse-t', { a: 1 });
+    const change = await stream.next();
+    expect(change).toMatchObject({ event: 'twin', twin: { telemetry: { temp: { value: 50 } } } });
+    stream.close();
+    const resumed = await open('sse-t', { 'last-event-id': id as string });
+    expect((await resumed.next()).id).toBe(change.id);
+    resumed.close();
+  });
+
+  it('keeps of telemetry only the newest for a slow reader', async () => {
+    await platform.device('sse-v');
+    const hub = platform.app.get(TelemetryHub);
+    const streams = platform.app.get(TwinStreams);
+    const stream = await streams.open({ tenant: 'default' as TenantId, device: 'sse-v' as DeviceId, after: null });
+    const device = await platform.app.get(TwinReader).device('default' as TenantId, 'sse-v' as DeviceId);
+    const told: Loose[] = [];
+    const unlisten = await hub.listen(device, (document) => told.push(document));
+    for (let value = 1; value <= 3; value += 1) {
+      await platform.sendTelemetry('sse-v', value);
+      await waitUntil(async () => told.at(-1)?.telemetry.temp?.value === value);
+    }
+    let notice: Loose = (await stream.notices.next()).value;
+    while (notice.kind === 'change') notice = (await stream.notices.next()).value;
+    expect(notice).toMatchObject({ kind: 'telemetry', document: told.at(-1) });
+    await patch('sse-v', { a: 1 });
+    expect((await stream.notices.next()).value).toMatchObject({ kind: 'change' });
+    unlisten();
+    stream.close();
+  });
+
+  it('goes on with telemetry after the twins could not be read', async () => {
+    await platform.device('sse-w');
+    const stream = await open('sse-w');
+    await stream.nextBlock();
+    const away = jest.spyOn(platform.app.get(TwinReader), 'twinOf').mockRejectedValueOnce(new Error('away'));
+    const { partition, key } = placeOf('sse-w');
+    await platform.telemetryHints.publish(partition, [key]);
+    let block = await stream.nextBlock();
+    while (block.event !== 'telemetry') block = await stream.nextBlock();
+    expect(away.mock.calls.length).toBe(2);
+    away.mockRestore();
+    stream.close();
+  });
+
   it('brings no change of another device and keeps quiet streams open', async () => {
     await platform.device('sse-2');
     await platform.device('sse-3');
@@ -228,6 +298,11 @@ describe('the event stream of a twin', () => {
     await expect(stream.nextBlock()).rejects.toThrow('ended');
   });
 });
+
+function placeOf(device: string): { partition: Partition; key: DeviceKey } {
+  const key = deviceKey('default' as TenantId, device as DeviceId);
+  return { key, partition: partitionOf(key, platform.options.partitionCount) };
+}
 
 async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
   for (let attempt = 0; attempt < 500; attempt += 1) {

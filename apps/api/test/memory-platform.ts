@@ -6,15 +6,17 @@ import {
   MemoryOperationAnswers,
   MemoryPartitionLeases,
   MemorySessionDirectory,
+  MemoryTelemetryHints,
   MemoryTwinStore,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
-import type { LogId, Partition } from '@breakwater/twin';
+import type { DeviceId, LogId, Partition, TenantId } from '@breakwater/twin';
 import { systemClock } from '@breakwater/twin-runtime';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { createApiApplication } from '../src/api-application.ts';
 import type { ApiOptions } from '../src/api-ports.ts';
+import { ControlWriter } from '../src/services/control-writer.ts';
 import { MemoryTelemetry } from './memory-telemetry.ts';
 import { MemoryWorker } from './memory-worker.ts';
 
@@ -47,11 +49,13 @@ export class MemoryPlatform {
   readonly telemetry = new MemoryTelemetry();
   readonly registry = new MemoryDeviceRegistry();
   readonly twins = new MemoryTwinStore();
+  readonly telemetryHints = new MemoryTelemetryHints();
   readonly answers = new MemoryOperationAnswers();
   readonly leases = new MemoryPartitionLeases(systemClock);
   readonly sessions = new MemorySessionDirectory(systemClock);
   readonly downlinks = new MemoryDownlinkChannel(systemClock);
   readonly worker: MemoryWorker;
+  #telemetryTsMs = Date.now();
   readonly options: ApiOptions;
   app!: NestFastifyApplication;
 
@@ -91,6 +95,7 @@ export class MemoryPlatform {
         sessions: this.sessions,
         downlinks: this.downlinks,
         changes: this.changes,
+        telemetryHints: this.telemetryHints,
         answers: this.answers,
         telemetry: this.telemetry,
         writerLedger: this.telemetry,
@@ -137,6 +142,14 @@ export class MemoryPlatform {
     const { status, body } = await this.request('POST', '/api/v1/devices', { key, body: { id } });
     if (status !== 201) throw new Error(`a device could not be created: ${JSON.stringify(body)}`);
     return body.token as string;
+  }
+
+  /** As from the device: the worker applies it and tells live views. */
+  async sendTelemetry(id: string, value: number): Promise<void> {
+    const device = await this.registry.findDevice('default' as TenantId, id as DeviceId);
+    if (device === null) throw new Error(`there is no device ${id}`);
+    const points = [{ tsMs: this.#telemetryTsMs++, values: new Map([['temp', value]]) }];
+    await this.app.get(ControlWriter).append(device, { kind: 'telemetry', points }, '');
   }
 
   async tenant(id: string): Promise<string> {

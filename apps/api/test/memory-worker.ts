@@ -21,6 +21,7 @@ import {
   type LanePositions,
   type OperationAnswers,
   type Ownership,
+  type TelemetryHints,
   type TwinStore,
 } from '@breakwater/twin-runtime';
 import { decodeRecord, keyOfRecord } from '@breakwater/wire';
@@ -30,6 +31,7 @@ export interface MemoryWorkerPorts {
   readonly twins: TwinStore;
   readonly changes: ChangeFeed;
   readonly answers: OperationAnswers;
+  readonly telemetryHints: TelemetryHints;
 }
 
 /** The least that applies records to twins: one record per commit, no fences, no outbox. Enough to answer the API. */
@@ -119,6 +121,7 @@ export class MemoryWorker {
     ]);
     if (result?.kind !== 'committed') throw new Error(`the test's worker could not commit: ${JSON.stringify(result)}`);
     this.#positions.set(at.partition, next);
+    if (record.message.kind === 'telemetry') await this.#ports.telemetryHints.publish(at.partition, [key]);
     for (const effect of applied.effects)
       await this.#dispatch({ partition: at.partition, key, nowMs: at.nowMs }, applied.state, effect);
   }

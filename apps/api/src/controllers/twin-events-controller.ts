@@ -33,7 +33,8 @@ export class TwinEventsController implements OnApplicationShutdown {
   @describeOperation({
     summary: 'Follow the changes of a twin (server-sent events)',
     description:
-      'Event `twin`: the whole twin after a change. Event `gap`: changes were missed; the twin as it is now. ' +
+      'Event `twin`: the whole twin after a change. Event `telemetry`: the newest values, once a second at most. ' +
+      'Event `gap`: changes were missed; the twin as it is now. ' +
       'The id of an event resumes the stream after it.',
     success: { status: 200, description: 'A stream without end.' },
     problems: [404],
@@ -68,13 +69,19 @@ export class TwinEventsController implements OnApplicationShutdown {
 
 async function feed(stream: OpenTwinStream, events: ServerSentEvents): Promise<void> {
   for await (const notice of stream.notices) {
-    const name = notice.kind === 'change' ? 'twin' : 'gap';
-    if (!(await events.send({ name, id: notice.cursor, data: dataOf(notice) }))) return;
+    const name = notice.kind === 'change' ? 'twin' : notice.kind;
+    // Telemetry stands in no feed, so there is nothing to resume after.
+    const id = notice.kind === 'telemetry' ? null : notice.cursor;
+    if (!(await events.send({ name, id, data: dataOf(notice) }))) return;
   }
 }
 
 function dataOf(notice: TwinNotice): string {
   if (notice.kind === 'gap') return JSON.stringify(notice.document);
+  if (notice.kind === 'telemetry') {
+    const { id, telemetry } = notice.document;
+    return JSON.stringify({ id, telemetry });
+  }
   const { document, sections, tsMs } = notice.entry.change;
   // The document is JSON text already; what the change says is put behind its members.
   return `${document.slice(0, -1)},"change":${JSON.stringify({ sections, ts: tsMs })}}`;

@@ -162,6 +162,8 @@ type CreateDevicePayload {
 type TwinChange {
   deviceId: String!
   twin: Twin!
+  "What changed: desired, reported, tags, presence, or telemetry alone. Empty after a gap."
+  sections: [String!]!
   "Changes before this one were missed: a slow client, or a feed that no longer has them."
   gap: Boolean!
   "Resumes after this change."
@@ -193,7 +195,7 @@ type Mutation {
 }
 
 type Subscription {
-  "Every change of the twin; \`after\` resumes behind a cursor."
+  "Every change of the twin, and of its telemetry once a second at most; \`after\` resumes behind a cursor."
   twinChanged(deviceId: String!, after: String): TwinChange!
 }
 `;

@@ -111,7 +111,18 @@ class ChangeIterator implements AsyncIterableIterator<object> {
 }
 
 function changeOf(notice: TwinNotice): object {
-  const isGap = notice.kind === 'gap';
-  const document = isGap ? notice.document : (JSON.parse(notice.entry.change.document) as JsonObject);
-  return { deviceId: document['id'], twin: twinNode(document), gap: isGap, cursor: notice.cursor };
+  const document =
+    notice.kind === 'change' ? (JSON.parse(notice.entry.change.document) as JsonObject) : notice.document;
+  return {
+    deviceId: document['id'],
+    twin: twinNode(document),
+    sections: sectionsOf(notice),
+    gap: notice.kind === 'gap',
+    cursor: notice.cursor,
+  };
+}
+
+function sectionsOf(notice: TwinNotice): readonly string[] {
+  if (notice.kind === 'change') return notice.entry.change.sections;
+  return notice.kind === 'telemetry' ? ['telemetry'] : [];
 }

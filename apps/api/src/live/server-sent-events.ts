@@ -27,10 +27,11 @@ export class ServerSentEvents {
     }, options.heartbeatMs);
   }
 
-  /** `data` is one line of JSON. False once the client is gone. */
-  async send(event: { readonly name: string; readonly id: string; readonly data: string }): Promise<boolean> {
+  /** `data` is one line of JSON; without an id the client keeps the one it has. False once the client is gone. */
+  async send(event: { readonly name: string; readonly id: string | null; readonly data: string }): Promise<boolean> {
     if (this.#response.destroyed || this.#response.writableEnded) return false;
-    if (this.#response.write(`event: ${event.name}\nid: ${event.id}\ndata: ${event.data}\n\n`)) return true;
+    const id = event.id === null ? '' : `id: ${event.id}\n`;
+    if (this.#response.write(`event: ${event.name}\n${id}data: ${event.data}\n\n`)) return true;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         this.#response.off('drain', done);

@@ -8,10 +8,14 @@ import { cursorInvalid } from '../http/opaque-cursor.ts';
 import { ControlWriter } from '../services/control-writer.ts';
 import { TwinReader } from '../services/twin-reader.ts';
 import { ChangeHub } from './change-hub.ts';
+import { NoticeQueue } from './notice-queue.ts';
+import { TelemetryHub } from './telemetry-hub.ts';
 
 /** What a live view of one twin is told. */
 export type TwinNotice =
   | { readonly kind: 'change'; readonly cursor: string; readonly entry: FeedEntry }
+  /** Only telemetry changed: the twin as it is now. The cursor is that of the last change before it. */
+  | { readonly kind: 'telemetry'; readonly cursor: string; readonly document: JsonObject }
   /** Changes were missed; here is the twin as it is now. */
   | { readonly kind: 'gap'; readonly cursor: string; readonly document: JsonObject };
 
@@ -32,7 +36,7 @@ export interface TwinStreamRequest {
 const CURSOR_PATTERN = /^\d{1,19}(-\d{1,19})?$/;
 const BACKLOG_MAX = 1_000;
 
-/** Live views of single twins, for SSE and GraphQL alike: resumable, bounded, each change once. */
+/** Live views of single twins, for SSE and GraphQL alike: resumable, bounded, each change once, telemetry coalesced. */
 @Injectable()
 export class TwinStreams {
   #open = 0;
@@ -41,6 +45,7 @@ export class TwinStreams {
     @Inject(CHANGE_FEED) private readonly feed: ChangeFeed,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly hub: ChangeHub,
+    private readonly telemetry: TelemetryHub,
     private readonly reader: TwinReader,
     private readonly writer: ControlWriter,
   ) {}
@@ -55,15 +60,16 @@ export class TwinStreams {
     this.#open += 1;
     const queue = new NoticeQueue(this.options.streamQueueMax);
     const key = deviceKey(device.tenant, device.device);
-    let unlisten: (() => void) | null = null;
+    const unlisten: (() => void)[] = [];
     const close = (): void => {
       if (queue.isClosed) return;
       queue.close();
-      unlisten?.();
+      for (const each of unlisten) each();
       this.#open -= 1;
     };
     try {
-      unlisten = await this.hub.listen(key, (entry) => queue.push(entry));
+      unlisten.push(await this.hub.listen(key, (entry) => queue.push(entry)));
+      unlisten.push(await this.telemetry.listen(device, (document) => queue.pushTelemetry(document)));
       // Live entries collect from here on; what lies before them is read from the feed, and what is in both is sent
       // once.
       const cursor = request.after ?? (await this.feed.end(this.writer.partitionOf(device)));
@@ -85,15 +91,21 @@ export class TwinStreams {
     try {
       const backlog =
         request.after === null ? { entries: [], gap: false } : await this.#backlog(request, stream.cursor);
-      if (backlog.gap) yield await this.#gap(request);
+      let { cursor } = stream;
+      const told = (notice: TwinNotice): TwinNotice => {
+        ({ cursor } = notice);
+        return notice;
+      };
+      if (backlog.gap) yield told(await this.#gap(request));
       for (const entry of backlog.entries) {
-        if (seen.isNew(entry)) yield { kind: 'change', cursor: entry.cursor, entry };
+        if (seen.isNew(entry)) yield told({ kind: 'change', cursor: entry.cursor, entry });
       }
       for (;;) {
         const next = await queue.next();
-        if (next === 'closed') return;
-        if (next === 'overflowed') yield await this.#gap(request);
-        else if (seen.isNew(next)) yield { kind: 'change', cursor: next.cursor, entry: next };
+        if (next.kind === 'closed') return;
+        if (next.kind === 'overflowed') yield told(await this.#gap(request));
+        else if (next.kind === 'telemetry') yield { ...next, cursor };
+        else if (seen.isNew(next.entry)) yield told({ ...next, cursor: next.entry.cursor });
       }
     } finally {
       stream.close();
@@ -129,52 +141,5 @@ class SeenChanges {
     this.#incarnation = incarnation;
     this.#changeNumber = changeNumber;
     return true;
-  }
-}
-
-/** Bounded: a client that reads too slowly loses the queue, and is told so, instead of this process its memory. */
-class NoticeQueue {
-  readonly #lengthMax: number;
-  #entries: FeedEntry[] = [];
-  #overflowed = false;
-  #closed = false;
-  #wake: (() => void) | null = null;
-
-  constructor(lengthMax: number) {
-    this.#lengthMax = lengthMax;
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
-  push(entry: FeedEntry): void {
-    if (this.#closed) return;
-    if (this.#entries.length >= this.#lengthMax) {
-      this.#entries = [];
-      this.#overflowed = true;
-    }
-    if (!this.#overflowed) this.#entries.push(entry);
-    this.#wake?.();
-  }
-
-  async next(): Promise<FeedEntry | 'overflowed' | 'closed'> {
-    for (;;) {
-      if (this.#closed) return 'closed';
-      if (this.#overflowed) {
-        this.#overflowed = false;
-        return 'overflowed';
-      }
-      const entry = this.#entries.shift();
-      if (entry !== undefined) return entry;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = null;
-    }
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#entries = [];
-    this.#wake?.();
   }
 }

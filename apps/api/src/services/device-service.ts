@@ -90,8 +90,8 @@ export class DeviceService {
   }
 
   /**
-   * The record comes first: a failure after it leaves a device that can be deleted again, never a twin without one. Of a
-   * device that is deleted already only the connection may be left, so a repeat closes that.
+   * The record comes first: a failure after it leaves a device that can be deleted again, never a twin without one. Of
+   * a device that is deleted already only the connection may be left, so a repeat closes that.
    */
   async delete(tenant: TenantId, id: DeviceId, traceparent: string): Promise<void> {
     const device = await this.registry.findDevice(tenant, id);
