@@ -41,6 +41,20 @@ const REPEATS_MAX = 200;
   };
 
   it(
+    'remembers a producer for its whole life from its last append on, whatever the number of that append',
+    async () => {
+      const { log, redis } = await logAt(server.url);
+      await log.append([frame(1, ['a'])]);
+      const [key] = await redis.keys('*:producer:*');
+      const wholeLifeMs = await redis.pttl(key!);
+      await redis.pexpire(key!, wholeLifeMs / 2);
+      await log.append([frame(2, ['b'])]);
+      expect(await redis.pttl(key!)).toBeGreaterThan(wholeLifeMs * 0.9);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'has every acknowledged record after redis-server is killed under load, with contiguous offsets',
     async () => {
       const { log } = await logAt(server.url);

@@ -11,7 +11,11 @@ class ScriptedLog {
   readonly lines: string[] = [];
   readonly requests: AppendRequest[] = [];
   readonly #seqs = new Map<string, number>();
-  faults: ('lostBefore' | 'lostAfter' | 'LANE_FULL' | 'PRODUCER_FENCED')[] = [];
+  faults: ('lostBefore' | 'lostAfter' | 'lostAfterAndForgotten' | 'LANE_FULL' | 'PRODUCER_FENCED')[] = [];
+
+  forgetProducers(): void {
+    this.#seqs.clear();
+  }
 
   append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
     const fault = this.faults.shift();
@@ -27,7 +31,8 @@ class ScriptedLog {
       this.lines.push(...request.body.split('\n'));
       this.#seqs.set(request.producerId, request.seq);
     }
-    if (fault === 'lostAfter') return Promise.reject(new Error('connection lost'));
+    if (fault === 'lostAfterAndForgotten') this.forgetProducers();
+    if (fault === 'lostAfter' || fault === 'lostAfterAndForgotten') return Promise.reject(new Error('connection lost'));
     const firstOffset = (this.lines.length - request.recordCount) as Offset;
     return Promise.resolve([{ kind: 'appended', firstOffset, appendedAtMs: 1, repeated }]);
   }
@@ -88,9 +93,35 @@ describe('ControlProducer', () => {
     const producer = producerOn(log);
     await producer.append('control', PARTITION, 'a');
     log.faults = ['PRODUCER_FENCED'];
-    await expect(producer.append('control', PARTITION, 'b')).resolves.toMatchObject({ code: 'PRODUCER_FENCED' });
-    await expect(producer.append('control', PARTITION, 'c')).resolves.toMatchObject({ kind: 'appended' });
-    expect(log.lines).toEqual(['a', 'c']);
+    await expect(producer.append('control', PARTITION, 'b')).resolves.toMatchObject({ kind: 'appended', offset: 1 });
+    expect(log.lines).toEqual(['a', 'b']);
+    expect(log.requests.at(-1)).toMatchObject({ producerId: 'p.1', seq: 1 });
+  });
+
+  it('goes on as a new producer when the log has forgotten it', async () => {
+    const log = new ScriptedLog();
+    const producer = producerOn(log);
+    await producer.append('control', PARTITION, 'a');
+    log.forgetProducers();
+    await expect(producer.append('control', PARTITION, 'b')).resolves.toMatchObject({ kind: 'appended', offset: 1 });
+    await expect(producer.append('control', PARTITION, 'c')).resolves.toMatchObject({ kind: 'appended', offset: 2 });
+    expect(log.lines).toEqual(['a', 'b', 'c']);
+  });
+
+  it('hands on a gap after an attempt of unknown outcome: the record may be in the log already', async () => {
+    const log = new ScriptedLog();
+    const producer = producerOn(log);
+    await producer.append('control', PARTITION, 'a');
+    log.faults = ['lostAfterAndForgotten'];
+    await expect(producer.append('control', PARTITION, 'b')).resolves.toEqual({ kind: 'refused', code: 'SEQUENCE_GAP' });
+    expect(log.lines).toEqual(['a', 'b']);
+  });
+
+  it('repeats a refused frame once only', async () => {
+    const log = new ScriptedLog();
+    log.faults = ['PRODUCER_FENCED', 'PRODUCER_FENCED'];
+    await expect(producerOn(log).append('control', PARTITION, 'a')).resolves.toMatchObject({ code: 'PRODUCER_FENCED' });
+    expect(log.requests).toHaveLength(2);
   });
 
   it('holds a bounded number of records', async () => {

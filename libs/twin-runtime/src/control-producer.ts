@@ -51,6 +51,10 @@ const PAUSE_MS_MIN = 50;
  * is unknown is sent again under the same sequence number, which the log recognises. When that fails too often, its
  * records end as unknown and the queue goes on as a new producer: the old number is never given to other records, or
  * the log would take them for the lost frame and drop them.
+ *
+ * The log forgets a producer that was idle for days, and then refuses its next number. That is no fault of the record:
+ * when the refusal is the first word about a frame, nothing of it is in the log, and it goes once more as a new
+ * producer's. After an attempt of unknown outcome the same refusal says nothing of the kind, and is handed on.
  */
 export class ControlProducer {
   readonly #log: EventLog;
@@ -120,21 +124,31 @@ export class ControlProducer {
   }
 
   async #appendFrame(queue: Queue, frame: readonly Waiting[]): Promise<AppendResult> {
-    const request = {
-      lane: queue.lane,
-      partition: queue.partition,
-      producerId: queue.generation === 0 ? this.#producerId : `${this.#producerId}.${queue.generation}`,
-      seq: queue.lastSeq + 1,
-      body: frame.map(({ line }) => line).join('\n'),
-      recordCount: frame.length,
-    };
+    const body = frame.map(({ line }) => line).join('\n');
+    const first = await this.#appendAs(queue, body, frame.length);
+    if (!isDisowned(first.result)) return first.result;
+    startGeneration(queue);
+    if (first.outcomeWasUnknown) return first.result;
+    const { result } = await this.#appendAs(queue, body, frame.length);
+    if (isDisowned(result)) startGeneration(queue);
+    return result;
+  }
+
+  /** One frame under one number, sent until its outcome is known or that takes too often. */
+  async #appendAs(
+    queue: Queue,
+    body: string,
+    recordCount: number,
+  ): Promise<{ readonly result: AppendResult; readonly outcomeWasUnknown: boolean }> {
+    const { lane, partition, generation } = queue;
+    const producerId = generation === 0 ? this.#producerId : `${this.#producerId}.${generation}`;
+    const request = { lane, partition, producerId, seq: queue.lastSeq + 1, body, recordCount };
     for (let attempt = 1; ; attempt += 1) {
       try {
         const [result] = await this.#log.append([request]);
         if (result === undefined) throw new PlatformError('INTERNAL', 'the log gave no answer to an append');
         if (result.kind === 'appended') queue.lastSeq = request.seq;
-        else if (result.code === 'PRODUCER_FENCED' || result.code === 'SEQUENCE_GAP') startGeneration(queue);
-        return result;
+        return { result, outcomeWasUnknown: attempt > 1 };
       } catch (error) {
         if (attempt < this.#attemptsMax) {
           await this.#clock.sleep(PAUSE_MS_MIN * 2 ** (attempt - 1));
@@ -148,6 +162,11 @@ export class ControlProducer {
       }
     }
   }
+}
+
+/** The log knows nothing of this producer, or nothing more: under this name it takes no other record. */
+function isDisowned(result: AppendResult): boolean {
+  return result.kind === 'refused' && (result.code === 'PRODUCER_FENCED' || result.code === 'SEQUENCE_GAP');
 }
 
 function startGeneration(queue: Queue): void {

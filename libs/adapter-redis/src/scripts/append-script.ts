@@ -42,7 +42,7 @@ redis.call('XADD', KEYS[2], string.format('%.0f-1', next - 1),
   'b', ARGV[3], 'n', ARGV[2], 't', time, 'c', string.format('%.0f', appended))
 redis.call('HSET', KEYS[1], 'end', string.format('%.0f', next), 'appendedBytes', string.format('%.0f', appended + size))
 redis.call('HSET', KEYS[3], 'last', ARGV[1], slot, ARGV[1] .. string.format(' %.0f ', first) .. time)
-if seq % 16 == 1 then redis.call('PEXPIRE', KEYS[3], ARGV[7]) end
+redis.call('PEXPIRE', KEYS[3], ARGV[7])
 return {'appended', first, tonumber(time)}
 `,
 );
