@@ -47,7 +47,7 @@ const REPEATS_MAX = 200;
       await log.append([frame(1, ['a'])]);
       const [key] = await redis.keys('*:producer:*');
       const wholeLifeMs = await redis.pttl(key!);
-      await redis.pexpire(key!, wholeLifeMs / 2);
+      await redis.pexpire(key!, Math.floor(wholeLifeMs / 2));
       await log.append([frame(2, ['b'])]);
       expect(await redis.pttl(key!)).toBeGreaterThan(wholeLifeMs * 0.9);
     },
