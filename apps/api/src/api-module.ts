@@ -20,6 +20,7 @@ import type { Authenticator } from './http/authentication.ts';
 import { ChangeHub } from './live/change-hub.ts';
 import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
+import { AppendRates } from './services/append-rates.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
 import { DeviceService } from './services/device-service.ts';
@@ -72,6 +73,7 @@ export class ApiModule {
       ],
       providers: [
         ...portProviders(options),
+        AppendRates,
         ChangeHub,
         ControlLag,
         ControlWriter,

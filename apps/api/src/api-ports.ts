@@ -4,6 +4,7 @@ import type {
   DeviceRegistry,
   DownlinkChannel,
   EventLog,
+  Lane,
   OperationAnswers,
   PartitionLeases,
   SessionDirectory,
@@ -49,6 +50,8 @@ export const METRICS = Symbol('Metrics');
 export interface ApiOptions {
   readonly adminApiKey: string;
   readonly partitionCount: number;
+  /** What each partition of a lane may hold in the log. */
+  readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly writeTimeoutMs: number;
   readonly writesInFlightMax: number;
   readonly bodyBytesMax: number;

@@ -24,7 +24,7 @@ import { Metrics, type Logger, type RunningProcess } from '@breakwater/observabi
 import { systemClock } from '@breakwater/twin-runtime';
 
 import { createApiApplication } from './api-application.ts';
-import type { ApiPorts } from './api-ports.ts';
+import type { ApiOptions, ApiPorts } from './api-ports.ts';
 import { connectTelemetry } from './clickhouse-ports.ts';
 
 const settingGroup = { ...platformSettings, ...eventLogSettings, ...redisSettings, ...apiSettings };
@@ -40,7 +40,8 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
   const { ports, close } = connectPorts(settings, redis);
   try {
     await checkInstallation(redis, { partitionCount: settings.partitionCount });
-    const app = await createApiApplication({ ports, options: settings, metrics: new Metrics('api'), logger });
+    const options = { ...settings, laneBytesMax: laneBytesMaxOf(settings) };
+    const app = await createApiApplication({ ports, options, metrics: new Metrics('api'), logger });
     await app.listen(settings.httpPort, settings.bindHost);
     const stop = async (): Promise<void> => {
       await app.close();
@@ -55,8 +56,7 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
 
 function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; close: () => Promise<void> } {
   const { frameBytesMax, commitTwinsMax, commitBytesMax } = settings;
-  const laneBytesMax = { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax };
-  const log = new RedisEventLog({ redis, laneBytesMax, frameBytesMax });
+  const log = new RedisEventLog({ redis, laneBytesMax: laneBytesMaxOf(settings), frameBytesMax });
   const answers = new RedisOperationAnswers(redis);
   const changes = new RedisChangeFeed({
     redis,
@@ -94,4 +94,8 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     await telemetry.close();
   };
   return { ports, close };
+}
+
+function laneBytesMaxOf(settings: Settings): ApiOptions['laneBytesMax'] {
+  return { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax };
 }

@@ -21,6 +21,7 @@ import { MemoryTelemetry } from './memory-telemetry.ts';
 import { MemoryWorker } from './memory-worker.ts';
 
 const LEASE_TTL_MS = 3_600_000;
+const LANE_BYTES_MAX = 1024 * 1024;
 export const ADMIN_KEY = 'the-admin-key-of-the-tests';
 
 /** What a test reads out of an answer: the expectations say what it has to be. */
@@ -59,11 +60,14 @@ export class MemoryPlatform {
   readonly options: ApiOptions;
   app!: NestFastifyApplication;
 
-  constructor(options: Partial<ApiOptions> & { entriesKept?: number; laneBytesMax?: number } = {}) {
+  constructor(
+    options: Partial<Omit<ApiOptions, 'laneBytesMax'>> & { entriesKept?: number; laneBytesMax?: number } = {},
+  ) {
     const { entriesKept, laneBytesMax, ...rest } = options;
     this.options = {
       adminApiKey: ADMIN_KEY,
       partitionCount: 4,
+      laneBytesMax: { control: laneBytesMax ?? LANE_BYTES_MAX, telemetry: laneBytesMax ?? LANE_BYTES_MAX },
       writeTimeoutMs: 10_000,
       writesInFlightMax: 100,
       bodyBytesMax: 256 * 1024,
@@ -79,7 +83,7 @@ export class MemoryPlatform {
     this.log = new MemoryEventLog({
       clock: systemClock,
       logId: 'test-log' as LogId,
-      ...(laneBytesMax === undefined ? {} : { laneBytesMax }),
+      laneBytesMax: laneBytesMax ?? LANE_BYTES_MAX,
     });
     this.worker = new MemoryWorker(this, this.options.partitionCount);
   }

@@ -7,12 +7,24 @@ const consumer = z.object({
   outcomes: z.record(z.string(), count).meta({ description: 'Exactly one outcome per record.' }),
 });
 
+const room = {
+  bytes: count,
+  bytesMax: count.meta({
+    description: 'Full at so many bytes: then acknowledgements are withheld, and nothing is lost.',
+  }),
+  secondsLeft: count.nullable().meta({
+    description:
+      'Until it is full at the rate of the last seconds if nothing is trimmed: the outage that it still holds. ' +
+      'Of a lane, by the partition that is full first. Null while nothing is appended.',
+  }),
+};
+
 export const ledger = z
   .object({
     logId: z.string(),
     lanes: z.record(
       z.enum(['control', 'telemetry']),
-      z.object({ appended: count, bytes: count, consumers: z.record(z.string(), consumer) }),
+      z.object({ appended: count, ...room, consumers: z.record(z.string(), consumer) }),
     ),
     partitions: z.array(
       z.object({
@@ -20,7 +32,7 @@ export const ledger = z
         partition: count,
         firstKept: count,
         appended: count,
-        bytes: count,
+        ...room,
         consumers: z.record(z.string(), consumer),
       }),
     ),

@@ -4,6 +4,7 @@ import { LANES, type EventLog, type Lane, type TwinStore, type WriterLedger } fr
 import type { Logger } from '@breakwater/observability';
 
 import { API_OPTIONS, EVENT_LOG, LOGGER, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import { AppendRates } from './append-rates.ts';
 
 type Consumer = 'twins' | 'writer';
 
@@ -19,6 +20,10 @@ export interface PartitionLedger {
   readonly firstKept: number;
   readonly appended: number;
   readonly bytes: number;
+  /** Full at so many bytes; then acknowledgements are withheld. */
+  readonly bytesMax: number;
+  /** Until it is full, at the rate of late and if nothing is trimmed; of a lane, by its first partition. */
+  readonly secondsLeft: number | null;
   readonly consumers: Readonly<Partial<Record<Consumer, ConsumerLedger>>>;
 }
 
@@ -48,6 +53,7 @@ export class LedgerService {
     @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     @Inject(LOGGER) private readonly logger: Logger,
+    private readonly rates: AppendRates,
   ) {}
 
   async read(): Promise<Ledger> {
@@ -104,7 +110,16 @@ export class LedgerService {
       const reading = readings[consumer]?.get(`${lane}:${partition}`);
       if (reading !== undefined) consumers[consumer] = { ...reading, inFlight: bounds.end - reading.position };
     }
-    return { lane, partition, firstKept: bounds.first, appended: bounds.end, bytes: bounds.bytes, consumers };
+    return {
+      lane,
+      partition,
+      firstKept: bounds.first,
+      appended: bounds.end,
+      bytes: bounds.bytes,
+      bytesMax: this.options.laneBytesMax[lane],
+      secondsLeft: this.rates.secondsLeft(lane, partition, bounds),
+      consumers,
+    };
   }
 }
 
@@ -112,15 +127,19 @@ function total(entries: readonly PartitionLedger[], lane: Lane): Ledger['lanes']
   const consumers: Partial<Record<Consumer, ConsumerLedger>> = {};
   let appended = 0;
   let bytes = 0;
+  let bytesMax = 0;
+  let secondsLeft: number | null = null;
   for (const entry of entries) {
     if (entry.lane !== lane) continue;
     appended += entry.appended;
     bytes += entry.bytes;
+    bytesMax += entry.bytesMax;
+    if (entry.secondsLeft !== null) secondsLeft = Math.min(entry.secondsLeft, secondsLeft ?? entry.secondsLeft);
     for (const [name, ledger] of Object.entries(entry.consumers) as [Consumer, ConsumerLedger][]) {
       consumers[name] = addUp(consumers[name], ledger);
     }
   }
-  return { appended, bytes, consumers };
+  return { appended, bytes, bytesMax, secondsLeft, consumers };
 }
 
 function addUp(sum: ConsumerLedger | undefined, one: ConsumerLedger): ConsumerLedger {
