@@ -11,6 +11,7 @@ const parts = platformParts({
   twinWorkers: 2,
   adminKey: 'the-key-of-the-administrator',
   partitions: 16,
+  laneBudgets: { LOG_CONTROL_BYTES_PER_PARTITION: '1048576' },
 });
 
 describe('the parts of npm start', () => {
@@ -25,6 +26,17 @@ describe('the parts of npm start', () => {
       'embedded-clickhouse',
       'redis',
     ]);
+  });
+
+  it('open the port of the api after everything else serves', () => {
+    const others = parts.filter((part) => part.name !== 'api').map((part) => part.startLevel);
+    expect(parts.find((part) => part.name === 'api')?.startLevel).toBeGreaterThan(Math.max(...others));
+  });
+
+  it('all know what a lane may hold', () => {
+    for (const part of parts.filter((candidate) => candidate.name !== 'redis')) {
+      expect(part.env['LOG_CONTROL_BYTES_PER_PARTITION']).toBe('1048576');
+    }
   });
 
   it('find each other by socket and loopback only', () => {

@@ -16,11 +16,14 @@ export interface PlatformOptions {
   readonly twinWorkers: number;
   readonly adminKey: string;
   readonly partitions: number;
+  /** What each lane of a partition may hold, as environment. */
+  readonly laneBudgets: Readonly<Record<string, string>>;
 }
 
 /** Stop order: first nothing new comes in, then what is in is worked off, and the stores go last. */
 const STOP = { gateway: 1, api: 2, writer: 3, worker: 4, clickhouse: 5, redis: 6 } as const;
-const START = { store: 1, app: 2 } as const;
+/** The api is last: its port opens when the platform can be used, so when devices can connect too. */
+const START = { store: 1, app: 2, api: 3 } as const;
 
 /** Heap limits keep every process below 600 MB; the embedded ClickHouse has its memory outside of the heap. */
 const APPS = {
@@ -32,7 +35,7 @@ const APPS = {
   },
   worker: { folder: 'twin-worker', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.worker },
   writer: { folder: 'telemetry-writer', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.writer },
-  api: { folder: 'api', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.api },
+  api: { folder: 'api', heapMegabytes: 384, startLevel: START.api, stopLevel: STOP.api },
   gateway: { folder: 'gateway', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.gateway },
 } as const;
 
@@ -89,5 +92,6 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
     PARTITIONS: String(options.partitions),
     METRICS_PORT: '0',
     EVENT_LOG: 'redis',
+    ...options.laneBudgets,
   };
 }

@@ -1,11 +1,18 @@
 import { join, resolve } from 'node:path';
 
-import { platformSettings, readSettings, type SettingsOf, standaloneSettings } from '@breakwater/config';
+import {
+  eventLogSettings,
+  platformSettings,
+  readSettings,
+  type SettingsOf,
+  standaloneSettings,
+} from '@breakwater/config';
 
 import { banner } from './banner.ts';
 import type { ConsoleReport } from './console-report.ts';
 import { adminKeyOf, checkInstallation, freeMegabytesOf, prepareDataFolder } from './data-folder.ts';
 import { firstDevice } from './first-device.ts';
+import { laneBudgets } from './lane-budgets.ts';
 import type { Part } from './part.ts';
 import { platformParts } from './platform-parts.ts';
 import { checkPorts, freeLoopbackPort } from './port-check.ts';
@@ -15,7 +22,7 @@ import { endLeftovers, endProcess, RunFile } from './run-file.ts';
 import { Supervisor } from './supervisor.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
-const settingGroup = { ...platformSettings, ...standaloneSettings };
+const settingGroup = { ...platformSettings, ...standaloneSettings, ...eventLogSettings };
 type Settings = SettingsOf<typeof settingGroup>;
 
 /** The running platform, as main.ts holds it. */
@@ -39,6 +46,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
   const start = async (): Promise<void> => {
     const startedAt = performance.now();
     const settings = readSettings(settingGroup, env);
+    const budgets = budgetsOf(settings, env);
     const dataFolder = resolve(settings.dataDir);
     const redisServerPath = findRedisServer(settings.redisServerPath, env['PATH'] ?? '');
     prepareDataFolder(dataFolder, settings.diskFreeMegabytesMin);
@@ -55,6 +63,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       twinWorkers: settings.twinWorkers,
       adminKey,
       partitions: settings.partitionCount,
+      laneBudgets: budgets,
     });
     if (stopping) return;
     supervisor = newSupervisor({ parts, dataFolder, settings, runFile, report });
@@ -68,6 +77,11 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     if (!stopping) report.line(banner({ httpPort, mqttPort, mqttWebSocketPort, adminKey, dataFolder, device, tookMs }));
   };
   return { started: start(), stop, kill: () => supervisor?.kill() };
+}
+
+function budgetsOf(settings: Settings, env: NodeJS.ProcessEnv): Record<string, string> {
+  const { frameBytesMax, redisMemoryMegabytes, partitionCount: partitions } = settings;
+  return laneBudgets({ env, budgets: settings, frameBytesMax, redisMemoryMegabytes, partitions });
 }
 
 function newSupervisor(options: {

@@ -8,7 +8,7 @@ export const eventLogSettings = {
     max: 64 * 1024 ** 3,
     unit: 'bytes',
     reason:
-      'What the telemetry lane of one partition may hold in Redis. With 16 partitions the default is 320 MiB; a full lane withholds acknowledgements, it loses nothing.',
+      'What the telemetry lane of one partition may hold in Redis. With 16 partitions the default is 320 MiB; a full lane withholds acknowledgements, it loses nothing. `npm start` derives it from REDIS_MEMORY_MB and PARTITIONS unless it is set.',
   }),
   controlLaneBytesMax: integer('LOG_CONTROL_BYTES_PER_PARTITION', {
     default: 4 * 1024 * 1024,
@@ -16,7 +16,7 @@ export const eventLogSettings = {
     max: 64 * 1024 ** 3,
     unit: 'bytes',
     reason:
-      'What the control lane of one partition may hold in Redis. Apart from telemetry, so that a full telemetry lane stops no command.',
+      'What the control lane of one partition may hold in Redis. Apart from telemetry, so that a full telemetry lane stops no command. `npm start` derives it too.',
   }),
   frameBytesMax: integer('LOG_FRAME_BYTES', {
     default: 512 * 1024,
