@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { redisArguments, redisSocketPath } from './redis-server.ts';
+import { findRedisServer, redisArguments, redisSocketPath } from './redis-server.ts';
 
 describe('the redis-server of npm start', () => {
   it('syncs every write and evicts nothing', () => {
@@ -14,6 +14,10 @@ describe('the redis-server of npm start', () => {
     ]) {
       expect(text).toContain(wanted);
     }
+  });
+
+  it.each(['/', process.execPath])('is refused in one sentence when it is %s', (path) => {
+    expect(() => findRedisServer(path, '')).toThrow(expect.objectContaining({ code: 'REDIS_SERVER_MISSING' }));
   });
 
   it('has its socket in the data folder, unless the path is too long for a socket', () => {

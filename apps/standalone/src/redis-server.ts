@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -12,6 +12,7 @@ const SOCKET_PATH_BYTES_MAX = 100;
 const REDIS_MAJOR_MIN = 7;
 const HOMEBREW_FOLDERS = process.platform === 'darwin' ? ['/opt/homebrew/bin', '/usr/local/bin'] : [];
 const ASK_TIMEOUT_MS = 1_000;
+const VERSION_TIMEOUT_MS = 10_000;
 
 /** REDIS_SERVER_PATH, else the first redis-server on PATH or where Homebrew puts it. */
 export function findRedisServer(fromSetting: string, pathVariable: string): string {
@@ -23,7 +24,7 @@ export function findRedisServer(fromSetting: string, pathVariable: string): stri
       'redis-server was not found: run `npm run setup`, or set REDIS_SERVER_PATH',
     );
   }
-  const version = /\bv=((\d+)\.\S+)/.exec(execFileSync(found, ['--version'], { encoding: 'utf8' }));
+  const version = /\bv=((\d+)\.\S+)/.exec(versionText(found));
   if (version === null || Number(version[2]) < REDIS_MAJOR_MIN) {
     throw new StartRefused(
       'REDIS_SERVER_MISSING',
@@ -31,6 +32,16 @@ export function findRedisServer(fromSetting: string, pathVariable: string): stri
     );
   }
   return found;
+}
+
+/** Empty for a file that may be executed and cannot be, such as one for another processor. */
+function versionText(path: string): string {
+  try {
+    return execFileSync(path, ['--version'], { encoding: 'utf8', timeout: VERSION_TIMEOUT_MS, stdio: 'pipe' });
+  } catch {
+    // What it is, is said by whoever asked.
+    return '';
+  }
 }
 
 /** In the data folder; a path that is too long for a socket gets a short one that only this user can enter. */
@@ -111,7 +122,8 @@ function onPath(pathVariable: string): string[] {
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    // A folder may be entered, which is the same permission.
+    return statSync(path).isFile();
   } catch {
     // Not there, or not ours to run.
     return false;
