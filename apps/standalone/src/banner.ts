@@ -41,7 +41,8 @@ function deviceLines(options: BannerOptions, api: string, device: FirstDevice): 
     'See what its twin knows, and what was stored:',
     `  curl -s ${key} ${url}/twin`,
     `  curl -s ${key} ${url}/telemetry`,
-    'Ask the device for something, and watch it arrive:',
+    'Ask the device for something, and watch it arrive; the first line stays, so open a second terminal for it.',
+    'A device has one connection: while this one listens, the line that sends a measurement would end it.',
     `  mosquitto_sub -p ${options.mqttPort} -q 1 -i ${device.id} -u ${device.token} -t v1/devices/me/twin/desired`,
     `  curl -s -X PATCH ${key} -H 'Content-Type: application/json' -d '{"desired":{"interval":10}}' ${url}/twin`,
   ];
