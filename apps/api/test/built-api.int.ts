@@ -7,6 +7,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { connectRedis, RedisTelemetryHints } from '@breakwater/adapter-redis';
+import { createLogger } from '@breakwater/observability';
+import type { DeviceKey, Partition } from '@breakwater/twin';
+
 const KEY = 'the-admin-key-of-this-test';
 const MAIN = new URL('../dist/main.js', import.meta.url).pathname;
 const START_TIMEOUT_MS = 30_000;
@@ -63,6 +67,22 @@ describe('the built API', () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toContain('breakwater_http_request_seconds');
     expect((await ask('GET', '/api/v1/devices/pump-1/telemetry')).status).toBe(503);
     expect((await ask('GET', '/api/v1/ledger')).body.lanes.control).toMatchObject({ appended: 1 });
+  });
+
+  it('brings hints of telemetry from Redis to a live view', async () => {
+    const controller = new AbortController();
+    const headers = { authorization: `Bearer ${KEY}` };
+    const stream = await fetch(`${url}/api/v1/devices/pump-1/twin/events`, { headers, signal: controller.signal });
+    const publisher = await connectRedis(`unix://${join(folder, 'redis.sock')}`, {
+      logger: createLogger('api', 'silent'),
+    });
+    await new RedisTelemetryHints(publisher).publish(0 as Partition, ['default/pump-1' as DeviceKey]);
+    publisher.disconnect();
+    let text = '';
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    while (!text.includes('\n\nevent: telemetry\ndata: ')) text += (await reader.read()).value ?? '';
+    expect(text).toContain('data: {"id":"pump-1","telemetry":{}}\n\n');
+    controller.abort();
   });
 
   it('answers 504 while no worker runs, and 503 before it appends once it is behind', async () => {
