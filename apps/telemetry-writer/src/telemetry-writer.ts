@@ -2,7 +2,9 @@ import { assert, type LogId, type Offset, type Partition } from '@breakwater/twi
 import { PlatformError, type Clock, type EventLog } from '@breakwater/twin-runtime';
 import type { IngestPlan, LastPlan, PlanPartition } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
+import { LIMITS } from '@breakwater/wire';
 
+import { auditStored, type AuditStores } from './audit/audit-stored.ts';
 import type { CutLimits } from './cut/batch-cutter.ts';
 import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
 import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
@@ -12,12 +14,14 @@ import { DayInserter } from './store/insert-days.ts';
 import type { WriterMetrics } from './writer-metrics.ts';
 
 /** What the writer needs of ClickHouse beside settling. */
-export interface WriterStores extends SettleStores {
-  readonly plans: SettleStores['plans'] & {
-    takeEpoch(owner: string): Promise<number>;
-    lastPlan(): Promise<LastPlan | null>;
-    open(plan: IngestPlan): Promise<void>;
-  };
+export interface WriterStores extends SettleStores, AuditStores {
+  readonly rows: SettleStores['rows'] & AuditStores['rows'];
+  readonly plans: SettleStores['plans'] &
+    AuditStores['plans'] & {
+      takeEpoch(owner: string): Promise<number>;
+      lastPlan(): Promise<LastPlan | null>;
+      open(plan: IngestPlan): Promise<void>;
+    };
   /** Gives up requests under way, for the end of the process: their plan stays open and the next start settles it. */
   abandon(): void;
   /** Prepares the schema; repeated without effect. */
@@ -50,6 +54,8 @@ export interface WriterHealth {
 }
 
 const REFUSED = 'INSERT_REFUSED';
+const MISMATCH = 'ROWS_MISMATCH';
+const DAY_MS = 86_400_000;
 /** How long a stop waits for an insert under way; less than the process or its supervisor waits for the stop. */
 const STOP_PATIENCE_MS = 5_000;
 const BACKOFF_FIRST_MS = 100;
@@ -74,6 +80,7 @@ export class TelemetryWriter {
   readonly #stop = new AbortController();
   readonly #halted = new Map<Partition, string>();
   #away: string | null = 'the writer starts';
+  #mismatch: string | null = null;
   #positions: ReadonlyMap<Partition, Offset> = new Map();
   #positionsLogId: LogId | null = null;
   #running: Promise<void> | null = null;
@@ -108,6 +115,7 @@ export class TelemetryWriter {
       part: `partition ${partition}`,
       detail: reason,
     }));
+    if (this.#mismatch !== null) degraded.unshift({ part: 'stored telemetry', detail: this.#mismatch });
     if (this.#away !== null) degraded.unshift({ part: 'clickhouse', detail: this.#away });
     return { serving: this.#positionsLogId !== null, degraded };
   }
@@ -138,6 +146,7 @@ export class TelemetryWriter {
       const windowBlocks = this.#options.windowBlocks;
       await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logId, windowBlocks });
     }
+    await this.#audit(logId, epoch);
     const partitions = await this.#startPartitions(last?.plan ?? null, logId);
     const blockMark = await stores.plans.blockCounter();
     const state = { number: last?.plan.number ?? 0, epoch, owner, logId, partitions, blockMark };
@@ -155,6 +164,26 @@ export class TelemetryWriter {
       quota: new DeadLetterQuota(this.#options.deadLettersPerDayMax, await stores.deadLetterCounts()),
       state,
     };
+  }
+
+  /** Only tells: rows that are missing or doubled are no reason to keep new ones from being stored. */
+  async #audit(logId: LogId, epoch: number): Promise<void> {
+    const { log, stores, logger, windowBlocks, clock, metrics } = this.#options;
+    const oldestDay = Math.floor(clock.nowMs() / DAY_MS) - LIMITS.rawRetentionDays + 1;
+    try {
+      const result = await auditStored({ log, stores, logger, logId, epoch, windowBlocks, oldestDay });
+      metrics.mismatch(result);
+      this.#mismatch = null;
+      if (result.plans.length === 0) return;
+      const { recordsMissing, repeatedRows, plans } = result;
+      const range = plans.length === 1 ? `plan ${plans[0]}` : `${plans.length} plans from ${plans[0]} on`;
+      const text = `${range}: ${recordsMissing} records without rows, ${repeatedRows} rows repeated`;
+      this.#mismatch = `${MISMATCH}: ${text}`;
+      logger.error({ code: MISMATCH, ...result }, text);
+    } catch (error) {
+      if (!isPassing(error) && (error as { readonly code?: unknown }).code === 'STALE_EPOCH') throw error;
+      logger.warn({ err: error }, 'what is stored could not be compared with the plans; the next start tries again');
+    }
   }
 
   /** Where the last plan ended; or, in a log that has no plan yet, where the log begins. */

@@ -7,6 +7,7 @@ export interface WriterMetrics {
   readonly failures: Pick<Counter<string>, 'inc'>;
   /** 1 while ClickHouse refuses what the writer sends, for a reason that does not pass by itself. */
   readonly refused: Pick<Gauge<string>, 'set'>;
+  mismatch(found: { readonly recordsMissing: number; readonly repeatedRows: number }): void;
   readonly bufferedBytes: Pick<Gauge<string>, 'set'>;
   stored(plan: IngestPlan, bodies: ReadonlyMap<number, Buffer>, durationMs: number): void;
 }
@@ -26,7 +27,16 @@ export function writerMetrics(metrics: Metrics): WriterMetrics {
     "From the device's time of a measurement to its row in ClickHouse; a sample of the records",
     { buckets: AGE_BUCKETS },
   );
+  const missing = metrics.gauge('writer_records_missing', 'Records of closed plans without rows, at the last start');
+  const repeated = metrics.gauge(
+    'writer_rows_repeated',
+    'Rows of closed plans stored more than once, at the last start',
+  );
   return {
+    mismatch: ({ recordsMissing, repeatedRows }) => {
+      missing.set(recordsMissing);
+      repeated.set(repeatedRows);
+    },
     failures: metrics.counter('writer_failures_total', 'Tries that failed and were or will be repeated'),
     refused: metrics.gauge('writer_refused', 'ClickHouse refuses an insert, and that will not pass by itself'),
     bufferedBytes: metrics.gauge('writer_buffered_bytes', 'Bytes of the log that are held in memory'),

@@ -74,6 +74,7 @@ export function delegating(real: WriterStores): WriterStores {
       lastPlan: () => real.plans.lastPlan(),
       open: (plan) => real.plans.open(plan),
       close: (plan) => real.plans.close(plan),
+      closedPlans: (logId, plansMax) => real.plans.closedPlans(logId, plansMax),
       blockCounter: () => real.plans.blockCounter(),
     },
     records: {
@@ -81,6 +82,7 @@ export function delegating(real: WriterStores): WriterStores {
       canRead: (plan, lines) => real.records.canRead(plan, lines),
     },
     rows: {
+      storedOfPlans: (plans, look) => real.rows.storedOfPlans(plans, look),
       storedKinds: (plan, day) => real.rows.storedKinds(plan, day),
       repeatedRows: (plan) => real.rows.repeatedRows(plan),
       rebuildDay: (day) => real.rows.rebuildDay(day),

@@ -409,6 +409,51 @@ describe('the telemetry writer stores each record once', () => {
     );
   });
 
+  describe('and the rows of closed plans are looked at again when it starts', () => {
+    async function storeSome(): Promise<void> {
+      await log.append(1, [{ kind: 'event', name: 'door', tsMs: NOW_MS, data: null }]);
+      await log.appendMany(120, (index) => NOW_MS - index * DAY_MS * 0.01);
+      const { writer } = start(clickhouse, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
+      await untilStored(writer, log);
+      await writer.stop();
+    }
+
+    it(
+      'a part that a table lost is brought back from the log, and rollups stay as they were',
+      async () => {
+        await storeSome();
+        await clickhouse.client.command({ query: 'ALTER TABLE breakwater.telemetry DROP PARTITION ALL' });
+        const { writer } = start(clickhouse);
+        await untilStored(writer, log);
+        await expectExact();
+        expect(writer.health()).toEqual({ serving: true, degraded: [] });
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'what cannot be brought back, and what is there twice, is named',
+      async () => {
+        await storeSome();
+        await clickhouse.client.command({
+          query: 'ALTER TABLE breakwater.telemetry DELETE WHERE log_offset = 3 SETTINGS mutations_sync = 2',
+        });
+        await clickhouse.client.command({
+          query: 'INSERT INTO breakwater.telemetry SELECT * FROM breakwater.telemetry WHERE log_offset = 5',
+        });
+        const { writer } = start(clickhouse);
+        await untilStored(writer, log);
+        expect(writer.health().degraded).toMatchObject([
+          {
+            part: 'stored telemetry',
+            detail: expect.stringMatching(/^ROWS_MISMATCH.* 4 records without rows, 16 rows/),
+          },
+        ]);
+      },
+      TIMEOUT_MS,
+    );
+  });
+
   describe('and these tests would see', () => {
     it(
       'an insert without its token',

@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   // telemetry store
   'PLAN_MISMATCH',
   'INSERT_REFUSED',
+  'ROWS_MISMATCH',
   'SCHEMA_MISMATCH',
   // messages from devices
   'TOPIC_NOT_OWN',

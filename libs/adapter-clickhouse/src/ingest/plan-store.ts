@@ -1,4 +1,4 @@
-import { assert } from '@breakwater/twin';
+import { assert, type LogId } from '@breakwater/twin';
 import { PlatformError } from '@breakwater/twin-runtime';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
@@ -55,6 +55,18 @@ export class PlanStore {
     const closed = rows.find(({ state }) => state === 'closed');
     const newest = closed ?? rows[0];
     return newest === undefined ? null : { plan: planFromRow(newest), open: closed === undefined };
+  }
+
+  /** The newest closed plans of a log, ascending. */
+  async closedPlans(logId: LogId, plansMax: number): Promise<readonly IngestPlan[]> {
+    const rows = await this.#rows<PlanRow>(
+      `SELECT * FROM {database:Identifier}.ingest_plans
+       WHERE scope = {scope:String} AND state = 'closed' AND log_id = {log:String} AND number + {plans:UInt64} >
+         (SELECT max(number) FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String})
+       ORDER BY number LIMIT 1 BY number`,
+      { log: logId, plans: plansMax },
+    );
+    return rows.map(planFromRow);
   }
 
   /** The newest closed plan, and the open one behind it if there is one. */

@@ -53,6 +53,42 @@ export class RowIdentity {
     return Number(row?.n ?? 0);
   }
 
+  /**
+   * What is stored of consecutive plans. A block has a number above the mark of its plan, which leaves out most parts;
+   * with `everywhere` all are read.
+   */
+  async storedOfPlans(
+    plans: readonly IngestPlan[],
+    look: { readonly everywhere: boolean },
+  ): Promise<{ readonly records: number; readonly repeatedRows: number }> {
+    const [first, last] = [plans[0], plans.at(-1)];
+    if (first === undefined || last === undefined) return { records: 0, repeatedRows: 0 };
+    const begins = new Map(first.partitions.map(({ partition, from }) => [partition, from]));
+    const partitions = last.partitions.map((part) => ({ ...part, from: begins.get(part.partition) ?? part.from }));
+    const days = plans.flatMap((plan) => plan.days.map(({ day }) => day));
+    const inDays = (time: string) => `toDate(${time}) BETWEEN toDate({dayMin:UInt32}) AND toDate({dayMax:UInt32})`;
+    const [row] = await runRead<{ readonly records: string; readonly repeated: string }>(this.#clickhouse, {
+      doing: `comparing plans ${first.number} to ${last.number} with what is stored`,
+      query: `SELECT uniqExact(partition, log_offset) AS records,
+          count() - uniqExact(partition, log_offset, row_index) AS repeated
+        FROM (
+          SELECT partition, log_offset, row_index FROM {database:Identifier}.telemetry
+          WHERE ${IN_PLAN} AND ${inDays('ts')} AND _part IN (SELECT name FROM system.parts WHERE database = {name:String}
+            AND table = 'telemetry' AND active AND max_block_number > {mark:Int64})
+          UNION ALL
+          SELECT partition, log_offset, toUInt32(0) FROM {database:Identifier}.events WHERE ${IN_PLAN} AND ${inDays('ts')}
+        )`,
+      parameters: {
+        ...placesOf({ ...last, partitions }),
+        name: this.#clickhouse.database,
+        mark: look.everywhere ? -1 : first.blockMark,
+        dayMin: days.reduce((least, day) => Math.min(least, day), days[0] ?? 0),
+        dayMax: days.reduce((most, day) => Math.max(most, day), 0),
+      },
+    });
+    return { records: Number(row?.records ?? 0), repeatedRows: Number(row?.repeated ?? 0) };
+  }
+
   /** Makes a day of both rollups anew from its raw rows. Repeated or cut off and repeated, the result is the same. */
   async rebuildDay(day: number): Promise<'rebuilt' | 'rawIsGone'> {
     const { client, database } = this.#clickhouse;
