@@ -57,9 +57,14 @@ export class OwnershipLoop {
 
   /** Hands everything over and leaves. */
   async leave(): Promise<void> {
-    const { leases, memberId } = this.#parts;
+    const { leases, memberId, observer } = this.#parts;
     await Promise.all([...this.#leasedUntilMs.keys()].map((partition) => this.#release(partition)));
-    await leases.leave(memberId);
+    try {
+      await leases.leave(memberId);
+    } catch (error) {
+      // The others miss its heartbeat soon.
+      observer.failed('leave', error);
+    }
   }
 
   /** Answers whether this member has everything that it should have. */

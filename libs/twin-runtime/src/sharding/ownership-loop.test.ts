@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { silentObserver } from '../region-observer.ts';
+import { OwnershipLoop } from './ownership-loop.ts';
+import type { RegionParts } from './region-parts.ts';
+import type { ShardTable } from './shard-table.ts';
+
+describe('OwnershipLoop', () => {
+  it('leaves while the leases are away: its membership ends by itself', async () => {
+    const failures: string[] = [];
+    const parts = {
+      memberId: 'worker-1',
+      leases: { leave: () => Promise.reject(new Error('no connection')) },
+      observer: { ...silentObserver, failed: (where: string) => failures.push(where) },
+    } as unknown as RegionParts;
+    const loop = new OwnershipLoop(parts, {} as ShardTable);
+    await loop.leave();
+    expect(failures).toEqual(['leave']);
+  });
+});
