@@ -14,6 +14,10 @@ import {
 } from '@breakwater/twin-runtime';
 import { decodeRecord, encodeRecord, type RecordHeader } from '@breakwater/wire';
 
+/** With base64 and everything around it, well below the smallest frame that can be set. */
+const LINE_BYTES_MAX = 128 * 1024;
+const DETAIL_LENGTH_MAX = 1_000;
+
 export interface OutboxEffectsPorts {
   readonly directory: SessionDirectory;
   readonly downlinks: DownlinkChannel;
@@ -97,18 +101,26 @@ export class OutboxEffects implements EffectDispatcher {
   }
 }
 
-/** The record that failed, as a dead letter of the same device: it keeps the line with its place in the log. */
+/**
+ * The record that failed, as a dead letter of the same device: it keeps the line with its place in the log. A line is
+ * longer as a dead letter than it was: one that filled its frame is cut, or it would never find a frame again.
+ */
 function deadLetterLine(entry: OutboxEntry, nowMs: number): string {
   const { code, detail, lane, offset, line } = decodeDeadLetter(entry);
+  const bytes = Buffer.from(line);
+  // By way of UTF-8, so that a cut through a pair of surrogates leaves no half of it.
+  const reason = Buffer.from(detail.slice(0, DETAIL_LENGTH_MAX)).toString();
+  const cut = `the first ${LINE_BYTES_MAX} of ${bytes.length} bytes are kept`;
+  const isCut = bytes.length > LINE_BYTES_MAX;
   return encodeRecord({
     ...headerOf(line, nowMs),
     messageId: '',
     message: {
       kind: 'deadLetter',
       code,
-      detail,
+      detail: isCut ? [reason, cut].filter((text) => text !== '').join('; ') : reason,
       topic: `${lane}/${offset}`,
-      payloadBase64: Buffer.from(line).toString('base64'),
+      payloadBase64: bytes.subarray(0, LINE_BYTES_MAX).toString('base64'),
       sender: 'twin-worker',
     },
   });
