@@ -12,6 +12,7 @@ import { OutboxEffects } from './outbox-effects.ts';
 import type { WorkerSettings } from './read-worker-settings.ts';
 import { RecordInput } from './record-input.ts';
 import { ShardEvent } from './shard-events.ts';
+import { TelemetryHinter } from './telemetry-hinter.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 export interface EventLogStrategyOptions {
@@ -27,7 +28,8 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
   readonly #region: ShardRegion;
   readonly #reaper: SessionReaper;
   readonly #end = new AbortController();
-  #reaping: Promise<void> = Promise.resolve();
+  readonly #hinter: TelemetryHinter;
+  #working: readonly Promise<void>[] = [];
 
   constructor({ settings, ports }: EventLogStrategyOptions) {
     super();
@@ -35,6 +37,11 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
     const { clock, random, leases, store } = ports;
     const producer = new ControlProducer({ log: ports.appendLog, clock, producerId: memberId });
     const input = new RecordInput(producer, clock);
+    this.#hinter = new TelemetryHinter({
+      hints: ports.hints,
+      clock,
+      onFailure: (error) => this.#tell(ShardEvent.failed, ['telemetry hints', error]),
+    });
     const observer = this.#observer();
     this.#region = new ShardRegion({
       memberId,
@@ -76,13 +83,14 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
 
   override listen(callback: () => void): void {
     this.#region.start();
-    this.#reaping = this.#reaper.run(this.#end.signal);
+    const { signal } = this.#end;
+    this.#working = [this.#reaper.run(signal), this.#hinter.run(signal)];
     callback();
   }
 
   override async close(): Promise<void> {
     this.#end.abort();
-    await this.#reaping;
+    await Promise.all(this.#working);
     await this.#region.stop();
   }
 
@@ -103,7 +111,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       shardStarted: tell('shardStarted'),
       shardEnded: tell('shardEnded'),
       committed: tell('committed'),
-      telemetryChanged: () => undefined,
+      telemetryChanged: (partition, keys) => this.#hinter.changed(partition, keys),
       deadLettered: tell('deadLettered'),
       failed: tell('failed'),
     };

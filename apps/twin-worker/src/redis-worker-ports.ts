@@ -7,6 +7,7 @@ import {
   RedisOperationAnswers,
   RedisPartitionLeases,
   RedisSessionDirectory,
+  RedisTelemetryHints,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
@@ -56,6 +57,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
         bytesKept: settings.changesBytesKept,
       }),
       answers,
+      hints: new RedisTelemetryHints(others),
       clock: systemClock,
       random: systemRandom,
     },

@@ -7,6 +7,7 @@ import type {
   PartitionLeases,
   Random,
   SessionDirectory,
+  TelemetryHints,
   TwinStore,
 } from '@breakwater/twin-runtime';
 
@@ -22,6 +23,7 @@ export interface WorkerPorts {
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
   readonly answers: OperationAnswers;
+  readonly hints: Pick<TelemetryHints, 'publish'>;
   readonly clock: Clock;
   readonly random: Random;
 }
