@@ -113,6 +113,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       committed: tell('committed'),
       telemetryChanged: (partition, keys) => this.#hinter.changed(partition, keys),
       deadLettered: tell('deadLettered'),
+      answersGivenUp: tell('answersGivenUp'),
       failed: tell('failed'),
     };
   }

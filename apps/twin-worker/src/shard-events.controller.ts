@@ -49,6 +49,12 @@ export class ShardEventsController {
     );
   }
 
+  @EventPattern(ShardEvent.answersGivenUp)
+  answersGivenUp(@Payload() [partition, count]: Told<'answersGivenUp'>): void {
+    this.#metrics.answersGivenUp(count);
+    this.#logger.warn({ partition, count }, 'a device does not take its answers: the oldest are not repeated');
+  }
+
   @EventPattern(ShardEvent.failed)
   failed(@Payload() [place, error]: Told<'failed'>): void {
     this.#metrics.failed(place);

@@ -6,5 +6,6 @@ export const ShardEvent = {
   shardEnded: 'shard.ended',
   committed: 'shard.committed',
   deadLettered: 'shard.deadLettered',
+  answersGivenUp: 'shard.answersGivenUp',
   failed: 'shard.failed',
 } as const satisfies Partial<Record<keyof RegionObserver, string>>;

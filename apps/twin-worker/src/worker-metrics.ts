@@ -17,6 +17,7 @@ export class WorkerMetrics {
   readonly #shards;
   readonly #shardEnds;
   readonly #deadLetters;
+  readonly #answersGivenUp;
   readonly #failures;
 
   constructor(metrics: Metrics) {
@@ -38,6 +39,10 @@ export class WorkerMetrics {
     this.#shards = metrics.gauge('twin_shards', 'Shards that this worker owns');
     this.#shardEnds = metrics.counter('twin_shard_ends_total', 'Shards that ended, by reason', ['reason']);
     this.#deadLetters = metrics.counter('dead_letters_total', 'Records that could not be applied, by code', ['code']);
+    this.#answersGivenUp = metrics.counter(
+      'answers_given_up_total',
+      'Answers to devices that were not taken and are not repeated',
+    );
     this.#failures = metrics.counter('worker_failures_total', 'Failures that were tried again, by place', ['place']);
   }
 
@@ -63,6 +68,10 @@ export class WorkerMetrics {
 
   deadLettered(code: string): void {
     this.#deadLetters.inc({ code });
+  }
+
+  answersGivenUp(count: number): void {
+    this.#answersGivenUp.inc(count);
   }
 
   failed(place: string): void {

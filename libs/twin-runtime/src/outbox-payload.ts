@@ -5,6 +5,9 @@ import type { Downlink } from './ports/downlink-channel.ts';
 import type { Lane } from './ports/event-log.ts';
 import type { OutboxEntry } from './ports/twin-store.ts';
 
+/** Where a twin tells its device what is desired of it. */
+const DESIRED_TOPIC = 'twin/desired';
+
 /** What a record that could not be applied leaves behind. */
 export interface DeadLetterPayload {
   readonly lane: Lane;
@@ -42,6 +45,11 @@ export function decodeDownlink(partition: Partition, epoch: Epoch, entry: Outbox
     qos,
     payload: JSON.stringify(payload),
   };
+}
+
+/** An answer to what the device sent, which it may ask for again; a desired value it would never hear of otherwise. */
+export function isAnswer(entry: OutboxEntry): boolean {
+  return entry.kind === 'downlink' && (JSON.parse(entry.payload) as DownlinkPayload).topic !== DESIRED_TOPIC;
 }
 
 export function encodeChange(change: ChangeRecord): string {

@@ -29,6 +29,8 @@ export interface RegionObserver {
   /** Twins of which only telemetry changed, per commit, bounded. Best effort: for live views only. */
   telemetryChanged(partition: Partition, keys: readonly DeviceKey[]): void;
   deadLettered(partition: Partition, lane: Lane, code: string, error: unknown): void;
+  /** Answers that a device left untaken and that are not repeated, so that its shard's outbox does not fill. */
+  answersGivenUp(partition: Partition, count: number): void;
   /** Something failed and is tried again. */
   failed(where: string, error: unknown): void;
 }
@@ -42,5 +44,6 @@ export const silentObserver: RegionObserver = {
   committed: ignore,
   telemetryChanged: ignore,
   deadLettered: ignore,
+  answersGivenUp: ignore,
   failed: ignore,
 };

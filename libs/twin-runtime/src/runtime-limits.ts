@@ -23,6 +23,10 @@ export interface RuntimeLimits {
   readonly cacheBytesMax: number;
   /** Outbox entries of a shard over which it applies nothing more until some are confirmed. */
   readonly outboxPerShardMax: number;
+  /** The same in bytes of downlinks and changes: an answer can be as large as a twin. */
+  readonly outboxBytesPerShardMax: number;
+  /** Unconfirmed downlinks of one twin over which its oldest answers are given up instead of repeated. */
+  readonly downlinksPerTwinMax: number;
   /** Outbox entries that one dispatch carries. */
   readonly outboxPerDispatchMax: number;
   /** How long an unconfirmed outbox entry rests before it is dispatched again; doubles up to the maximum. */
@@ -70,6 +74,8 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   lingerBelowRecords: 256,
   cacheBytesMax: 128 * 1024 * 1024,
   outboxPerShardMax: 2_000,
+  outboxBytesPerShardMax: 4 * 1024 * 1024,
+  downlinksPerTwinMax: 64,
   outboxPerDispatchMax: 256,
   outboxRetryMs: 1_000,
   outboxRetryMaxMs: 30_000,

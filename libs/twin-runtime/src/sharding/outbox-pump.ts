@@ -1,10 +1,13 @@
-import type { Epoch, Partition } from '@breakwater/twin';
+import type { DeviceKey, Epoch, Partition } from '@breakwater/twin';
 
+import { isAnswer } from '../outbox-payload.ts';
 import type { OutboxEntry } from '../ports/twin-store.ts';
 import type { RegionParts } from './region-parts.ts';
 
 interface Waiting {
   readonly entry: OutboxEntry;
+  sent: boolean;
+  givenUp: boolean;
   notBeforeMs: number;
   retryMs: number;
 }
@@ -20,10 +23,17 @@ export interface OutboxPumpOptions {
 /**
  * Does what a shard's commits left to be done, in order, at least once. An entry leaves memory when it is confirmed:
  * by the dispatcher's answer, or by somebody else in the store, which `refresh` finds out before anything is repeated.
+ *
+ * One device must not stop the others of its shard. When more than a few downlinks of one twin are unconfirmed, its
+ * oldest answers are confirmed instead of repeated; the device asks again, or does not care. Desired values are always
+ * repeated: each holds a part of the state only, and a device that missed one would wait for it until it reconnects.
  */
 export class OutboxPump {
   readonly #options: OutboxPumpOptions;
   readonly #waiting = new Map<string, Waiting>();
+  /** Unconfirmed downlinks by twin. */
+  readonly #downlinks = new Map<DeviceKey, number>();
+  #bytes = 0;
   #running = false;
   #refreshing = false;
   #stopped = false;
@@ -39,15 +49,17 @@ export class OutboxPump {
 
   /** The shard applies nothing more until some entries are confirmed. */
   get isFull(): boolean {
-    return this.#waiting.size >= this.#options.parts.limits.outboxPerShardMax;
+    const { outboxPerShardMax, outboxBytesPerShardMax } = this.#options.parts.limits;
+    return this.#waiting.size >= outboxPerShardMax || this.#bytes >= outboxBytesPerShardMax;
   }
 
   add(entries: readonly OutboxEntry[]): void {
     const { outboxRetryMs } = this.#options.parts.limits;
     for (const entry of entries) {
-      if (!this.#waiting.has(entry.id)) {
-        this.#waiting.set(entry.id, { entry, notBeforeMs: 0, retryMs: outboxRetryMs });
-      }
+      if (this.#waiting.has(entry.id)) continue;
+      this.#waiting.set(entry.id, { entry, sent: false, givenUp: false, notBeforeMs: 0, retryMs: outboxRetryMs });
+      this.#bytes += bytesOf(entry);
+      if (entry.kind === 'downlink') this.#countDownlink(entry.key, 1);
     }
     this.#start();
   }
@@ -67,7 +79,7 @@ export class OutboxPump {
       const before = [...this.#waiting.keys()];
       const stored = await parts.store.outbox(partition, limit);
       const kept = new Set(stored.map(({ id }) => id));
-      if (stored.length < limit) for (const id of before) if (!kept.has(id)) this.#waiting.delete(id);
+      if (stored.length < limit) for (const id of before) if (!kept.has(id)) this.#forget(id);
       this.add(stored.slice(0, parts.limits.outboxPerShardMax));
     } catch (error) {
       this.#options.parts.observer.failed('outbox', error);
@@ -90,29 +102,70 @@ export class OutboxPump {
     }
   }
 
-  async #dispatch(entries: readonly OutboxEntry[]): Promise<void> {
+  async #dispatch(due: readonly Waiting[]): Promise<void> {
     const { partition, epoch, parts } = this.#options;
+    const givenUp = due.filter((waiting) => waiting.givenUp).map(({ entry }) => entry.id);
+    const entries = due.filter((waiting) => !waiting.givenUp).map(({ entry }) => entry);
     try {
-      const done = await parts.effects.dispatch(partition, epoch, entries);
+      const carriedOut = entries.length === 0 ? [] : await parts.effects.dispatch(partition, epoch, entries);
+      const done = [...givenUp, ...carriedOut];
       if (done.length === 0) return;
       await parts.store.confirmOutbox(partition, done);
-      for (const id of done) this.#waiting.delete(id);
+      for (const id of done) this.#forget(id);
+      if (givenUp.length > 0) parts.observer.answersGivenUp(partition, givenUp.length);
     } catch (error) {
       // They stay, and are due again after their rest.
       parts.observer.failed('outbox', error);
     }
   }
 
-  #takeDue(): readonly OutboxEntry[] {
+  #takeDue(): readonly Waiting[] {
     const { clock, limits } = this.#options.parts;
     const nowMs = clock.nowMs();
-    const due: OutboxEntry[] = [];
+    const due: Waiting[] = [];
     for (const waiting of this.#waiting.values()) {
       if (waiting.notBeforeMs > nowMs) continue;
       waiting.notBeforeMs = nowMs + waiting.retryMs;
       waiting.retryMs = Math.min(2 * waiting.retryMs, limits.outboxRetryMaxMs);
-      if (due.push(waiting.entry) === limits.outboxPerDispatchMax) break;
+      if (this.#isTooMuch(waiting)) this.#giveUp(waiting);
+      waiting.sent = true;
+      if (due.push(waiting) === limits.outboxPerDispatchMax) break;
     }
     return due;
   }
+
+  /** Only what was sent once: a device that takes what it is sent gets every answer, however many come at once. */
+  #isTooMuch({ entry, sent, givenUp }: Waiting): boolean {
+    if (!sent || givenUp || entry.kind !== 'downlink') return false;
+    const { downlinksPerTwinMax } = this.#options.parts.limits;
+    return (this.#downlinks.get(entry.key) ?? 0) > downlinksPerTwinMax && isAnswer(entry);
+  }
+
+  #giveUp(waiting: Waiting): void {
+    waiting.givenUp = true;
+    this.#countDownlink(waiting.entry.key, -1);
+  }
+
+  #forget(id: string): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    const { entry, givenUp } = waiting;
+    this.#waiting.delete(id);
+    this.#bytes -= bytesOf(entry);
+    if (entry.kind === 'downlink' && !givenUp) this.#countDownlink(entry.key, -1);
+  }
+
+  #countDownlink(key: DeviceKey, change: 1 | -1): void {
+    const count = (this.#downlinks.get(key) ?? 0) + change;
+    if (count > 0) this.#downlinks.set(key, count);
+    else this.#downlinks.delete(key);
+  }
+}
+
+/**
+ * What an entry counts for. A dead letter goes into the telemetry lane, which drains only while the shard goes on:
+ * the number of entries alone bounds those.
+ */
+function bytesOf({ kind, payload }: OutboxEntry): number {
+  return kind === 'deadLetter' ? 0 : payload.length;
 }
