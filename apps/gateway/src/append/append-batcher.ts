@@ -14,7 +14,7 @@ export interface AppendLimits {
   readonly queueBytesMax: number;
   /** Above this what may be shed (QoS 0) is shed. */
   readonly shedBytes: number;
-  /** How long a record is withheld while the log is full or does not answer. */
+  /** How long the log may leave a frame unanswered. A log that answers that it is full is waited for without limit. */
   readonly withholdMs: number;
   readonly retryMsMin: number;
   readonly retryMsMax: number;
@@ -31,6 +31,12 @@ export interface AppendBatcherOptions {
   readonly onRetry?: (reason: string) => void;
 }
 
+/** How an attempt came back; null for one without an answer. */
+interface Landing {
+  readonly result: AppendResult | null;
+  readonly startedAtMs: number;
+}
+
 /** A record that is of no use without an acknowledgement is never shed. */
 export type AppendClass = 'keep' | 'mayBeShed';
 
@@ -40,6 +46,10 @@ export type AppendClass = 'keep' | 'mayBeShed';
  * No record is ever in the log twice and none is called durable that is not: a frame whose outcome is unknown is sent
  * again under its own number until the log answers. When that takes too long the producer id itself is given up, since
  * the number can be used neither for the same records nor for others; the records end as `failed`.
+ *
+ * A full lane is no such trouble: its records wait until its consumers have made room. What waits is bounded, per
+ * connection by the receive maximum and altogether by the bytes of this queue; to fail them would disconnect their
+ * devices, which would come back with the same messages, and a storm of reconnects on top.
  */
 export class AppendBatcher {
   readonly #options: AppendBatcherOptions;
@@ -94,7 +104,7 @@ export class AppendBatcher {
     this.#records += 1;
     this.#bytes += bytes;
     return new Promise((settle) => {
-      queue.push({ line, bytes, addedAtMs: this.#options.clock.nowMs(), settle });
+      queue.push({ line, bytes, settle });
       if (queue.frame === null) this.#ready.add(queue);
       this.#arm(this.#limits.flushMs);
     });
@@ -165,12 +175,12 @@ export class AppendBatcher {
       // A frame can give the producer up, and with it all the others of the flight.
       if (generation !== this.#generation) break;
       queue.flying = false;
-      this.#land(queue, frame, results?.[index] ?? null);
+      this.#land(queue, frame, { result: results?.[index] ?? null, startedAtMs });
     }
     this.#flush();
   }
 
-  #land(queue: LaneQueue, frame: Frame, result: AppendResult | null): void {
+  #land(queue: LaneQueue, frame: Frame, { result, startedAtMs }: Landing): void {
     if (result?.kind === 'appended') {
       queue.confirm();
       for (const record of frame.records) this.#settle(record, { kind: 'durable', appendedAtMs: result.appendedAtMs });
@@ -178,17 +188,19 @@ export class AppendBatcher {
       this.#wakeIdle();
       return;
     }
-    if (result === null) frame.outcomeUnknown = true;
-    else if (result.code === 'FRAME_TOO_LARGE')
-      return this.#refuseFrame(queue, frame, 'the record is too large for the log');
-    else if (result.code !== 'LANE_FULL') return this.#loseProducer(`the log refused the producer: ${result.code}`);
     const nowMs = this.#options.clock.nowMs();
-    if (nowMs - (frame.records[0]?.addedAtMs ?? nowMs) >= this.#limits.withholdMs) {
-      if (frame.outcomeUnknown) return this.#loseProducer('the log did not answer in time');
-      return this.#refuseFrame(queue, frame, 'the lane stayed full');
+    if (result === null) {
+      frame.unansweredSinceMs ??= startedAtMs;
+      frame.outcomeUnknown = true;
+      if (nowMs - frame.unansweredSinceMs >= this.#limits.withholdMs)
+        return this.#loseProducer('the log did not answer in time');
+    } else {
+      frame.unansweredSinceMs = null;
+      if (result.code === 'FRAME_TOO_LARGE') return this.#refuseFrame(queue, frame);
+      if (result.code !== 'LANE_FULL') return this.#loseProducer(`the log refused the producer: ${result.code}`);
+      this.#options.onRetry?.(result.code);
     }
     frame.retryAtMs = nowMs + this.#retryMs(frame.attempts);
-    if (result !== null) this.#options.onRetry?.(result.code);
     this.#ready.add(queue);
   }
 
@@ -196,7 +208,8 @@ export class AppendBatcher {
     return Math.min(this.#limits.retryMsMax, this.#limits.retryMsMin * 2 ** Math.min(attempts - 1, 16));
   }
 
-  #refuseFrame(queue: LaneQueue, frame: Frame, detail: string): void {
+  #refuseFrame(queue: LaneQueue, frame: Frame): void {
+    const detail = 'the record is too large for the log';
     if (frame.outcomeUnknown) return this.#loseProducer(detail);
     for (const record of queue.drop()) this.#settle(record, { kind: 'failed', detail });
     this.#wakeIdle();

@@ -10,7 +10,6 @@ export type AppendOutcome =
 export interface WaitingRecord {
   readonly line: string;
   readonly bytes: number;
-  readonly addedAtMs: number;
   readonly settle: (outcome: AppendOutcome) => void;
 }
 
@@ -22,6 +21,8 @@ export interface Frame {
   attempts: number;
   /** Some attempt ended without an answer: the frame may be in the log. */
   outcomeUnknown: boolean;
+  /** The start of the first attempt without an answer since the last answer. */
+  unansweredSinceMs: number | null;
   retryAtMs: number;
 }
 
@@ -109,6 +110,6 @@ export class LaneQueue {
       body: records.map((record) => record.line).join('\n'),
       recordCount: records.length,
     };
-    return { request, records, bytes, attempts: 0, outcomeUnknown: false, retryAtMs: 0 };
+    return { request, records, bytes, attempts: 0, outcomeUnknown: false, unansweredSinceMs: null, retryAtMs: 0 };
   }
 }

@@ -135,7 +135,7 @@ export const gatewaySettings = {
     max: 3_600_000,
     unit: 'ms',
     reason:
-      'How long an acknowledgement is withheld while the log is full or silent; then the connection is closed without it.',
+      'How long acknowledgements are withheld while the log is silent; then the connections are closed without them. While the log says that it is full they are withheld without limit.',
   }),
   retryMsMin: integer('GATEWAY_APPEND_RETRY_MS_MIN', {
     default: 20,
