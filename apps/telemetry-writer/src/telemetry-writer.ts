@@ -20,7 +20,8 @@ export interface WriterStores extends SettleStores, AuditStores {
     AuditStores['plans'] & {
       takeEpoch(owner: string): Promise<number>;
       lastPlan(): Promise<LastPlan | null>;
-      open(plan: IngestPlan): Promise<void>;
+      /** Closes the plan before in the same write. */
+      open(plan: IngestPlan, closes: IngestPlan | null): Promise<void>;
     };
   /** Gives up requests under way, for the end of the process: their plan stays open and the next start settles it. */
   abandon(): void;
@@ -68,6 +69,8 @@ interface Session {
   readonly buffer: LogBuffer;
   readonly quota: DeadLetterQuota;
   state: WriterState;
+  /** A plan whose rows are all stored, and which is closed with the next one or as soon as there is nothing to do. */
+  unclosed: IngestPlan | null;
 }
 
 /**
@@ -163,6 +166,7 @@ export class TelemetryWriter {
       ),
       quota: new DeadLetterQuota(this.#options.deadLettersPerDayMax, await stores.deadLetterCounts()),
       state,
+      unclosed: null,
     };
   }
 
@@ -211,9 +215,12 @@ export class TelemetryWriter {
         if (batch.plan.records > 0) await this.#store(session, batch);
         this.#halt(session, batch);
         if (batch.full) continue;
+      } else {
+        await this.#close(session);
       }
       await clock.sleep(Math.max(0, startedMs + roundIntervalMs - clock.nowMs()), this.#stop.signal);
     }
+    await this.#close(session);
   }
 
   async #nextBatch(session: Session): Promise<IngestBatch | null> {
@@ -231,7 +238,7 @@ export class TelemetryWriter {
     let plan = batch.plan;
     for (let failures = 1; ; failures += 1) {
       try {
-        plan = await this.#storeOnce(batch);
+        plan = await this.#storeOnce(session, batch);
         break;
       } catch (error) {
         if (!isPassing(error)) throw error;
@@ -241,24 +248,39 @@ export class TelemetryWriter {
       }
     }
     session.quota.settle(batch.deadLetters);
-    const positions = positionsAfter(plan);
-    session.buffer.advance(positions);
+    session.buffer.advance(positionsAfter(plan));
+    session.unclosed = plan;
     const remark = plan.number % PLANS_PER_BLOCK_MARK === 0;
     const blockMark = remark ? await this.#options.stores.plans.blockCounter() : plan.blockMark;
     session.state = { ...session.state, number: plan.number, partitions: plan.partitions, blockMark };
-    this.#confirm(plan.logId, positions);
+    this.#away = null;
+    this.#options.metrics.refused.set(0);
     this.#options.metrics.stored(plan, batch.bodies, this.#options.clock.nowMs() - startedMs);
   }
 
-  /** Answers the plan as it was closed. */
-  async #storeOnce({ plan, bodies }: IngestBatch): Promise<IngestPlan> {
+  /** Answers the plan as it is to be closed. */
+  async #storeOnce(session: Session, { plan, bodies }: IngestBatch): Promise<IngestPlan> {
     const { stores, logger } = this.#options;
     const inserter = new DayInserter(stores, logger);
-    await stores.plans.open(plan);
+    await stores.plans.open(plan, session.unclosed);
+    this.#closed(session);
     for (const { day } of plan.days) await inserter.insert(plan, day, bodies.get(day) as Buffer);
-    const settled = inserter.settled(plan);
-    await stores.plans.close(settled);
-    return settled;
+    return inserter.settled(plan);
+  }
+
+  /** While it fails the plan stays as it is, and the session ends: the next one settles it. */
+  async #close(session: Session): Promise<void> {
+    if (session.unclosed === null) return;
+    await this.#options.stores.plans.close(session.unclosed);
+    this.#closed(session);
+  }
+
+  /** Only what is closed is confirmed: until then the log must keep the plan's records. */
+  #closed(session: Session): void {
+    const { unclosed } = session;
+    if (unclosed === null) return;
+    session.unclosed = null;
+    this.#confirm(unclosed.logId, positionsAfter(unclosed));
   }
 
   #halt(session: Session, batch: IngestBatch): void {

@@ -14,8 +14,8 @@ export function crashing(at: CrashPoint, number: number): (real: WriterStores) =
     ...delegating(real),
     plans: {
       ...delegating(real).plans,
-      open: async (plan) => {
-        await real.plans.open(plan);
+      open: async (plan, closes) => {
+        await real.plans.open(plan, closes);
         if (at === 'afterPlan' && plan.number >= number) throw crash();
       },
       close: async (plan) => {
@@ -72,7 +72,7 @@ export function delegating(real: WriterStores): WriterStores {
     plans: {
       takeEpoch: (owner) => real.plans.takeEpoch(owner),
       lastPlan: () => real.plans.lastPlan(),
-      open: (plan) => real.plans.open(plan),
+      open: (plan, closes) => real.plans.open(plan, closes),
       close: (plan) => real.plans.close(plan),
       closedPlans: (logId, plansMax) => real.plans.closedPlans(logId, plansMax),
       blockCounter: () => real.plans.blockCounter(),

@@ -81,9 +81,16 @@ export class PlanStore {
     return { closed: closed ? planFromRow(closed) : null, open: open ? planFromRow(open) : null };
   }
 
-  /** @throws PlatformError STALE_EPOCH when another writer wrote a plan of this number, or owns the lane now. */
-  async open(plan: IngestPlan): Promise<void> {
-    await this.#insert('ingest_plans_in', [planToRow(plan, SCOPE, 'open')], `plan/${SCOPE}/${plan.number}/open`);
+  /**
+   * Opens a plan and, in the same block, closes the one before it: an insert of its own has a fixed cost.
+   *
+   * @throws PlatformError STALE_EPOCH when another writer wrote a plan of this number, or owns the lane now.
+   */
+  async open(plan: IngestPlan, closes: IngestPlan | null = null): Promise<void> {
+    const closed = closes === null ? [] : [planToRow(closes, SCOPE, 'closed')];
+    const rows = [...closed, planToRow(plan, SCOPE, 'open')];
+    await this.#insert('ingest_plans_in', rows, `plan/${SCOPE}/${plan.number}/open`);
+    if (plan.number % PLANS_PER_PARTITION === 0) await this.#dropOldPlans(plan.number);
     const [stored] = await this.#rows<{ owner: string; epoch: string }>(
       `SELECT owner, epoch FROM {database:Identifier}.ingest_plans
        WHERE scope = {scope:String} AND number = {number:UInt64} AND state = 'open'`,
@@ -97,7 +104,6 @@ export class PlanStore {
   /** Says that every row of the plan is stored. `epoch` and `owner` are of whoever settled it. */
   async close(plan: IngestPlan): Promise<void> {
     await this.#insert('ingest_plans_in', [planToRow(plan, SCOPE, 'closed')], `plan/${SCOPE}/${plan.number}/closed`);
-    if (plan.number % PLANS_PER_PARTITION === 0) await this.#dropOldPlans(plan.number);
   }
 
   /** The raw table's block counter: it grows by one with every block that is inserted, by whomever. */
