@@ -31,7 +31,7 @@ function hinter(): {
 }
 
 describe('TelemetryHinter', () => {
-  it('tells each partition once a second, however many commits there were, and nothing when there was none', async () => {
+  it('tells each partition once a second, however many commits, and of nothing when there was none', async () => {
     const { told, clock, subject } = hinter();
     for (let commit = 0; commit < 10; commit++) subject.changed(P0, [key(1), key(2)]);
     subject.changed(P1, [key(3)]);
