@@ -83,9 +83,17 @@ export class SessionLifecycle {
     if (filters.some((filter) => listensToDesired(filter, device))) this.requestDesired(session);
   }
 
-  /** Asks the twin for its whole delta. Not awaited: a session that ends before it gets it asks anew. */
+  /**
+   * Asks the twin for its whole delta. Not awaited: a session that ends before it gets it asks anew, and one whose
+   * request did not get into the log is ended, or its device would wait for ever.
+   */
   requestDesired(session: Session<DeviceSession>): void {
-    this.#inBackground(this.#append(session.identity, { kind: 'desiredSubscribed' }).then(() => undefined));
+    const request = this.#append(session.identity, { kind: 'desiredSubscribed' });
+    this.#inBackground(
+      request.then((outcome) => {
+        if (outcome.kind !== 'durable') session.close('overloaded');
+      }),
+    );
   }
 
   closed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {
@@ -115,11 +123,19 @@ export class SessionLifecycle {
       throw new PlatformError('UNAUTHENTICATED', 'the token was revoked while the session was opened');
     }
     const message = { kind: 'sessionOpened', gatewayId: device.gatewayId, protocol: protocolName(session) } as const;
+    // The identity may be lost, and another one taken, in any step before: nothing may enter the log under that one.
+    this.#assertIdentityOf(device);
     const outcome = await this.#append(device, message);
     if (outcome.kind !== 'durable') throw unavailable('the session is not in the log');
+    this.#assertIdentityOf(device);
     device.announced = true;
     device.memory.openedEpoch = Math.max(device.memory.openedEpoch, device.sessionEpoch);
     this.subscribed(session, [...session.subscriptions().keys()]);
+  }
+
+  #assertIdentityOf(device: DeviceSession): void {
+    if (this.#options.gatewayId() === device.gatewayId) return;
+    throw unavailable('the identity that the session was opened under is gone');
   }
 
   /** An older connection at another gateway: a living one is told, a dead one is fenced. */

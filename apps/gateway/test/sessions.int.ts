@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Epoch, Partition, SessionEpoch } from '@breakwater/twin';
-import type { Downlink } from '@breakwater/twin-runtime';
+import type { AppendRequest, Downlink, EventLog } from '@breakwater/twin-runtime';
 
 import {
   type FixtureOptions,
@@ -268,6 +268,55 @@ describe('sessions', () => {
       { kind: 'refused', code: 'PRODUCER_FENCED' },
     ]);
     again.drop();
+  });
+
+  it('opens no session under an identity that was lost meanwhile', async () => {
+    const gateway = await start({ settings: { leaseTtlMs: 60 } });
+    const key = await gateway.addDevice('d1');
+    const openEntry = gateway.directory.open.bind(gateway.directory);
+    let former = '';
+    let isReplaced = false;
+    const register = gateway.directory.registerGateway.bind(gateway.directory);
+    gateway.directory.registerGateway = async (...given) => {
+      await register(...given);
+      isReplaced = true;
+    };
+    gateway.directory.open = async (partition, deviceKey, gatewayId) => {
+      const entry = await openEntry(partition, deviceKey, gatewayId);
+      if (former === '') {
+        former = gatewayId;
+        await gateway.directory.unregisterGateway(gatewayId);
+        await until('a new identity', () => isReplaced && gateway.gateway.readiness().ready);
+      }
+      return entry;
+    };
+    const client = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    expect(client.packets[0]).toMatchObject({ cmd: 'connack', reasonCode: 0x88 });
+    expect(await controlOf(gateway)).toEqual([]);
+    const again = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    expect(again.accepted).toBe(true);
+    const [entry] = await gateway.directory.find(partitionOfDevice(key), [key]);
+    expect(entry?.gatewayId).not.toBe(former);
+    again.drop();
+  });
+
+  it('ends a session whose request for the desired state was not stored', async () => {
+    const gateway = await start({
+      log: (log) =>
+        ({
+          append: (requests: readonly AppendRequest[]) =>
+            requests.some(({ body }) => body.includes('"desiredSubscribed"'))
+              ? Promise.resolve(requests.map(() => ({ kind: 'refused', code: 'FRAME_TOO_LARGE' })))
+              : log.append(requests),
+          fenceProducer: log.fenceProducer.bind(log),
+        }) as unknown as EventLog,
+    });
+    await gateway.addDevice('d1');
+    const client = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    const subscriptions = [{ topic: 'v1/devices/me/#', qos: 1 as const }];
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions });
+    await until('the close', () => client.closed);
+    expect(client.packets.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x97 });
   });
 
   it('stops in order: the devices are told, their ends are recorded, the identity is given back', async () => {
