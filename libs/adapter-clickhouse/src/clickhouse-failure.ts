@@ -1,8 +1,8 @@
 import { PlatformError } from '@breakwater/twin-runtime';
 
 /**
- * Codes of ClickHouse that say "later", not "never"; 60 and 81: the writer has not made the schema yet; 243: a full disk,
- * which merges and retention empty again.
+ * Codes of ClickHouse that say "later", not "never"; 60 and 81: the writer has not made the schema yet; 243: a full
+ * disk, which merges and retention empty again.
  */
 const LATER_CODES = new Set(['60', '81', '159', '160', '202', '209', '210', '241', '243', '252', '439', '1002']);
 

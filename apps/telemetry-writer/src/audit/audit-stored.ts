@@ -43,9 +43,9 @@ const RUNS_MAX = 8;
 const WINDOW_SHARE = 0.8;
 
 /**
- * Compares what closed plans say with the rows that are there, independent of tokens. Where rows are missing and the log
- * still has their records, the plan's inserts are repeated under its tokens: that brings back what a table lost together
- * with the token (a dropped or detached part), and adds nothing anywhere else.
+ * Compares what closed plans say with the rows that are there, independent of tokens. Where rows are missing and the
+ * log still has their records, the plan's inserts are repeated under its tokens: that brings back what a table lost
+ * together with the token (a dropped part), and adds nothing anywhere else.
  */
 export async function auditStored(parts: AuditParts): Promise<AuditResult> {
   const plans = await parts.stores.plans.closedPlans(parts.logId, PLANS_MAX);

@@ -7,9 +7,9 @@ export interface AuditedPlan {
 }
 
 /**
- * Cuts closed plans, ascending, into runs whose rows can be counted together: without a gap in their numbers, and all of
- * their days still kept. Counts are running totals, so the first plan only says where the second begins, unless it is
- * the first of all.
+ * Cuts closed plans, ascending, into runs whose rows can be counted together: without a gap in their numbers, and all
+ * of their days still kept. Counts are running totals, so the first plan only says where the second begins, unless it
+ * is the first of all.
  */
 export function plansWithRows(plans: readonly IngestPlan[], oldestDay: number): readonly (readonly AuditedPlan[])[] {
   const runs: AuditedPlan[][] = [];

@@ -36,7 +36,8 @@ describe('refused lines', () => {
 
   it('become a dead letter at the same place, with their bytes, whatever they hold', () => {
     const line = Buffer.from(
-      '{"e":5,"lid":"log","pt":3,"o":10,"k":"telemetry","day":1,"tenant":"t-1","device":"d:1","ra":86400001,"p":[{"s":{"\ufffd',
+      '{"e":5,"lid":"log","pt":3,"o":10,"k":"telemetry","day":1,"tenant":"t-1","device":"d:1","ra":86400001,' +
+        '"p":[{"s":{"\ufffd',
     );
     const letter = JSON.parse(deadLetterOfLine(line, 1)) as { data: { payloadBase64: string } };
     expect(letter).toMatchObject({

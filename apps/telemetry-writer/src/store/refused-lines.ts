@@ -7,8 +7,8 @@ export interface LineRange {
 const NEWLINE = 0x0a;
 
 /**
- * Finds, by halving, the lines that cannot be read. Answers null when there are more than `linesMax`: then it is not the
- * lines that are wrong.
+ * Finds, by halving, the lines that cannot be read. Answers null when there are more than `linesMax`: then it is not
+ * the lines that are wrong.
  */
 export async function findRefusedLines(
   body: Buffer,

@@ -73,10 +73,11 @@ export class RowIdentity {
           count() - uniqExact(partition, log_offset, row_index) AS repeated
         FROM (
           SELECT partition, log_offset, row_index FROM {database:Identifier}.telemetry
-          WHERE ${IN_PLAN} AND ${inDays('ts')} AND _part IN (SELECT name FROM system.parts WHERE database = {name:String}
-            AND table = 'telemetry' AND active AND max_block_number > {mark:Int64})
+          WHERE ${IN_PLAN} AND ${inDays('ts')} AND _part IN (SELECT name FROM system.parts
+            WHERE database = {name:String} AND table = 'telemetry' AND active AND max_block_number > {mark:Int64})
           UNION ALL
-          SELECT partition, log_offset, toUInt32(0) FROM {database:Identifier}.events WHERE ${IN_PLAN} AND ${inDays('ts')}
+          SELECT partition, log_offset, toUInt32(0) FROM {database:Identifier}.events
+          WHERE ${IN_PLAN} AND ${inDays('ts')}
         )`,
       parameters: {
         ...placesOf({ ...last, partitions }),
