@@ -10,7 +10,8 @@ export const standaloneSettings = {
     min: 64,
     max: 65_536,
     unit: 'MB',
-    reason: 'What Redis may hold: the twins and the backlog of the log. The lanes of the log get 60 % of it, and a sum of budgets over 80 % refuses the start. Full, it refuses appends and keeps draining.',
+    reason:
+      'What Redis may hold: the twins and the backlog of the log. The lanes of the log get 60 % of it, and a sum of budgets over 80 % refuses the start. Full, it refuses appends and keeps draining.',
   }),
   twinWorkers: integer('TWIN_WORKERS', {
     default: 2,
