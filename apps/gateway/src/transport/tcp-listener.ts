@@ -4,6 +4,8 @@ import type { Transport } from '@breakwater/mqtt-endpoint';
 
 import { type Accept, END_GRACE_MS, listen, type Listener, type ListenOptions } from './listener.ts';
 
+const TCP_KEEPALIVE_MS = 60_000;
+
 /** MQTT over TCP. */
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
   // Small answers leave at once; the engine joins those of one flush into one write by itself.
@@ -16,6 +18,8 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
 }
 
 function connect(socket: Socket, accept: Accept): void {
+  // A client without a keepalive of its own may be gone without a word: the system finds out.
+  socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
   const input = accept(tcpTransport(socket));
   socket.on('data', (bytes: Buffer) => input.receive(bytes));
   socket.on('drain', () => input.drained());
