@@ -7,6 +7,7 @@ import { encodeRecord, type ErrorCode, LIMITS, type RecordMessage } from '@break
 import type { AppendBatcher } from './append/append-batcher.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
+import { cutToBytes } from './classify/cut-to-bytes.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import type { DeviceSession } from './session/device-session.ts';
@@ -31,6 +32,16 @@ interface Arrival {
   readonly mark: MessageMark;
 }
 
+interface OutgoingRecord {
+  readonly lane: Lane;
+  readonly line: string;
+  readonly arrival: Arrival;
+}
+
+const DETAIL_BYTES_MAX = 1_024;
+const SENDER_BYTES_MAX = 512;
+const NOT_KEPT = ' (its bytes are not kept: too large, or over the quota of the device)';
+
 const STORED: PublishOutcome = { kind: 'stored' };
 const QUALITY_LABELS = ['0', '1', '2'] as const;
 
@@ -43,8 +54,8 @@ const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
 
 /**
  * The way of a message from the socket into the log. It is answered `stored` only when its record, or the record of its
- * first sending, is durable; a message that cannot be used is answered only when its dead letter is, or is over the
- * quota. Messages of a session enter the log in the order in which they came, and none after one that failed.
+ * first sending, is durable; a message that cannot be used is answered only when its dead letter is, with its bytes or,
+ * over the quota, without them. Messages of a session enter the log in the order in which they came, and none after one that failed.
  */
 export class MessageIntake {
   readonly #options: MessageIntakeOptions;
@@ -132,7 +143,6 @@ export class MessageIntake {
     const { session, message, mark } = arrival;
     const { memory, partition } = session.identity;
     const record = this.#recordOf(arrival);
-    if (record === null) return Promise.resolve(this.#finish(arrival, { kind: 'durable', appendedAtMs: 0 }));
     const appendClass = message.qos === 0 ? 'mayBeShed' : 'keep';
     const appended = this.#options.batcher.append({ lane: record.lane, partition }, record.line, appendClass);
     memory.appending(mark, appended);
@@ -167,8 +177,7 @@ export class MessageIntake {
     return { kind: 'refused', reason, detail };
   }
 
-  /** The record to be appended; null for a dead letter that is over the quota. */
-  #recordOf(arrival: Arrival): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
+  #recordOf(arrival: Arrival): OutgoingRecord {
     const { classified } = arrival;
     if (classified.kind === 'dead') return this.#deadLetterOf(arrival, classified);
     const line = this.#encode(arrival, classified.message);
@@ -181,28 +190,27 @@ export class MessageIntake {
     return this.#deadLetterOf({ ...arrival, classified: dead }, dead);
   }
 
-  #deadLetterOf(
-    arrival: Arrival,
-    { code, detail }: Extract<Classified, { kind: 'dead' }>,
-  ): { readonly lane: Lane; readonly line: string; readonly arrival: Arrival } | null {
+  /** Over the quota of its device a dead letter keeps who, when, where and why: only its bytes are left out. */
+  #deadLetterOf(arrival: Arrival, { code, detail }: Extract<Classified, { kind: 'dead' }>): OutgoingRecord {
     const { session, message, receivedAtMs } = arrival;
     const { metrics, deadLetterQuota, recordBytesMax } = this.#options;
     metrics.rejected.inc({ reason: code });
-    const payload = Buffer.from(message.payload.subarray(0, LIMITS.payloadBytesMax));
-    const line = this.#encode(arrival, {
+    const letter = {
       kind: 'deadLetter',
       code,
-      detail,
-      topic: message.topic.slice(0, LIMITS.topicBytesMax),
-      payloadBase64: payload.toString('base64'),
-      sender: `${session.clientId}@${session.remoteAddress}`,
-    });
+      detail: cutToBytes(detail, DETAIL_BYTES_MAX),
+      topic: cutToBytes(message.topic, LIMITS.topicBytesMax),
+      payloadBase64: Buffer.from(message.payload.subarray(0, LIMITS.payloadBytesMax)).toString('base64'),
+      sender: cutToBytes(`${session.clientId}@${session.remoteAddress}`, SENDER_BYTES_MAX),
+    } as const;
+    const line = this.#encode(arrival, letter);
     const bytes = Buffer.byteLength(line);
     if (bytes <= recordBytesMax && deadLetterQuota.take(session.identity.key, bytes, receivedAtMs)) {
       return { lane: 'telemetry', line, arrival };
     }
     metrics.deadLettersNotKept.inc();
-    return null;
+    const withoutBytes = { ...letter, detail: `${letter.detail}${NOT_KEPT}`, payloadBase64: '' };
+    return { lane: 'telemetry', line: this.#encode(arrival, withoutBytes), arrival };
   }
 
   #encode({ session, mark, receivedAtMs }: Arrival, message: RecordMessage): string {

@@ -95,6 +95,22 @@ describe('a gateway under hostile devices', () => {
     );
   });
 
+  it('records each refused message, over the quota of its device without its bytes', async () => {
+    gateway = await startFixture({ settings: { deadLetterBytesPerHourMax: 700 } });
+    await gateway.addDevice('hostile');
+    const hostile = await RawClient.open(gateway.ports.mqtt, 'hostile', 5);
+    const topic = `${'t'.repeat(255)}\u{1f600}`;
+    for (let messageId = 1; messageId <= 3; messageId += 1) hostile.publish(messageId, 'no json', { topic });
+    await hostile.acknowledgements(3);
+    const letters = (await gateway.recordsOf('hostile')).flatMap(({ message }) =>
+      message.kind === 'deadLetter' ? [message] : [],
+    );
+    expect(letters.map(({ payloadBase64 }) => payloadBase64)).toEqual([btoa('no json'), '', '']);
+    expect(letters[0]?.topic).toBe('t'.repeat(255));
+    expect(letters[2]?.detail).toContain('its bytes are not kept');
+    hostile.drop();
+  });
+
   it('takes no connection that says nothing, and survives what is no MQTT', async () => {
     gateway = await startFixture({ settings: { connectTimeoutMs: 100 } });
     await gateway.addDevice('good');

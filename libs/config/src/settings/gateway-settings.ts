@@ -202,7 +202,7 @@ export const gatewaySettings = {
     min: 0,
     max: 1024 ** 3,
     unit: 'bytes per device',
-    reason: 'Dead letters that are kept of one device in an hour. More are answered and counted, not kept.',
+    reason: 'Dead letters that are kept whole of one device in an hour. More are recorded without their bytes.',
   }),
   downlinkWaitMs: integer('GATEWAY_DOWNLINK_WAIT_MS', {
     default: 1_000,
