@@ -53,6 +53,7 @@ export interface ApiOptions {
   /** What each partition of a lane may hold in the log. */
   readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly writeTimeoutMs: number;
+  readonly readyWaitsForTelemetryMs: number;
   readonly writesInFlightMax: number;
   readonly bodyBytesMax: number;
   readonly streamsMax: number;

@@ -47,6 +47,13 @@ describe('health', () => {
     await other.stop();
   });
 
+  it('waits for telemetry only so long when it starts', async () => {
+    const other = await new MemoryPlatform({ readyWaitsForTelemetryMs: 0 }).start();
+    other.telemetry.isAway = true;
+    await until(other, { status: 200, body: { degraded: [{ part: 'clickhouse' }] } });
+    await other.stop();
+  });
+
   it('stays ready, degraded, while some shards have no worker, and is not while none has', async () => {
     const other = await new MemoryPlatform().start();
     await until(other, { status: 200, body: { degraded: [] } });

@@ -69,6 +69,7 @@ export class MemoryPlatform {
       partitionCount: 4,
       laneBytesMax: { control: laneBytesMax ?? LANE_BYTES_MAX, telemetry: laneBytesMax ?? LANE_BYTES_MAX },
       writeTimeoutMs: 10_000,
+      readyWaitsForTelemetryMs: 600_000,
       writesInFlightMax: 100,
       bodyBytesMax: 256 * 1024,
       streamsMax: 10,

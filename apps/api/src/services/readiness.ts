@@ -16,14 +16,16 @@ type Degraded = ReadinessAnswer['degraded'][number];
 
 /**
  * The first 200 means that an event gets through from end to end: the store answers, each shard has a worker that keeps
- * up, and what the telemetry writer stored can be read. From then on only what stops every event makes it 503, and what
- * stops a part of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the
- * whole API out of its load balancer.
+ * up, and what the telemetry writer stored can be read; the last is waited for only so long, since an API that starts
+ * while ClickHouse is away has work to do. From then on only what stops every event makes it 503, and what stops a part
+ * of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the whole API out
+ * of its load balancer.
  */
 @Injectable()
 export class Readiness {
   /** Whether an event ever got through from end to end in the life of this process. */
   #wasReady = false;
+  readonly #startedAtMs = performance.now();
   #cached: { readonly untilMs: number; readonly answer: Promise<ReadinessAnswer> } | null = null;
 
   constructor(
@@ -50,7 +52,8 @@ export class Readiness {
       this.#probe('clickhouse', () => this.writer.readWriterLedger()),
     ]);
     const degraded = [store, shards, telemetry].filter((part) => part !== null);
-    this.#wasReady ||= degraded.length === 0;
+    const telemetryIsDue = performance.now() - this.#startedAtMs < this.options.readyWaitsForTelemetryMs;
+    this.#wasReady ||= store === null && shards === null && (telemetry === null || !telemetryIsDue);
     return { ready: this.#wasReady && store === null && someShardIsOwned, degraded };
   }
 

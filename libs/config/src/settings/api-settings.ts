@@ -10,6 +10,15 @@ export const apiSettings = {
     reason:
       'How long a PATCH waits for its twin before it answers 504; and the lag of a shard from which on it is refused with 503.',
   }),
+  readyWaitsForTelemetryMs: integer('API_READY_WAITS_FOR_TELEMETRY_MS', {
+    default: 30_000,
+    min: 0,
+    max: 600_000,
+    unit: 'ms',
+    reason:
+      'How long after its start an API process waits with its first "ready" for ClickHouse and the telemetry writer. ' +
+      'Then it is ready without them, and names them as degraded: an outage of ClickHouse must not stop a rollout.',
+  }),
   writesInFlightMax: integer('API_WRITES_IN_FLIGHT_MAX', {
     default: 2_000,
     min: 1,
