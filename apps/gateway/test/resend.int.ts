@@ -29,6 +29,7 @@ class HeldLog {
     return results;
   }
 
+  keepProducer: EventLog['keepProducer'] = () => this.#memory.keepProducer();
   fenceProducer: EventLog['fenceProducer'] = (...given) => this.#memory.fenceProducer(...given);
 }
 

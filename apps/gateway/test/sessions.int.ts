@@ -308,6 +308,7 @@ describe('sessions', () => {
             requests.some(({ body }) => body.includes('"desiredSubscribed"'))
               ? Promise.resolve(requests.map(() => ({ kind: 'refused', code: 'FRAME_TOO_LARGE' })))
               : log.append(requests),
+          keepProducer: log.keepProducer.bind(log),
           fenceProducer: log.fenceProducer.bind(log),
         }) as unknown as EventLog,
     });

@@ -79,6 +79,9 @@ export class MemoryEventLog implements EventLog {
     log.first = kept[0]?.firstOffset ?? log.end;
   }
 
+  /** Nothing to do: this log forgets no producer. */
+  async keepProducer(): Promise<void> {}
+
   async fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {
     for (const partition of partitions) this.#fenced.add(`${partition}:${producerId}`);
   }

@@ -55,6 +55,22 @@ const REPEATS_MAX = 200;
   );
 
   it(
+    'remembers an idle producer for its whole life once more when it is kept, in both lanes, and makes no key for it',
+    async () => {
+      const { log, redis } = await logAt(server.url);
+      await log.append([frame(1, ['a']), { ...frame(1, ['b']), lane: 'control' }]);
+      const keys = await redis.keys('*:producer:*');
+      expect(keys.length).toBe(2);
+      const wholeLifeMs = await redis.pttl(keys[0]!);
+      for (const key of keys) await redis.pexpire(key, Math.floor(wholeLifeMs / 2));
+      await log.keepProducer('producer', [P0, P1]);
+      for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(wholeLifeMs * 0.9);
+      expect((await redis.keys('*:producer:*')).length).toBe(2);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'has every acknowledged record after redis-server is killed under load, with contiguous offsets',
     async () => {
       const { log } = await logAt(server.url);

@@ -29,6 +29,7 @@ export function checkedLog(log: MemoryEventLog, { history, trace, nowMs }: Watch
     read: (requests, limits) => log.read(requests, limits),
     bounds: (lane, partition) => log.bounds(lane, partition),
     trim: (lane, partition, before) => log.trim(lane, partition, before),
+    keepProducer: () => log.keepProducer(),
     fenceProducer: (producerId, partitions) => log.fenceProducer(producerId, partitions),
   };
 }

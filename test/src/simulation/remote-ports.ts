@@ -13,6 +13,7 @@ export function remoteLog(log: EventLog, network: Network, process: SimulatedPro
     read: (requests, limits) => network.call(process, () => log.read(requests, limits)),
     bounds: (lane, partition) => network.call(process, () => log.bounds(lane, partition)),
     trim: (lane, partition, before) => network.call(process, () => log.trim(lane, partition, before)),
+    keepProducer: (producerId, partitions) => network.call(process, () => log.keepProducer(producerId, partitions)),
     fenceProducer: (producerId, partitions) => network.call(process, () => log.fenceProducer(producerId, partitions)),
   };
 }

@@ -17,6 +17,8 @@ export interface GatewayIdentityOptions {
 
 const RENEWALS_PER_LEASE = 3;
 const RETRY_MS = 500;
+/** How often the log is told that this producer lives. The log forgets one that is idle for days, not for hours. */
+const KEEP_PRODUCER_MS = 6 * 3_600_000;
 
 /**
  * The gateway's name in the session directory, which is also its producer id in the log: whoever sees the lease run out
@@ -29,6 +31,9 @@ export class GatewayIdentity {
   #id: string | null = null;
   #replacing = false;
   #trouble: string | null = null;
+  /** When the log last knew for sure that the producer lives. */
+  #keptAtMs = 0;
+  #keeping = false;
 
   constructor(options: GatewayIdentityOptions) {
     this.#options = options;
@@ -70,6 +75,7 @@ export class GatewayIdentity {
     const id = `gw-${this.#options.random.id()}`;
     await this.#options.directory.registerGateway(id, this.#options.leaseTtlMs);
     this.#id = id;
+    this.#keptAtMs = this.#options.clock.nowMs();
     this.#options.onTaken(id);
   }
 
@@ -83,7 +89,9 @@ export class GatewayIdentity {
       try {
         const held = await directory.renewGateway(id, leaseTtlMs);
         this.#trouble = null;
-        if (!held && id === this.#id) this.replace('the lease of the gateway ran out');
+        if (id !== this.#id) continue;
+        if (held) this.#keepProducer(id);
+        else this.replace('the lease of the gateway ran out');
       } catch (error) {
         this.#trouble = `the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`;
         this.#options.onTrouble(this.#trouble);
@@ -91,13 +99,39 @@ export class GatewayIdentity {
     }
   }
 
+  /**
+   * A lane in which nothing happens for days would be forgotten, and the next append to it refused: that would cost
+   * every device its connection. Not awaited, so that a slow log does not keep the lease from being renewed.
+   */
+  #keepProducer(id: string): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.nowMs();
+    if (this.#keeping || nowMs - this.#keptAtMs < KEEP_PRODUCER_MS) return;
+    this.#keeping = true;
+    void log
+      .keepProducer(id, this.#partitions())
+      .then(
+        () => {
+          if (id === this.#id) this.#keptAtMs = nowMs;
+        },
+        (error: unknown) => this.#options.onTrouble(`the log may forget this idle gateway: ${messageOf(error)}`),
+      )
+      .finally(() => {
+        this.#keeping = false;
+      });
+  }
+
+  #partitions(): readonly Partition[] {
+    return Array.from({ length: this.#options.partitionCount }, (_, partition) => partition as Partition);
+  }
+
   async #replaceUntilDone(detail: string): Promise<void> {
-    const { directory, log, partitionCount, onLost, onTrouble } = this.#options;
+    const { directory, log, onLost, onTrouble } = this.#options;
     const old = this.#id;
     if (old === null) return;
     this.#id = null;
     onLost(old, detail);
-    const partitions = Array.from({ length: partitionCount }, (_, partition) => partition as Partition);
+    const partitions = this.#partitions();
     while (!this.#stopped.signal.aborted) {
       try {
         await log.fenceProducer(old, partitions);

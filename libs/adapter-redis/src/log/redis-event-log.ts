@@ -17,7 +17,7 @@ import type { Redis } from 'ioredis';
 
 import { blockingConnection } from '../connect-redis.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { valuesOf, type Reply, type ScriptCall } from '../redis-script.ts';
+import { pipelined, valuesOf, type Reply, type ScriptCall } from '../redis-script.ts';
 import { appendScript } from '../scripts/append-script.ts';
 import { fenceProducerScript } from '../scripts/fence-producer-script.ts';
 import { trimScript } from '../scripts/trim-script.ts';
@@ -39,7 +39,8 @@ const FRAME_OVERHEAD_BYTES = 128;
 export const REMEMBERED_SEQS = 16;
 /**
  * How long an idle or fenced producer is remembered. Forgetting it is safe: a later seq is then refused as a gap, and a
- * first append that is repeated so late does not exist, because processes repeat an append for minutes, not days.
+ * first append that is repeated so late does not exist, because processes repeat an append for minutes, not days. A
+ * producer that lives but has nothing to append says so by `keepProducer`.
  */
 const PRODUCER_LIFE_MS = 7 * 86_400_000;
 const READ_WAIT_MS_MAX = 10_000;
@@ -110,6 +111,14 @@ export class RedisEventLog implements EventLog {
       [redisKeys.lane(lane, partition), redisKeys.frames(lane, partition)],
       [before],
     );
+  }
+
+  async keepProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {
+    const pipeline = this.#options.redis.pipeline();
+    for (const partition of partitions) {
+      for (const lane of LANES) pipeline.pexpire(redisKeys.producer(lane, partition, producerId), PRODUCER_LIFE_MS);
+    }
+    await pipelined(pipeline);
   }
 
   async fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {

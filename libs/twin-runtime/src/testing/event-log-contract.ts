@@ -101,6 +101,22 @@ function appending(current: () => EventLog): void {
     expect(late).toMatchObject([fenced, fenced, fenced, appended(1)]);
   });
 
+  it('lets a kept producer go on, makes no unknown one known, and lifts no fence', async () => {
+    const log = current();
+    await append(log, frame({ seq: 1, lines: ['a'], producerId: 'kept' }));
+    await append(log, frame({ seq: 1, lines: ['b'], producerId: 'fenced' }));
+    await log.fenceProducer('fenced', [P0]);
+    for (const producerId of ['kept', 'fenced', 'unknown']) await log.keepProducer(producerId, [P0, P1]);
+    await log.keepProducer('kept', []);
+    const results = await log.append([
+      frame({ seq: 2, lines: ['c'], producerId: 'kept' }),
+      frame({ seq: 1, lines: ['d'], producerId: 'kept', partition: P1 }),
+      frame({ seq: 2, lines: ['e'], producerId: 'fenced' }),
+      frame({ seq: 2, lines: ['f'], producerId: 'unknown' }),
+    ]);
+    expect(results).toMatchObject([appended(2), appended(0), refused('PRODUCER_FENCED'), refused('SEQUENCE_GAP')]);
+  });
+
   it('refuses a frame that is too large and goes on with the same sequence number', async () => {
     const log = current();
     const large = 'x'.repeat(OPTIONS.frameBytesMax + 1);
