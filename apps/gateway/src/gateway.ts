@@ -16,6 +16,7 @@ import type { DeviceSession } from './session/device-session.ts';
 import { GatewayIdentity } from './session/gateway-identity.ts';
 import { PreviousSessionReader } from './session/previous-session-reader.ts';
 import { ResendMemories } from './session/resend-memory.ts';
+import { TokenRechecks } from './session/token-rechecks.ts';
 import { SessionLifecycle } from './session-lifecycle.ts';
 import type { Listener } from './transport/listener.ts';
 import { listenTcp } from './transport/tcp-listener.ts';
@@ -40,6 +41,7 @@ export class Gateway {
   readonly #batcher: AppendBatcher;
   readonly #identity: GatewayIdentity;
   readonly #sessions: SessionLifecycle;
+  readonly #rechecks: TokenRechecks;
   readonly #downlinks: DownlinkDelivery;
   readonly #endpoint: MqttEndpoint<DeviceSession>;
   #sweeper: NodeJS.Timeout | null = null;
@@ -66,6 +68,13 @@ export class Gateway {
       fencedPairsMax: FENCED_PAIRS_MAX,
     });
     this.#sessions = sessions;
+    this.#rechecks = new TokenRechecks({
+      ...ports,
+      sessions,
+      authenticator,
+      perSecond: settings.tokenRechecksPerSecond,
+      onTrouble: (detail) => options.logger.warn(detail),
+    });
     this.#downlinks = new DownlinkDelivery({
       ...ports,
       channel: ports.downlinks,
@@ -103,6 +112,7 @@ export class Gateway {
   async start(): Promise<Readonly<Record<string, number>>> {
     const { settings, logger } = this.#options;
     await this.#identity.start();
+    this.#rechecks.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const address = { host: settings.bindHost, logger };
     const accept = this.#endpoint.accept.bind(this.#endpoint);
@@ -123,6 +133,7 @@ export class Gateway {
   /** Takes no more, answers what it took, tells the devices, and says of each session that it ended. */
   async stop(): Promise<void> {
     const { drainMs } = this.#options.settings;
+    this.#rechecks.stop();
     const listenersClosed = this.#listeners.map((listener) => listener.close());
     await this.#endpoint.drain({ timeoutMs: drainMs });
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));

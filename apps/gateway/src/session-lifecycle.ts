@@ -54,6 +54,10 @@ export class SessionLifecycle {
     return this.#sessions.size;
   }
 
+  keys(): Iterable<DeviceKey> {
+    return this.#sessions.keys();
+  }
+
   find(key: DeviceKey): Session<DeviceSession> | undefined {
     return this.#sessions.get(key);
   }

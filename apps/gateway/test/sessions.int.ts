@@ -74,7 +74,7 @@ describe('sessions', () => {
   });
 
   it('closes the session of a device that lost its right to be here, and lets it in no more', async () => {
-    const gateway = await start();
+    const gateway = await start({ settings: { tokenRechecksPerSecond: 0 } });
     const key = await gateway.addDevice('d1');
     const client = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
     const device = await gateway.registry.rotateToken('default' as never, 'd1' as never, 'another hash');
@@ -85,6 +85,19 @@ describe('sessions', () => {
     await until('the session to be closed', () => client.closed);
     const again = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
     expect(again.packets[0]).toMatchObject({ cmd: 'connack', reasonCode: 0x86 });
+  });
+
+  it('closes the session of a revoked device even if the notice of it got lost', async () => {
+    const gateway = await start();
+    await gateway.addDevice('d1');
+    await gateway.addDevice('d2');
+    const revoked = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    const other = await RawClient.open(gateway.ports.mqtt, 'd2', 5);
+    await gateway.registry.rotateToken('default' as never, 'd1' as never, 'another hash');
+    await until('the session to be closed', () => revoked.closed);
+    expect(revoked.packets.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x98 });
+    expect(other.closed).toBe(false);
+    other.drop();
   });
 
   it('does not open a session with a token that was revoked while it was remembered', async () => {

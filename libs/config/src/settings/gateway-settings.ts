@@ -197,6 +197,14 @@ export const gatewaySettings = {
     unit: 'tokens',
     reason: 'Tokens in that memory.',
   }),
+  tokenRechecksPerSecond: integer('GATEWAY_TOKEN_RECHECKS_PER_SECOND', {
+    default: 200,
+    min: 0,
+    max: 100_000,
+    unit: 'sessions/s',
+    reason:
+      'Open sessions whose token is looked up again in a second, so that a revoked device is off even if the notice of it got lost. 0 turns this off.',
+  }),
   deadLetterBytesPerHourMax: integer('GATEWAY_DEAD_LETTER_BYTES_PER_HOUR', {
     default: 1024 * 1024,
     min: 0,
