@@ -78,8 +78,8 @@ export interface EventLog {
   /** Forgets whole frames below `before`. */
   trim(lane: Lane, partition: Partition, before: Offset): Promise<void>;
   /**
-   * An idle producer that lives is not forgotten: to be called now and then while it appends nothing, or its next append
-   * may be refused as a gap. It neither makes a producer known nor lifts a fence.
+   * An idle producer that lives is not forgotten: to be called now and then while it appends nothing, or its next
+   * append may be refused as a gap. It neither makes a producer known nor lifts a fence.
    */
   keepProducer(producerId: string, partitions: readonly Partition[]): Promise<void>;
   /** After this, every append of that producer is refused as `PRODUCER_FENCED`. */
