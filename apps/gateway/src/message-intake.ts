@@ -55,7 +55,8 @@ const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
 /**
  * The way of a message from the socket into the log. It is answered `stored` only when its record, or the record of its
  * first sending, is durable; a message that cannot be used is answered only when its dead letter is, with its bytes or,
- * over the quota, without them. Messages of a session enter the log in the order in which they came, and none after one that failed.
+ * over the quota, without them. Messages of a session enter the log in the order in which they came, and none after one
+ * that failed.
  */
 export class MessageIntake {
   readonly #options: MessageIntakeOptions;

@@ -18,8 +18,8 @@ type Degraded = ReadinessAnswer['degraded'][number];
  * The first 200 means that an event gets through from end to end: the store answers, each shard has a worker that keeps
  * up, and what the telemetry writer stored can be read; the last is waited for only so long, since an API that starts
  * while ClickHouse is away has work to do. From then on only what stops every event makes it 503, and what stops a part
- * of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the whole API out
- * of its load balancer.
+ * of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the whole API
+ * out of its load balancer.
  */
 @Injectable()
 export class Readiness {

@@ -1,7 +1,14 @@
 import { MemoryEventLog } from '@breakwater/adapter-memory';
 import { describe, expect, it } from '@jest/globals';
 import type { LogId, Offset, Partition } from '@breakwater/twin';
-import { type AppendRequest, type AppendResult, type EventLog, type Lane, systemClock } from '@breakwater/twin-runtime';
+import {
+  type AppendRequest,
+  type AppendResult,
+  type Clock,
+  type EventLog,
+  type Lane,
+  systemClock,
+} from '@breakwater/twin-runtime';
 
 import { AppendBatcher, type AppendLimits } from './append-batcher.ts';
 import type { AppendOutcome } from './lane-queue.ts';
@@ -56,11 +63,33 @@ class FaultyLog {
   }
 }
 
-function batcherOn(log: FaultyLog, limits: Partial<AppendLimits> = {}): { batcher: AppendBatcher; lost: string[] } {
+/** Time that passes only while somebody sleeps, or when the test says so. */
+class SteppedClock implements Clock {
+  #nowMs = 0;
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  advance(durationMs: number): void {
+    this.#nowMs += durationMs;
+  }
+
+  async sleep(durationMs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.advance(durationMs);
+  }
+}
+
+function batcherOn(
+  log: FaultyLog,
+  limits: Partial<AppendLimits> = {},
+  clock: Clock = systemClock,
+): { batcher: AppendBatcher; lost: string[] } {
   const lost: string[] = [];
   const batcher = new AppendBatcher({
     log: log as unknown as EventLog,
-    clock: systemClock,
+    clock,
     partitionCount: 4,
     limits: { ...LIMITS, ...limits },
     onProducerLost: (detail) => lost.push(detail),
@@ -157,17 +186,22 @@ describe('AppendBatcher', () => {
 
   it('withholds what a full lane does not take, without limit, and keeps its order', async () => {
     const log = new FaultyLog();
-    log.nextFault = () => 'LANE_FULL';
-    const { batcher, lost } = batcherOn(log, { withholdMs: 5, frameRecordsMax: 1 });
+    const clock = new SteppedClock();
+    const withholdMs = 1_000;
+    const { batcher, lost } = batcherOn(log, { withholdMs, frameRecordsMax: 1 }, clock);
+    let refusals = 0;
+    log.nextFault = () => {
+      clock.advance(withholdMs * 10);
+      refusals += 1;
+      return 'LANE_FULL';
+    };
     let settled = 0;
     const appends = ['a', 'b'].map(async (line) => {
       const outcome = await batcher.append(telemetry(P0), line, 'keep');
       settled += 1;
       return outcome;
     });
-    const startedAtMs = Date.now();
-    while (settled === 0 && (Date.now() - startedAtMs < 50 || log.requests.length < 10))
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    while (settled === 0 && refusals < 10) await new Promise((resolve) => setTimeout(resolve, 0));
     expect(settled).toBe(0);
     // Silence counts from the last answer.
     const faults: Fault[] = ['lostBefore', 'LANE_FULL', 'lostAfter'];
