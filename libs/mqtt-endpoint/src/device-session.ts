@@ -1,5 +1,12 @@
 import type { ConnectRequest } from './connect-request.ts';
-import type { CloseReason, DeliveryOutcome, OutboundMessage, ProtocolVersion, Session } from './endpoint-host.ts';
+import type {
+  CloseReason,
+  DeliveryOutcome,
+  EndpointLimits,
+  OutboundMessage,
+  ProtocolVersion,
+  Session,
+} from './endpoint-host.ts';
 import type { OutboundMessages } from './outbound-messages.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -18,7 +25,7 @@ export class DeviceSession<Identity> implements Session<Identity> {
     request: ConnectRequest;
     remoteAddress: string;
     outbound: OutboundMessages;
-    subscriptionsMax: number;
+    limits: EndpointLimits;
     maySubscribe: (session: Session<Identity>, filter: string) => boolean;
     close: (reason: CloseReason) => void;
   }) {
@@ -28,7 +35,9 @@ export class DeviceSession<Identity> implements Session<Identity> {
     this.remoteAddress = options.remoteAddress;
     this.outbound = options.outbound;
     this.filters = new Subscriptions({
-      filtersMax: options.subscriptionsMax,
+      filters: new Map(),
+      filtersMax: options.limits.subscriptionsMax,
+      qosMax: options.limits.outboundQosMax ?? 1,
       version: options.request.version,
       isAllowed: (filter) => options.maySubscribe(this, filter),
     });

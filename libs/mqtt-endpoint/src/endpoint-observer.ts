@@ -13,7 +13,8 @@ export interface EndpointObserver {
   /** A QoS 2 message that was handed over before. */
   duplicateSuppressed?(): void;
   readingStopped?(cause: 'inbound' | 'output' | 'rate'): void;
-  sent?(qos: 0 | 1, outcome: DeliveryOutcome): void;
+  /** A message to a client came to its end. */
+  sent?(qos: 0 | 1 | 2, outcome: DeliveryOutcome): void;
   /** The host threw where it must not. The connection concerned is closed, the others go on. */
   hostFailed?(operation: string, error: unknown): void;
 }

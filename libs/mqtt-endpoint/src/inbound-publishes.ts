@@ -4,6 +4,7 @@ import type { ConnectionOutput } from './connection-output.ts';
 import type { EngineContext } from './engine-context.ts';
 import type { InboundMessage, PublishOutcome, ProtocolVersion, Session } from './endpoint-host.ts';
 import { InboundQos2 } from './inbound-qos2.ts';
+import { toMessageProperties } from './message-properties.ts';
 import { AckType, encodeAckWithReason } from './packet-encoder.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
@@ -87,7 +88,7 @@ export class InboundPublishes<Identity> {
       dup: packet.dup,
       retain: packet.retain,
       packetId,
-      contentType: packet.properties?.contentType ?? null,
+      ...toMessageProperties(packet.properties),
       userProperties,
     });
     return null;
@@ -182,6 +183,12 @@ export class InboundPublishes<Identity> {
     const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
     const refused = outcome.kind === 'refused' && this.#version === 5;
     if (pending.qos === 2) this.#qos2.settled(pending.packetId, !refused);
+    if (outcome.kind === 'stored') {
+      if (outcome.hasNoSubscribers !== true || this.#version !== 5) return output.ack(type, pending.packetId);
+      const reasonCode = ReasonCode.noMatchingSubscribers;
+      const { packetId } = pending;
+      return output.packet(encodeAckWithReason({ type, packetId, reasonCode, reasonString: null }));
+    }
     if (!refused) return output.ack(type, pending.packetId);
     output.packet(this.#encodeRefusal(type, pending.packetId, outcome));
   }

@@ -6,11 +6,13 @@ export type {
   EndpointHost,
   EndpointLimits,
   InboundMessage,
+  MessageProperties,
   OutboundMessage,
   ProtocolVersion,
   PublishOutcome,
   PublishRefusal,
   Session,
+  SubscriptionGrant,
   Transport,
   WillMessage,
 } from './endpoint-host.ts';

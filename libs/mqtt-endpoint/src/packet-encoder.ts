@@ -37,20 +37,6 @@ export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
   return generate(packet, { protocolVersion: version });
 }
 
-/** Size on the wire of a PUBLISH without properties but an optional Message Expiry Interval. */
-export function publishBytes(options: {
-  topic: string;
-  payloadBytes: number;
-  qos: 0 | 1;
-  version: ProtocolVersion;
-  expires: boolean;
-}): number {
-  const propertyBytes = options.version === 5 ? (options.expires ? 6 : 1) : 0;
-  const rest =
-    2 + Buffer.byteLength(options.topic) + (options.qos === 0 ? 0 : 2) + propertyBytes + options.payloadBytes;
-  return 1 + variableBytes(rest) + rest;
-}
-
 /** Details may quote a client, so they are cut to size and rid of what MQTT text must not contain. */
 export function toReasonString(text: string): string {
   return text.slice(0, REASON_STRING_CHARACTERS_MAX).replaceAll('\u0000', '');
@@ -64,7 +50,7 @@ function encodeReasonString(text: string): Buffer {
   return Buffer.concat([encodeVariable(property.length + string.length), property, string]);
 }
 
-function encodeVariable(value: number): Buffer {
+export function encodeVariable(value: number): Buffer {
   const bytes: number[] = [];
   let left = value;
   do {
@@ -75,7 +61,7 @@ function encodeVariable(value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-function variableBytes(value: number): number {
+export function variableBytes(value: number): number {
   if (value < 128) return 1;
   if (value < 16_384) return 2;
   return value < 2_097_152 ? 3 : 4;

@@ -8,6 +8,7 @@ import { OutboundMessages } from './outbound-messages.ts';
 import { PublishRate } from './publish-rate.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, type ReasonCode } from './reason-codes.ts';
+import { SessionJournal } from './session-journal.ts';
 
 /** How a connection ends. `code` null: nothing is said to the client. */
 export interface Ending {
@@ -46,21 +47,27 @@ export function createReadyConnection<Identity>(
   const { limits, host, now } = context;
   const { request, output, gate, end } = options;
   const close = (reason: CloseReason): void => end({ reason, code: closeReasonCodes[reason], detail: null });
+  const journal = new SessionJournal();
   const outbound = new OutboundMessages({
-    output,
     now,
+    journal,
+    observer: context.observer,
+    queueMax: limits.outboundQueueMax,
+    bytesMax: limits.outboundBytesMax,
+  });
+  outbound.attach({
+    output,
     version: request.version,
     clientReceiveMax: request.receiveMax,
     clientPacketBytesMax: request.packetBytesMax,
-    queueMax: limits.outboundQueueMax,
-    bytesMax: limits.outboundBytesMax,
+    topicAliasMax: Math.min(request.topicAliasMax, limits.outboundTopicAliasMax ?? 0),
   });
   const session = new DeviceSession({
     identity: options.identity,
     request,
     remoteAddress: options.remoteAddress,
     outbound,
-    subscriptionsMax: limits.subscriptionsMax,
+    limits,
     maySubscribe: (of, filter) => host.maySubscribe(of, filter),
     close,
   });

@@ -6,6 +6,7 @@ import type {
   InboundMessage,
   PublishOutcome,
   Session,
+  SubscriptionGrant,
   WillMessage,
 } from '../endpoint-host.ts';
 
@@ -30,6 +31,7 @@ export class RecordingHost implements EndpointHost<Device> {
   readonly closed: { session: Session<Device>; reason: CloseReason; will: WillMessage | null }[] = [];
   readonly calls: string[] = [];
   readonly subscribedFilters: (readonly string[])[] = [];
+  readonly grants: SubscriptionGrant[] = [];
   storesAtOnce = false;
   refusal: Extract<Authentication<Device>, { kind: 'refused' }> | null = null;
   /** What `authenticate` and `sessionOpened` wait for. */
@@ -64,7 +66,8 @@ export class RecordingHost implements EndpointHost<Device> {
     return this.maySubscribeTo(filter);
   }
 
-  subscribed(_session: Session<Device>, filters: readonly string[]): void {
+  subscribed(_session: Session<Device>, filters: readonly string[], grants: readonly SubscriptionGrant[]): void {
+    this.grants.push(...grants);
     this.subscribedFilters.push(filters);
   }
 
