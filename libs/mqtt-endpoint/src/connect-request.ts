@@ -35,6 +35,8 @@ export interface ConnectRefusal {
 
 const RECEIVE_MAX_DEFAULT = 65_535;
 const MS_PER_SECOND = 1000;
+/** Session Expiry Interval that means: the session does not end. */
+export const SESSION_EXPIRY_NEVER = 0xffff_ffff;
 
 export function readConnect(
   frame: Buffer,
@@ -109,7 +111,8 @@ function toRequest(
     version,
     keepaliveSeconds: packet.keepalive ?? 0,
     cleanStart: packet.clean ?? true,
-    sessionExpirySeconds: properties?.sessionExpiryInterval ?? 0,
+    sessionExpirySeconds:
+      version === 5 ? (properties?.sessionExpiryInterval ?? 0) : packet.clean === false ? SESSION_EXPIRY_NEVER : 0,
     receiveMax: properties?.receiveMaximum ?? RECEIVE_MAX_DEFAULT,
     packetBytesMax: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     topicAliasMax: properties?.topicAliasMaximum ?? 0,

@@ -1,5 +1,5 @@
 import { agreeKeepalive, encodeAccepted, encodeRefused } from './connack.ts';
-import { type ConnectRefusal, type ConnectRequest, readConnect } from './connect-request.ts';
+import { type ConnectRefusal, type ConnectRequest, readConnect, SESSION_EXPIRY_NEVER } from './connect-request.ts';
 import { ConnectionOutput } from './connection-output.ts';
 import type { DeviceSession } from './device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from './endpoint-host.ts';
@@ -11,6 +11,7 @@ import { ProtocolFault } from './protocol-fault.ts';
 import { ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, ReasonCode, refusalCodes } from './reason-codes.ts';
 import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
+import type { SessionState } from './session-state.ts';
 import { handlePacket } from './ready-packets.ts';
 
 const MS_PER_SECOND = 1000;
@@ -18,6 +19,17 @@ const MS_PER_SECOND = 1000;
 const CONNECT = 0x10;
 const NOT_CONNECT = new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
 const NOBODY_THERE = 'connection lost';
+
+interface PendingWill {
+  readonly message: WillMessage | null;
+  readonly delayMs: number;
+}
+
+const NO_WILL: PendingWill = { message: null, delayMs: 0 };
+
+function toExpiryMs(seconds: number): number {
+  return seconds === SESSION_EXPIRY_NEVER ? Number.POSITIVE_INFINITY : seconds * MS_PER_SECOND;
+}
 
 /**
  * One network connection, from its first byte to its end:
@@ -45,7 +57,7 @@ export class Connection<Identity> {
   #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #lastHeardMs: number;
   #blockedSinceMs: number | null = null;
-  #will: WillMessage | null = null;
+  #will: PendingWill = NO_WILL;
   #endReason: CloseReason = 'connectionLost';
   #isOpened = false;
   #isPumping = false;
@@ -222,46 +234,76 @@ export class Connection<Identity> {
     }
     this.#state = 'opening';
     this.#sessionKey = answer.sessionKey;
-    this.#ready = createReadyConnection(this.#context, {
-      request,
-      identity: answer.identity,
-      remoteAddress: this.#transport.remoteAddress,
-      output: this.#output,
-      gate: this.#gate,
-      end: (ending) => this.#end(ending),
-      onDisconnect: (keepsWill) => {
-        if (!keepsWill) this.#will = null;
-        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
-      },
-    });
     const previous = this.#context.registry.replace(answer.sessionKey, this);
-    this.#opening = this.#open(request, this.#ready, previous);
+    this.#opening = this.#open(request, answer, previous);
     await this.#opening;
     this.#opening = null;
   }
 
   async #open(
     request: ConnectRequest,
-    ready: ReadyConnection<Identity>,
+    { identity, sessionKey }: { identity: Identity; sessionKey: string },
     previous: Connection<Identity> | null,
   ): Promise<void> {
+    const { keeper, host, observer } = this.#context;
     if (previous !== null) await previous.yieldSession();
     if (!this.#isOpening()) return this.#forget();
+    let doing = 'claimSession';
     try {
-      await this.#context.host.sessionOpened(ready.session);
+      const { state, isResumed } = await keeper.claim(sessionKey, request.cleanStart);
+      if (!this.#isOpening()) {
+        keeper.detach(state, NO_WILL);
+        return this.#forget();
+      }
+      doing = 'sessionOpened';
+      this.#ready = this.#createReady(request, identity, { state, isResumed });
+      await host.sessionOpened(this.#ready.session);
     } catch (error) {
-      this.#context.observer.hostFailed?.('sessionOpened', error);
+      observer.hostFailed?.(doing, error);
       this.#refuseUnavailable('session could not be opened');
       return this.#forget();
     }
     this.#isOpened = true;
     if (!this.#isOpening()) return this.#announceClosed();
-    const keepalive = agreeKeepalive(request, this.#context.limits);
+    this.#welcome(request, this.#ready);
+  }
+
+  #createReady(
+    request: ConnectRequest,
+    identity: Identity,
+    claimed: { state: SessionState<Identity>; isResumed: boolean },
+  ): ReadyConnection<Identity> {
+    return createReadyConnection(this.#context, {
+      ...claimed,
+      request,
+      identity,
+      remoteAddress: this.#transport.remoteAddress,
+      output: this.#output,
+      gate: this.#gate,
+      end: (ending) => this.#end(ending),
+      onDisconnect: ({ keepsWill, sessionExpirySeconds }) => {
+        if (!keepsWill) this.#will = NO_WILL;
+        if (sessionExpirySeconds !== null) {
+          claimed.state.expiryMs = this.#context.keeper.grantedExpiryMs(toExpiryMs(sessionExpirySeconds));
+        }
+        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
+      },
+    });
+  }
+
+  #welcome(request: ConnectRequest, ready: ReadyConnection<Identity>): void {
+    const { keeper, limits, observer } = this.#context;
+    const keepalive = agreeKeepalive(request, limits);
     this.#keepaliveMs = keepalive.seconds * MS_PER_SECOND * KEEPALIVE_GRACE;
-    this.#will = request.will;
+    this.#will = { message: request.will, delayMs: request.willDelayMs };
     this.#state = 'ready';
-    this.#output.packet(encodeAccepted(request, keepalive, this.#context.limits));
-    this.#context.observer.connected?.(request.version);
+    const expiryMs = keeper.grantedExpiryMs(toExpiryMs(request.sessionExpirySeconds));
+    keeper.keepFor(ready.state, expiryMs);
+    const sessionPresent = ready.session.isResumed;
+    const sessionExpirySeconds = Math.min(SESSION_EXPIRY_NEVER, Math.floor(expiryMs / MS_PER_SECOND));
+    this.#output.packet(encodeAccepted(request, { keepalive, sessionPresent, sessionExpirySeconds }, limits));
+    observer.connected?.(request.version);
+    if (sessionPresent) observer.sessionResumed?.();
     ready.session.outbound.open();
     this.#gate.release(StopReason.handshake);
   }
@@ -304,10 +346,17 @@ export class Connection<Identity> {
     this.#framer.clear();
     this.#context.connections.delete(this);
     this.#ready?.inbound.end();
-    this.#ready?.session.outbound.end();
+    if (this.#ready !== null) this.#leaveSession(this.#ready.state, ending.reason);
     this.#context.observer.connectionClosed?.(ending.reason, says, ending.detail);
     if (this.#isOpened) this.#announceClosed();
     this.#context.onConnectionGone();
+  }
+
+  /** What is left of the will is due now. */
+  #leaveSession(state: SessionState<Identity>, reason: CloseReason): void {
+    // Who may no longer connect has no use for a session.
+    if (reason === 'revoked') state.expiryMs = 0;
+    this.#will = { message: this.#context.keeper.detach(state, this.#will), delayMs: 0 };
   }
 
   #encodeDisconnect(code: ReasonCode, detail: string | null): Buffer {
@@ -319,7 +368,7 @@ export class Connection<Identity> {
     this.#forget();
     try {
       const session = (this.#ready as ReadyConnection<Identity>).session;
-      this.#context.host.sessionClosed(session, this.#endReason, this.#will);
+      this.#context.host.sessionClosed(session, this.#endReason, this.#will.message);
     } catch (error) {
       this.#context.observer.hostFailed?.('sessionClosed', error);
     }

@@ -110,6 +110,8 @@ export interface Session<Identity> {
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
+  /** The session is older than this connection: its filters and messages are still there. */
+  readonly isResumed: boolean;
   /** Filters in force, as the client wrote them. */
   subscriptions(): ReadonlyMap<string, 0 | 1 | 2>;
   /** Sends a message to this client alone. The promise settles exactly once. */
@@ -129,7 +131,14 @@ export interface OutboundMessage extends MessageProperties {
 export type DeliveryOutcome =
   /** QoS 0: written. QoS 1 and 2: the reason code of the PUBACK or PUBREC with which the client took it. */
   | { readonly kind: 'delivered'; readonly reasonCode: number }
-  | { readonly kind: 'notDelivered'; readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' };
+  | {
+      readonly kind: 'notDelivered';
+      /**
+       * `offline`: QoS 0 to a session without a connection. `dropped`: it made room for a newer message. `handedOver`:
+       * the session, with this message, may go on at another endpoint, and what becomes of it is not known here.
+       */
+      readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' | 'offline' | 'dropped' | 'handedOver';
+    };
 
 /** A filter that was granted, with what the client asked for besides. */
 export interface SubscriptionGrant {
@@ -154,6 +163,8 @@ export interface EndpointHost<Identity> {
   subscribed(session: Session<Identity>, filters: readonly string[], grants: readonly SubscriptionGrant[]): void;
   /** Exactly once per opened session. `will` is set when it must be fired. */
   sessionClosed(session: Session<Identity>, reason: CloseReason, will: WillMessage | null): void;
+  /** A will whose delay has passed, or whose session has ended. Without this method wills are never delayed. */
+  willDue?(session: Session<Identity>, will: WillMessage): void;
 }
 
 export interface EndpointLimits {

@@ -6,6 +6,7 @@ import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { PacketCodec } from './packet-codec.ts';
 import { PacketLayout } from './packet-layout.ts';
+import { SessionKeeper, type SessionOptions } from './session-keeper.ts';
 import { SessionRegistry } from './session-registry.ts';
 
 export interface MqttEndpointOptions<Identity> {
@@ -14,6 +15,8 @@ export interface MqttEndpointOptions<Identity> {
   /** Milliseconds that never go back. */
   readonly now: () => number;
   readonly observer?: EndpointObserver;
+  /** Absent: every session ends with its connection. */
+  readonly sessions?: SessionOptions;
 }
 
 /** What a transport reports about one connection. */
@@ -35,6 +38,10 @@ export interface MqttEndpoint<Identity> {
   accept(transport: Transport): ConnectionInput;
   session(sessionKey: string): Session<Identity> | null;
   sessions(): Iterable<Session<Identity>>;
+  /** Sessions that go on without a connection, each as its last connection's: `send` queues for the next one. */
+  detachedSessions(): Iterable<Session<Identity>>;
+  /** Ends a session for good, with its connection if it has one. */
+  endSession(sessionKey: string): void;
   /** Called by the host every 250 ms to 1 s: all that depends on time happens here. */
   sweep(): void;
   /**
@@ -52,20 +59,24 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   const connections = new Set<Connection<Identity>>();
   const registry = new SessionRegistry<Identity>();
   let drainDeadlineMs: number | null = null;
-  let onDrained: (() => void)[] = [];
+  const onDrained: (() => void)[] = [];
 
+  const releaseDrain = (): void => {
+    for (const settle of onDrained.splice(0)) settle();
+  };
   const settleDrain = (): void => {
     if (drainDeadlineMs === null || connections.size > 0) return;
-    const waiting = onDrained;
-    onDrained = [];
-    for (const settle of waiting) settle();
+    void keeper.drain().then(releaseDrain);
   };
 
+  const { host, observer = {} } = options;
+  const keeper = new SessionKeeper({ host, limits, now, observer, sessions: options.sessions ?? null });
   const context: EngineContext<Identity> = {
-    host: options.host,
+    host,
     limits,
     now,
-    observer: options.observer ?? {},
+    observer,
+    keeper,
     codec: new PacketCodec(),
     layout: new PacketLayout(),
     flushQueue: new FlushQueue(),
@@ -83,6 +94,12 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
       return connection;
     },
     session: (sessionKey) => registry.get(sessionKey)?.session ?? null,
+    detachedSessions: () => keeper.detached(),
+    endSession(sessionKey) {
+      registry.get(sessionKey)?.close('revoked');
+      const detached = keeper.find(sessionKey);
+      if (detached !== null) keeper.end(detached, 'removed');
+    },
     *sessions() {
       for (const connection of registry.holders()) if (connection.session !== null) yield connection.session;
     },
@@ -93,6 +110,9 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
         if (isOverdue) connection.close('draining');
         else connection.sweep(nowMs);
       }
+      if (drainDeadlineMs === null) keeper.sweep(nowMs);
+      // A store that does not answer is not waited for any longer.
+      else if (isOverdue) releaseDrain();
     },
     drain({ timeoutMs }) {
       drainDeadlineMs ??= now() + timeoutMs;

@@ -4,6 +4,7 @@ import type { EndpointObserver } from './endpoint-observer.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import type { PacketCodec } from './packet-codec.ts';
 import type { PacketLayout } from './packet-layout.ts';
+import type { SessionKeeper } from './session-keeper.ts';
 import type { SessionRegistry } from './session-registry.ts';
 
 /** What all connections of one endpoint share. */
@@ -16,6 +17,7 @@ export interface EngineContext<Identity> {
   readonly layout: PacketLayout;
   readonly flushQueue: FlushQueue;
   readonly registry: SessionRegistry<Identity>;
+  readonly keeper: SessionKeeper<Identity>;
   readonly connections: Set<Connection<Identity>>;
   /** Set once, when the endpoint is told to drain. */
   readonly isDraining: () => boolean;

@@ -1,4 +1,6 @@
 import type { DeliveryOutcome, OutboundMessage } from './endpoint-host.ts';
+import { publishBytes } from './publish-encoder.ts';
+import type { StoredMessage } from './session-store.ts';
 
 /** One message on its way to a client. */
 export interface OutboundEntry {
@@ -64,4 +66,32 @@ export class OutboundQueue {
   all(): readonly OutboundEntry[] {
     return this.#entries.slice(this.#first);
   }
+}
+
+export function toStoredMessage(entry: OutboundEntry, nowMs: number): StoredMessage {
+  const { expiryMs: _sinceSend, qos, retain = false, ...message } = entry.message;
+  return {
+    ...message,
+    qos: qos === 2 ? 2 : 1,
+    retain,
+    packetId: entry.packetId,
+    state: entry.state,
+    expiresInMs: Number.isFinite(entry.expiresAtMs) ? entry.expiresAtMs - nowMs : null,
+  };
+}
+
+/** What was sent once may have arrived, so it is sent again as a duplicate. */
+export function toOutboundEntry(stored: StoredMessage, savedAtMs: number): OutboundEntry {
+  const { packetId, state, expiresInMs, ...message } = stored;
+  const expires = expiresInMs !== null;
+  return {
+    message: expires ? { ...message, expiryMs: expiresInMs } : message,
+    bytes: state === 'released' ? 0 : publishBytes(message, { version: 5, qos: message.qos }, expires),
+    expiresAtMs: expires ? savedAtMs + expiresInMs : Number.POSITIVE_INFINITY,
+    settle: null,
+    packetId,
+    state,
+    wasWritten: state !== 'queued',
+    isOnWire: false,
+  };
 }

@@ -3,12 +3,13 @@ import type { DeliveryOutcome, OutboundMessage, ProtocolVersion } from './endpoi
 import type { EndpointObserver } from './endpoint-observer.ts';
 import { OUTBOUND_IN_FLIGHT_MAX, PACKET_ID_MAX } from './engine-limits.ts';
 import { OutboundAliases } from './outbound-aliases.ts';
-import { type OutboundEntry, OutboundQueue } from './outbound-entry.ts';
+import { type OutboundEntry, OutboundQueue, toOutboundEntry, toStoredMessage } from './outbound-entry.ts';
 import { AckType } from './packet-encoder.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { encodePublish, publishBytes, TOPIC_ALIAS_BYTES } from './publish-encoder.ts';
 import { ReasonCode } from './reason-codes.ts';
 import type { SessionJournal } from './session-journal.ts';
+import type { SessionSnapshot } from './session-store.ts';
 
 const MS_PER_SECOND = 1000;
 const EXPIRY_SECONDS_MAX = 0xffff_ffff;
@@ -34,6 +35,8 @@ export interface OutboundOptions {
   readonly observer: EndpointObserver;
   readonly queueMax: number;
   readonly bytesMax: number;
+  /** A full queue lets go of the message that waits longest instead of refusing the one that comes. */
+  readonly dropsOldest: boolean;
 }
 
 /**
@@ -42,8 +45,8 @@ export interface OutboundOptions {
  *     queued ──room──▶ QoS 0: delivered
  *       │      └─────▶ QoS 1: sent ──PUBACK──▶ delivered(reason code)
  *       │      └─────▶ QoS 2: sent ──PUBREC──▶ delivered(reason code), released ──PUBCOMP──▶ gone
- *       ├─ expired            └─ session over ──▶ sessionEnded
- *       └─ session over ──▶ sessionEnded
+ *       ├─ expired, dropped     └─ connection over ──▶ the next connection gets it again, with DUP
+ *       └─ session over ──▶ sessionEnded, or handedOver when another endpoint continues it
  *
  * A packet id is in use as long as its entry is in flight, and is stored before its packet leaves.
  */
@@ -57,7 +60,9 @@ export class OutboundMessages {
   #onWireCount = 0;
   #bytes = 0;
   #lastPacketId = 0;
-  #state: 'waiting' | 'open' | 'ended' = 'waiting';
+  /** In flight on an older connection, to be sent again before anything new. */
+  #resend: OutboundEntry[] = [];
+  #state: 'waiting' | 'open' | 'detached' | 'ended' = 'waiting';
 
   constructor(options: OutboundOptions) {
     this.#options = options;
@@ -69,7 +74,19 @@ export class OutboundMessages {
     this.#aliases = link.topicAliasMax === 0 ? null : new OutboundAliases(link.topicAliasMax);
     this.#inFlightMax = Math.min(link.clientReceiveMax, OUTBOUND_IN_FLIGHT_MAX);
     this.#onWireCount = 0;
+    this.#resend = [...this.#inFlight.values()];
+    for (const entry of this.#resend) entry.isOnWire = false;
     this.#state = 'waiting';
+  }
+
+  /** The session goes on without a client: what waits with QoS 1 and 2 is kept for the next one. */
+  detach(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'detached';
+    this.#link = null;
+    this.#aliases = null;
+    this.#resend = [];
+    for (const entry of this.#queue.remove(({ message }) => message.qos === 0)) this.#drop(entry, 'offline');
   }
 
   send(message: OutboundMessage): Promise<DeliveryOutcome> {
@@ -136,12 +153,19 @@ export class OutboundMessages {
   pump(): void {
     const link = this.#link;
     while (link !== null && this.#state === 'open' && link.output.hasRoom) {
+      const again = this.#resend[0];
+      if (again !== undefined) {
+        if (!this.#sendAgain(again, link)) return;
+        this.#resend.shift();
+        continue;
+      }
       const entry = this.#queue.next;
       if (entry === undefined) return;
       const expired = entry.expiresAtMs <= this.#options.now();
       if (!expired && entry.message.qos !== 0 && this.#isWireFull()) return;
       this.#queue.shift();
       if (expired) this.#drop(entry, 'expired');
+      else if (this.#wireBytes(entry.message, link) > link.clientPacketBytesMax) this.#drop(entry, 'tooLarge');
       else this.#write(entry, link);
     }
   }
@@ -151,14 +175,56 @@ export class OutboundMessages {
     for (const entry of this.#queue.remove((waiting) => waiting.expiresAtMs <= nowMs)) this.#drop(entry, 'expired');
   }
 
-  end(): void {
+  end(reason: 'sessionEnded' | 'handedOver'): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#link = null;
-    const open = [...this.#inFlight.values(), ...this.#queue.remove(() => true)];
-    this.#inFlight.clear();
-    this.#bytes = 0;
-    for (const entry of open) settleOnce(entry, { kind: 'notDelivered', reason: 'sessionEnded' });
+    this.#resend = [];
+    const open = [...this.#inFlight.values(), ...this.#queue.all()];
+    // What is handed over may still be on its way to the store.
+    if (reason === 'sessionEnded') {
+      this.#inFlight.clear();
+      this.#queue.remove(() => true);
+      this.#bytes = 0;
+    }
+    for (const entry of open) settleOnce(entry, { kind: 'notDelivered', reason });
+  }
+
+  snapshot(nowMs: number): Pick<SessionSnapshot, 'lastPacketId' | 'messages'> {
+    const kept = [...this.#inFlight.values(), ...this.#queue.all()].filter(({ message }) => message.qos !== 0);
+    return { lastPacketId: this.#lastPacketId, messages: kept.map((entry) => toStoredMessage(entry, nowMs)) };
+  }
+
+  /** Takes over what another endpoint had; nobody here waits for its outcome. */
+  restore(snapshot: Pick<SessionSnapshot, 'lastPacketId' | 'messages'>, elapsedMs: number): void {
+    this.#lastPacketId = snapshot.lastPacketId;
+    for (const stored of snapshot.messages) {
+      const entry = toOutboundEntry(stored, this.#options.now() - elapsedMs);
+      this.#bytes += entry.bytes;
+      if (entry.state === 'queued') this.#queue.push(entry);
+      else this.#inFlight.set(entry.packetId, entry);
+    }
+  }
+
+  /** False when the client takes no more at the moment. */
+  #sendAgain(entry: OutboundEntry, link: OutboundLink): boolean {
+    // It was acknowledged before its turn came.
+    if (this.#inFlight.get(entry.packetId) !== entry) return true;
+    if (entry.state === 'released') {
+      link.output.ack(AckType.pubrel, entry.packetId);
+      return true;
+    }
+    const isExpired = entry.expiresAtMs <= this.#options.now();
+    if (isExpired || this.#wireBytes(entry.message, link) > link.clientPacketBytesMax) {
+      this.#inFlight.delete(entry.packetId);
+      this.#drop(entry, isExpired ? 'expired' : 'tooLarge');
+      return true;
+    }
+    if (this.#isWireFull()) return false;
+    entry.isOnWire = true;
+    this.#onWireCount += 1;
+    this.#put(entry, link);
+    return true;
   }
 
   #isWireFull(): boolean {
@@ -173,11 +239,19 @@ export class OutboundMessages {
     const bytes = publishBytes(message, { version: 5, qos: message.qos }, expires);
     const link = this.#link;
     if (link !== null && this.#wireBytes(message, link) > link.clientPacketBytesMax) return 'tooLarge';
-    if (this.#inFlight.size + this.#queue.length >= queueMax || this.#bytes + bytes > bytesMax) return 'queueFull';
+    if (link === null && message.qos === 0 && this.#state === 'detached') return 'offline';
+    const isFull = (): boolean =>
+      this.#inFlight.size + this.#queue.length >= queueMax || this.#bytes + bytes > bytesMax;
+    while (isFull()) {
+      const oldest = this.#options.dropsOldest ? this.#queue.shift() : undefined;
+      if (oldest === undefined) return 'queueFull';
+      this.#drop(oldest, 'dropped');
+    }
     const expiresAtMs = message.expiryMs === undefined ? Number.POSITIVE_INFINITY : now() + message.expiryMs;
     const unsent = { packetId: 0, state: 'queued', wasWritten: false, isOnWire: false } as const;
     this.#queue.push({ message, bytes, expiresAtMs, settle, ...unsent });
     this.#bytes += bytes;
+    if (message.qos !== 0) this.#options.journal.changed();
     this.pump();
     return null;
   }
@@ -236,6 +310,7 @@ export class OutboundMessages {
 
   #drop(entry: OutboundEntry, reason: NotDelivered): void {
     this.#bytes -= entry.bytes;
+    if (entry.message.qos !== 0) this.#options.journal.changed();
     settleOnce(entry, { kind: 'notDelivered', reason });
   }
 

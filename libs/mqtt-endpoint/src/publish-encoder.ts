@@ -35,8 +35,8 @@ export interface PublishBody extends MessageProperties {
 }
 
 /**
- * One PUBLISH packet. The codec's writer takes user properties as an object, which loses their order and every name that
- * objects have by birth; here they are the list that they are on the wire.
+ * One PUBLISH packet. The codec's writer takes user properties as an object, which loses their order and every name
+ * that objects have by birth; here they are the list that they are on the wire.
  */
 export function encodePublish(body: PublishBody, header: PublishHeader): Buffer {
   const { version, qos, packetId, alias } = header;

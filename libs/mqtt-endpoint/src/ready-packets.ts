@@ -78,15 +78,25 @@ function subscribe<Identity>(
   ready: ReadyConnection<Identity>,
   packet: ISubscribePacket,
 ): ProtocolFault | null {
-  const { session, output } = ready;
+  const { session, output, state, inbound } = ready;
+  const tellSubscribed = (tell: () => void): void => {
+    try {
+      if (!inbound.hasEnded) tell();
+    } catch (error) {
+      context.observer.hostFailed?.('subscribed', error);
+      session.close('overloaded');
+    }
+  };
   try {
     const { codes, grants } = session.filters.subscribe(packet.subscriptions);
     const suback = { cmd: 'suback' as const, messageId: packet.messageId as number, granted: [...codes] };
     const bytes = encodePacket(suback, session.protocolVersion);
     if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
-    output.packet(bytes);
     const filters = grants.map(({ filter }) => filter);
-    if (filters.length > 0) context.host.subscribed(session, filters, grants);
+    state.journal.commit(() => {
+      output.packet(bytes);
+      if (filters.length > 0) tellSubscribed(() => context.host.subscribed(session, filters, grants));
+    });
     return null;
   } catch (error) {
     context.observer.hostFailed?.('subscribe', error);
@@ -99,7 +109,7 @@ function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubs
   const unsuback = { cmd: 'unsuback' as const, messageId: packet.messageId as number, granted };
   const bytes = encodePacket(unsuback, ready.session.protocolVersion);
   if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
-  ready.output.packet(bytes);
+  ready.state.journal.commit(() => ready.output.packet(bytes));
   return null;
 }
 
@@ -107,6 +117,9 @@ function disconnect<Identity>(ready: ReadyConnection<Identity>, packet: IDisconn
   if ((packet.properties?.sessionExpiryInterval ?? 0) > 0 && !ready.mayExtendSession) {
     return new ProtocolFault(ReasonCode.protocolError, 'DISCONNECT cannot give a session an expiry it did not have');
   }
-  ready.disconnect((packet.reasonCode ?? ReasonCode.success) !== ReasonCode.success);
+  ready.disconnect({
+    keepsWill: (packet.reasonCode ?? ReasonCode.success) !== ReasonCode.success,
+    sessionExpirySeconds: packet.properties?.sessionExpiryInterval ?? null,
+  });
   return null;
 }

@@ -12,7 +12,7 @@ export class SessionJournal {
   #persist: PersistSession | null = null;
   #waiting: (() => void)[] = [];
   #isDirty = false;
-  #isWriting = false;
+  #writing: Promise<void> | null = null;
 
   /** From now on the session is stored this way; null: it is not stored. */
   storeWith(persist: PersistSession | null): void {
@@ -31,11 +31,21 @@ export class SessionJournal {
   changed(): void {
     if (this.#persist === null) return;
     this.#isDirty = true;
-    if (!this.#isWriting) void this.#write();
+    this.#writing ??= this.#write();
+  }
+
+  /** Settles when nothing is being written. */
+  async idle(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** The session is over: what waits never happens, and nothing more is written. */
+  end(): void {
+    this.#persist = null;
+    this.#waiting = [];
   }
 
   async #write(): Promise<void> {
-    this.#isWriting = true;
     // Everything of this tick goes with one write.
     await Promise.resolve();
     while (this.#isDirty && this.#persist !== null) {
@@ -50,7 +60,7 @@ export class SessionJournal {
       }
       for (const effect of effects) effect();
     }
-    this.#isWriting = false;
+    this.#writing = null;
   }
 
   #release(): void {

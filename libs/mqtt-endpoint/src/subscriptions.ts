@@ -65,6 +65,11 @@ export class Subscriptions {
     );
   }
 
+  /** What a session was granted before may be denied to it now. */
+  decideAgain(): void {
+    for (const filter of this.#filters.keys()) if (!this.#isAllowed(filter)) this.#filters.delete(filter);
+  }
+
   #refusal(filter: string): ReasonCode | null {
     if (this.#version === 5 && isSharedFilter(filter)) return ReasonCode.sharedSubscriptionsNotSupported;
     if (filter.length > FILTER_CHARACTERS_MAX) return ReasonCode.topicFilterInvalid;

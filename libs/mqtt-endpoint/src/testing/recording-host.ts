@@ -30,6 +30,7 @@ export class RecordingHost implements EndpointHost<Device> {
   readonly opened: Session<Device>[] = [];
   readonly closed: { session: Session<Device>; reason: CloseReason; will: WillMessage | null }[] = [];
   readonly calls: string[] = [];
+  readonly dueWills: string[] = [];
   readonly subscribedFilters: (readonly string[])[] = [];
   readonly grants: SubscriptionGrant[] = [];
   storesAtOnce = false;
@@ -74,6 +75,10 @@ export class RecordingHost implements EndpointHost<Device> {
   sessionClosed(session: Session<Device>, reason: CloseReason, will: WillMessage | null): void {
     this.calls.push(`closed ${session.identity.name} ${session.clientId} ${reason}`);
     this.closed.push({ session, reason, will });
+  }
+
+  willDue(_session: Session<Device>, will: WillMessage): void {
+    this.dueWills.push(will.topic);
   }
 
   /** Publishes handed over that are not settled yet keep their place in this list. */
