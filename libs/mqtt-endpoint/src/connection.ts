@@ -4,7 +4,13 @@ import { ConnectionOutput } from './connection-output.ts';
 import type { DeviceSession } from './device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
-import { HELD_BYTES_MAX, KEEPALIVE_GRACE, SLOW_READER_TIMEOUT_MS } from './engine-limits.ts';
+import {
+  HELD_BYTES_MAX,
+  KEEPALIVE_GRACE,
+  PACKET_TIMEOUT_MS,
+  PACKETS_PER_TURN_MAX,
+  SLOW_READER_TIMEOUT_MS,
+} from './engine-limits.ts';
 import { encodeDisconnect } from './packet-encoder.ts';
 import { PacketFramer } from './packet-framer.ts';
 import { ProtocolFault } from './protocol-fault.ts';
@@ -19,6 +25,12 @@ const MS_PER_SECOND = 1000;
 const CONNECT = 0x10;
 const NOT_CONNECT = new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
 const NOBODY_THERE = 'connection lost';
+
+const UNFINISHED: Ending = {
+  reason: 'protocolError',
+  code: ReasonCode.protocolError,
+  detail: 'a packet was not finished in time',
+};
 
 interface PendingWill {
   readonly message: WillMessage | null;
@@ -56,6 +68,8 @@ export class Connection<Identity> {
   #keepaliveMs = 0;
   #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #lastHeardMs: number;
+  /** When the first byte came of a packet whose last one is to come. */
+  #unfinishedSinceMs: number | null = null;
   #blockedSinceMs: number | null = null;
   #will: PendingWill = NO_WILL;
   #endReason: CloseReason = 'connectionLost';
@@ -122,7 +136,13 @@ export class Connection<Identity> {
   }
 
   close(reason: CloseReason): void {
-    this.#end({ reason, code: closeReasonCodes[reason], detail: null });
+    const moves = reason === 'draining' && this.#context.serverReference() !== null;
+    this.#end({ reason, code: moves ? ReasonCode.useAnotherServer : closeReasonCodes[reason], detail: null });
+  }
+
+  /** The other connections had their turn. */
+  takeTurn(): void {
+    if (this.#state !== 'closed') this.#gate.release(StopReason.turn);
   }
 
   /** Closes at once, without reading or saying anything. */
@@ -142,7 +162,12 @@ export class Connection<Identity> {
       return this.#end({ reason: 'overloaded', code: null, detail: 'client does not read' });
     }
     // While we do not read, silence is our doing.
-    if (this.#keepaliveMs === 0 || !this.#gate.isOpen) return;
+    if (!this.#gate.isOpen) return;
+    const { packetTimeoutMs = PACKET_TIMEOUT_MS } = this.#context.limits;
+    if (this.#unfinishedSinceMs !== null && nowMs - this.#unfinishedSinceMs > packetTimeoutMs) {
+      return this.#end(UNFINISHED);
+    }
+    if (this.#keepaliveMs === 0) return;
     if (nowMs - this.#lastHeardMs > this.#keepaliveMs) this.close('keepaliveTimeout');
   }
 
@@ -157,7 +182,12 @@ export class Connection<Identity> {
   #pump(force: boolean): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#state !== 'closed' && (force || this.#gate.isOpen)) {
+    for (let count = 0; this.#state !== 'closed' && (force || this.#gate.isOpen); count++) {
+      if (!force && (count === PACKETS_PER_TURN_MAX || this.#output.isOverfull)) {
+        this.#gate.stop(StopReason.turn);
+        this.#context.turns.add(this);
+        break;
+      }
       const fault = this.#isStranger() ? NOT_CONNECT : this.#readPacket();
       if (fault === null) break;
       if (fault !== 'handled') this.#fail(fault);
@@ -177,14 +207,17 @@ export class Connection<Identity> {
     const frame = this.#framer.next();
     if (frame === null) {
       this.#framer.settle();
+      this.#unfinishedSinceMs = this.#framer.unreadBytes === 0 ? null : (this.#unfinishedSinceMs ?? this.#lastHeardMs);
       return null;
     }
+    this.#unfinishedSinceMs = null;
     if (frame instanceof ProtocolFault) return frame;
     return this.#handleFrame(frame) ?? 'handled';
   }
 
   #readAgain(): void {
     this.#lastHeardMs = this.#context.now();
+    this.#unfinishedSinceMs = null;
     this.#pump(false);
   }
 
@@ -359,9 +392,11 @@ export class Connection<Identity> {
     this.#will = { message: this.#context.keeper.detach(state, this.#will), delayMs: 0 };
   }
 
-  #encodeDisconnect(code: ReasonCode, detail: string | null): Buffer {
-    const explained = encodeDisconnect(code, detail);
-    return explained.length <= this.#clientPacketBytesMax ? explained : encodeDisconnect(code, null);
+  #encodeDisconnect(code: ReasonCode, reasonString: string | null): Buffer {
+    const serverReference = code === ReasonCode.useAnotherServer ? this.#context.serverReference() : null;
+    const explained = encodeDisconnect(code, { reasonString, serverReference });
+    if (explained.length <= this.#clientPacketBytesMax) return explained;
+    return encodeDisconnect(code, { reasonString: null, serverReference: null });
   }
 
   #announceClosed(): void {

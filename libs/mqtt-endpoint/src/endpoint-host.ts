@@ -181,6 +181,8 @@ export interface EndpointLimits {
   readonly subscriptionsMax: number;
   readonly topicAliasMax: number;
   readonly publishesPerSecondMax: number;
+  /** How long a packet may take from its first byte to its last; two minutes when absent. */
+  readonly packetTimeoutMs?: number;
   /** Largest QoS that a filter is granted, and so that a host should send with. 1 when absent. */
   readonly outboundQosMax?: 1 | 2;
   /** Topics per connection that are shortened to an alias on their way to a client that takes them. 0 when absent. */

@@ -8,6 +8,7 @@ import { PacketCodec } from './packet-codec.ts';
 import { PacketLayout } from './packet-layout.ts';
 import { SessionKeeper, type SessionOptions } from './session-keeper.ts';
 import { SessionRegistry } from './session-registry.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 export interface MqttEndpointOptions<Identity> {
   readonly host: EndpointHost<Identity>;
@@ -32,6 +33,8 @@ export interface ConnectionInput {
 export interface DrainOptions {
   /** Publishes in process have this long to be settled and acknowledged; then their connections close without. */
   readonly timeoutMs: number;
+  /** Where MQTT 5 clients should go instead (Server Reference): their DISCONNECT is 0x9C then, and not 0x8B. */
+  readonly serverReference?: string;
 }
 
 export interface MqttEndpoint<Identity> {
@@ -58,17 +61,14 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   const { limits, now } = options;
   const connections = new Set<Connection<Identity>>();
   const registry = new SessionRegistry<Identity>();
+  let serverReference: string | null = null;
   let drainDeadlineMs: number | null = null;
   const onDrained: (() => void)[] = [];
 
-  const releaseDrain = (): void => {
-    for (const settle of onDrained.splice(0)) settle();
-  };
+  const releaseDrain = (): void => onDrained.splice(0).forEach((settle) => settle());
   const settleDrain = (): void => {
-    if (drainDeadlineMs === null || connections.size > 0) return;
-    void keeper.drain().then(releaseDrain);
+    if (drainDeadlineMs !== null && connections.size === 0) void keeper.drain().then(releaseDrain);
   };
-
   const { host, observer = {} } = options;
   const keeper = new SessionKeeper({ host, limits, now, observer, sessions: options.sessions ?? null });
   const context: EngineContext<Identity> = {
@@ -82,7 +82,9 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     flushQueue: new FlushQueue(),
     registry,
     connections,
+    turns: new TurnQueue(),
     isDraining: () => drainDeadlineMs !== null,
+    serverReference: () => serverReference,
     onConnectionGone: settleDrain,
   };
 
@@ -114,7 +116,8 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
       // A store that does not answer is not waited for any longer.
       else if (isOverdue) releaseDrain();
     },
-    drain({ timeoutMs }) {
+    drain({ timeoutMs, serverReference: reference = null }) {
+      serverReference ??= reference;
       drainDeadlineMs ??= now() + timeoutMs;
       for (const connection of connections) connection.drain();
       return new Promise((settle) => {

@@ -152,8 +152,9 @@ export class OutboundMessages {
   /** Writes what the client and its socket have room for. */
   pump(): void {
     const link = this.#link;
-    while (link !== null && this.#state === 'open' && link.output.hasRoom) {
+    while (link !== null && this.#state === 'open') {
       const again = this.#resend[0];
+      if (!link.output.hasRoomFor((again ?? this.#queue.next)?.bytes ?? 0)) return;
       if (again !== undefined) {
         if (!this.#sendAgain(again, link)) return;
         this.#resend.shift();
@@ -173,6 +174,8 @@ export class OutboundMessages {
   /** Expired messages leave the queue also while nothing can be written. */
   sweep(nowMs: number): void {
     for (const entry of this.#queue.remove((waiting) => waiting.expiresAtMs <= nowMs)) this.#drop(entry, 'expired');
+    // A transport that is nearly full does not always say when it has room again.
+    this.pump();
   }
 
   end(reason: 'sessionEnded' | 'handedOver'): void {

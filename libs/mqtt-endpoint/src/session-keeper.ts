@@ -37,6 +37,7 @@ export class SessionKeeper<Identity> {
   readonly #options: KeeperOptions<Identity>;
   /** In the order in which they lost their connections. */
   readonly #detached = new Map<string, SessionState<Identity>>();
+  #drained: Promise<void> = Promise.resolve();
 
   constructor(options: KeeperOptions<Identity>) {
     this.#options = options;
@@ -129,10 +130,12 @@ export class SessionKeeper<Identity> {
   }
 
   /** This endpoint stops: stored sessions go on elsewhere, the others are over. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     const states = [...this.#detached.values()];
     for (const state of states) this.end(state, 'drained');
-    await Promise.all(states.map(({ journal }) => journal.idle()));
+    const written = states.map(({ journal }) => journal.idle());
+    this.#drained = Promise.all([this.#drained, ...written]).then(() => undefined);
+    return this.#drained;
   }
 
   /** Nothing more is sent, and every open send is settled. What is stored stays only where another may continue it. */
