@@ -62,11 +62,11 @@ export class SessionKeeper<Identity> {
    */
   async claim(sessionKey: string, cleanStart: boolean): Promise<{ state: SessionState<Identity>; isResumed: boolean }> {
     const own = this.find(sessionKey);
-    const claimed = await this.#claimStored(sessionKey, own);
+    const { isOwn, ...claimed } = await this.#claimStored(sessionKey, own);
     // It may have been ended while we asked for it, and then what is stored is out of date.
     let found = own !== null && own.isOver ? null : claimed.snapshot;
     if (own !== null && !own.isOver) {
-      const cause = this.#whyNotResumed(own, claimed, cleanStart);
+      const cause = this.#whyNotResumed(own, isOwn, cleanStart);
       if (cause === null) return { state: this.#takeBack(own), isResumed: true };
       if (cause !== 'fenced') found = null;
       // The right to the stored session is the next state's now.
@@ -80,12 +80,13 @@ export class SessionKeeper<Identity> {
       return { state, isResumed: false };
     }
     const isResumed = restoreSession(state, found, this.#elapsedMs(found.savedAtMs));
+    state.storedEpoch = claimed.previousEpoch;
     this.#storeWhenKept(state);
     return { state, isResumed };
   }
 
-  #whyNotResumed(own: SessionState<Identity>, claimed: ClaimedSession, cleanStart: boolean): SessionEnd | null {
-    if (claimed.previousEpoch !== null && claimed.previousEpoch > own.epoch) return 'fenced';
+  #whyNotResumed(own: SessionState<Identity>, isOwn: boolean, cleanStart: boolean): SessionEnd | null {
+    if (!isOwn) return 'fenced';
     if (cleanStart) return 'cleanStart';
     return this.#isExpired(own, this.#options.now()) ? 'expired' : null;
   }
@@ -152,23 +153,27 @@ export class SessionKeeper<Identity> {
     if (state.detachedAtMs !== null) this.#options.observer.sessionEnded?.(cause);
   }
 
-  async #claimStored(sessionKey: string, own: SessionState<Identity> | null): Promise<ClaimedSession> {
+  async #claimStored(
+    sessionKey: string,
+    own: SessionState<Identity> | null,
+  ): Promise<ClaimedSession & { readonly isOwn: boolean }> {
     const store = this.#options.sessions?.store ?? null;
-    if (store === null) return { epoch: 0, previousEpoch: null, snapshot: null };
+    if (store === null) return { epoch: 0, previousEpoch: null, snapshot: null, isOwn: own !== null };
+    if (own === null) return { ...(await store.claim(sessionKey)), isOwn: false };
+    // What is being written decides whether the stored session is the one that we hold.
+    await own.journal.idle();
     let done = (): void => undefined;
-    if (own !== null) {
-      own.claiming = new Promise((resolve) => {
-        done = resolve;
-      });
-    }
+    own.claiming = new Promise((resolve) => {
+      done = resolve;
+    });
     try {
       const claimed = await store.claim(sessionKey);
+      const isOwn = claimed.previousEpoch === own.storedEpoch;
       // The right moves on at once: a write that was refused meanwhile is repeated with the new one.
-      const isOurs = own !== null && (claimed.previousEpoch === null || claimed.previousEpoch <= own.epoch);
-      if (isOurs) own.epoch = claimed.epoch;
-      return claimed;
+      if (isOwn) own.epoch = claimed.epoch;
+      return { ...claimed, isOwn };
     } finally {
-      if (own !== null) own.claiming = null;
+      own.claiming = null;
       done();
     }
   }
@@ -208,7 +213,10 @@ export class SessionKeeper<Identity> {
       for (;;) {
         const { epoch } = state;
         const snapshot = toSnapshot(state, { nowMs: now(), wallNowMs: sessions.wallNow() });
-        if ((await store.save(state.key, epoch, snapshot)) === 'saved') return;
+        if ((await store.save(state.key, epoch, snapshot)) === 'saved') {
+          state.storedEpoch = epoch;
+          return;
+        }
         if (state.claiming !== null) await state.claiming;
         if (state.epoch === epoch) break;
       }
@@ -226,6 +234,7 @@ export class SessionKeeper<Identity> {
   #remove(state: SessionState<Identity>): void {
     if (!state.hasRight) return;
     state.hasRight = false;
+    state.storedEpoch = null;
     this.#options.sessions?.store?.remove(state.key, state.epoch).catch((error: unknown) => {
       this.#options.observer.hostFailed?.('removeSession', error);
     });

@@ -13,6 +13,8 @@ export interface SessionState<Identity> {
   readonly journal: SessionJournal;
   /** The right to write it, as the store gave it. */
   epoch: number;
+  /** Under which epoch it is in the store, as far as we know; null: it is not. */
+  storedEpoch: number | null;
   /** It may be in the store under this epoch, and nobody else here writes it. */
   hasRight: boolean;
   /** A newer right is being asked for; what is refused meanwhile is tried again. */
@@ -39,6 +41,7 @@ export function createSessionState<Identity>(
     filters: new Map(),
     qos2: new InboundQos2(),
     epoch,
+    storedEpoch: null,
     hasRight: true,
     claiming: null,
     expiryMs: 0,

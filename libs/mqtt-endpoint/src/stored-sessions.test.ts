@@ -232,3 +232,20 @@ describe('what must be remembered is stored before it is said', () => {
     expect(fixture.host.calls).toEqual([]);
   });
 });
+
+describe('packet ids at another endpoint', () => {
+  it('go on where the last one stopped, though nothing is in flight', async () => {
+    const store = createMemorySessionStore();
+    const one = createFixture({}, { store });
+    const first = await one.connect(kept);
+    send(one);
+    await settled();
+    first.send({ cmd: 'puback', messageId: 1 });
+    await settled();
+    const two = createFixture({}, { store });
+    const second = await two.connect(kept);
+    send(two);
+    await settled();
+    expect(second.heard()).toEqual(['connack', 'publish 2']);
+  });
+});
