@@ -334,7 +334,11 @@ export class Connection<Identity> {
     keeper.keepFor(ready.state, expiryMs);
     const sessionPresent = ready.session.isResumed;
     const sessionExpirySeconds = Math.min(SESSION_EXPIRY_NEVER, Math.floor(expiryMs / MS_PER_SECOND));
-    this.#output.packet(encodeAccepted(request, { keepalive, sessionPresent, sessionExpirySeconds }, limits));
+    const connack = encodeAccepted(request, { keepalive, sessionPresent, sessionExpirySeconds }, limits);
+    if (connack.length > this.#clientPacketBytesMax) {
+      return this.#end({ reason: 'protocolError', code: null, detail: 'the client takes no CONNACK' });
+    }
+    this.#output.packet(connack);
     observer.connected?.(request.version);
     if (sessionPresent) observer.sessionResumed?.();
     ready.session.outbound.open();

@@ -24,6 +24,9 @@ export const ALIASED_TOPIC_CHARACTERS_MAX = 1_024;
 /** Longest filter that is offered to the host. */
 export const FILTER_CHARACTERS_MAX = 1_024;
 
+/** Levels of a topic name or filter. */
+export const TOPIC_LEVELS_MAX = 200;
+
 /** Longest reason string on the wire. */
 export const REASON_STRING_CHARACTERS_MAX = 256;
 

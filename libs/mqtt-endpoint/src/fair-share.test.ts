@@ -100,7 +100,7 @@ describe('drain with another server', () => {
   it('is told to MQTT 5 clients', async () => {
     const { connect, endpoint } = createFixture();
     const five = await connect({ clientId: 'a' });
-    const small = await connect({ clientId: 'b', properties: { maximumPacketSize: 10 } });
+    const small = await connect({ clientId: 'b', properties: { maximumPacketSize: 22 } });
     const four = await connect({ clientId: 'c', protocolVersion: 4 });
     await endpoint.drain({ timeoutMs: 1_000, serverReference: 'other.example:1883' });
     expect(five.received().at(-1)).toMatchObject({

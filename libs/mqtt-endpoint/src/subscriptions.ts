@@ -2,7 +2,7 @@ import type { ISubscription } from 'mqtt-packet';
 import type { ProtocolVersion, SubscriptionGrant } from './endpoint-host.ts';
 import { FILTER_CHARACTERS_MAX } from './engine-limits.ts';
 import { ReasonCode } from './reason-codes.ts';
-import { isSharedFilter } from './topic-syntax.ts';
+import { isSharedFilter, isTooDeep } from './topic-syntax.ts';
 
 /** SUBACK of MQTT 3.1 and 3.1.1 knows one refusal. */
 const REFUSED_BEFORE_5 = 0x80;
@@ -72,7 +72,7 @@ export class Subscriptions {
 
   #refusal(filter: string): ReasonCode | null {
     if (this.#version === 5 && isSharedFilter(filter)) return ReasonCode.sharedSubscriptionsNotSupported;
-    if (filter.length > FILTER_CHARACTERS_MAX) return ReasonCode.topicFilterInvalid;
+    if (filter.length > FILTER_CHARACTERS_MAX || isTooDeep(filter)) return ReasonCode.topicFilterInvalid;
     if (!this.#filters.has(filter) && this.#filters.size >= this.#filtersMax) return ReasonCode.quotaExceeded;
     return this.#isAllowed(filter) ? null : ReasonCode.notAuthorized;
   }
