@@ -41,7 +41,7 @@ describe('a PUBLISH to an MQTT 5 client', () => {
 
   it('is plain for an older client', async () => {
     const { connect, endpoint } = createFixture();
-    const client = await connect({ protocolVersion: 4, properties: undefined });
+    const client = await connect({ protocolVersion: 4 });
     void endpoint.session('d1')?.send({ topic: 'down', payload: Buffer.from('x'), qos: 0, ...properties });
     await settled();
     expect(client.transport.writes.at(-1)?.toString('latin1')).toBe('0\u0007\0\u0004downx');

@@ -5,8 +5,9 @@ import { createMemorySessionStore } from './memory-session-store.ts';
 import { createFixture, settled, type TestClient } from './testing/endpoint-fixture.ts';
 
 /**
- * Sessions against a small model: one device that connects, now here, now at a second endpoint with the same store, that
- * starts clean or not, is cut off, publishes, acknowledges rightly and wrongly, subscribes, and lets its session expire.
+ * Sessions against a small model: one device that connects, now here, now at a second endpoint with the same store.
+ * It starts clean or not, is cut off, publishes, acknowledges rightly and wrongly, subscribes, and lets its session
+ * expire.
  */
 const EXPIRY_SECONDS = 100;
 const MESSAGE_SECONDS = 30;
