@@ -16,6 +16,9 @@ import { topicMatches } from './topic-match.ts';
 /** MQTT 5 §3.8.3.1: when retained messages are sent at a subscribe. */
 const RetainHandling = { always: 0, whenNew: 1, never: 2 } as const;
 
+/** Topics that belong to the server. The state of a bridge is the exception, as with the broker whose suite we run. */
+const SERVER_TOPIC = /^\$(?:share\/|SYS\/(?!broker\/connection\/[^/]+\/state$))/;
+
 type Publication = Omit<InboundMessage, 'dup' | 'packetId'>;
 
 export interface FanOutOptions {
@@ -51,6 +54,9 @@ export class FanOutHost implements EndpointHost<string> {
   }
 
   publish(session: Session<string>, message: InboundMessage): Promise<PublishOutcome> {
+    if (SERVER_TOPIC.test(message.topic)) {
+      return Promise.resolve({ kind: 'refused', reason: 'notAuthorized', detail: 'a topic of the server' });
+    }
     // The engine lends its buffers, and a subscriber may be slow.
     const reached = this.#fanOut(session.identity, { ...message, payload: Buffer.from(message.payload) });
     return Promise.resolve({ kind: 'stored', hasNoSubscribers: reached === 0 && message.qos === 1 });

@@ -16,7 +16,7 @@ const CLOSE_GRACE_MS = 200;
 const DRAIN_TIMEOUT_MS = 1_000;
 const LOOPBACK = '127.0.0.1';
 
-/** Wide, because the suites probe the protocol and not the limits of the product; small enough to stop a suite gone wild. */
+/** Wide, because suites probe the protocol and not the limits of the product; small enough for a suite gone wild. */
 export const HARNESS_LIMITS: EndpointLimits = {
   packetBytesMax: 1_048_576,
   connectTimeoutMs: 10_000,

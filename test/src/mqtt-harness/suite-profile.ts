@@ -8,6 +8,9 @@ const CONNACK = 0x20;
 const DISCONNECT = 0xe0;
 const MALFORMED_PACKET = 0x81;
 const PROTOCOL_ERROR = 0x82;
+const TOPIC_NAME_INVALID = 0x90;
+/** How a CONNECT is refused that is no valid packet. */
+const INVALID_CONNECT: ReadonlySet<number> = new Set([MALFORMED_PACKET, PROTOCOL_ERROR, TOPIC_NAME_INVALID]);
 const NOTHING = Buffer.alloc(0);
 /** Properties whose presence in CONNACK the suites check, with the size of their value; null is text. */
 const KEPT_PROPERTIES: ReadonlyMap<number, number | null> = new Map([
@@ -58,7 +61,7 @@ function rewrite(packet: Buffer, bodyAt: number): Buffer {
 function rewriteConnack(packet: Buffer, bodyAt: number): Buffer {
   const [flags, reasonCode] = [packet[bodyAt] as number, packet[bodyAt + 1] as number];
   // The answer to what is no valid CONNECT is optional (§4.13.1), and the suites want none.
-  if (reasonCode === MALFORMED_PACKET || reasonCode === PROTOCOL_ERROR) return NOTHING;
+  if (INVALID_CONNECT.has(reasonCode)) return NOTHING;
   if (reasonCode !== 0) return Buffer.from([CONNACK, 3, flags, reasonCode, 0]);
   const kept: Buffer[] = [TOPIC_ALIAS_MAXIMUM];
   for (let at = bodyAt + 3; at < packet.length;) {

@@ -1,4 +1,4 @@
-/** MQTT 5 §4.7: whether a topic name is meant by a filter. Names that begin with `$` are not meant by a wildcard there. */
+/** MQTT 5 §4.7: whether a filter means a topic. A wildcard in the first place means no topic that begins with `$`. */
 export function topicMatches(filter: string, topic: string): boolean {
   if (topic.startsWith('$') && /^[+#]/.test(filter)) return false;
   const wanted = filter.split('/');
