@@ -1,6 +1,7 @@
 import { runMochiVectors } from './mochi-vectors.ts';
 import { runMosquittoScripts } from './mosquitto-scripts.ts';
 import { runPahoGo } from './paho-go.ts';
+import { runPahoPython } from './paho-python.ts';
 import type { SuiteOutcome } from './suite-programs.ts';
 
 /**
@@ -11,6 +12,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteOutcome>>> = {
   'mochi vectors': runMochiVectors,
   'mosquitto scripts': runMosquittoScripts,
   'paho Go': runPahoGo,
+  'paho Python': runPahoPython,
 };
 
 const inCi = process.env['CI'] === 'true' || process.env['CI'] === '1';
