@@ -19,10 +19,20 @@ export function agreeKeepalive(request: ConnectRequest, limits: EndpointLimits):
   return { seconds: isOurs ? limits.keepaliveSecondsMax : asked, isOurs };
 }
 
-export function encodeAccepted(request: ConnectRequest, keepalive: Keepalive, limits: EndpointLimits): Buffer {
+/** What is granted of what CONNECT asked for. */
+export interface Grant {
+  readonly keepalive: Keepalive;
+  readonly sessionPresent: boolean;
+  readonly sessionExpirySeconds: number;
+}
+
+export function encodeAccepted(request: ConnectRequest, grant: Grant, limits: EndpointLimits): Buffer {
+  const { keepalive, sessionPresent, sessionExpirySeconds } = grant;
   if (request.version !== 5) {
     const { accepted: returnCode } = ReturnCode;
-    return encodePacket({ cmd: 'connack', sessionPresent: false, returnCode }, request.version);
+    // MQTT 3.1 has no such flag.
+    const isTold = sessionPresent && request.version === 4;
+    return encodePacket({ cmd: 'connack', sessionPresent: isTold, returnCode }, request.version);
   }
   const properties: NonNullable<IConnackPacket['properties']> = {
     topicAliasMaximum: limits.topicAliasMax,
@@ -32,10 +42,10 @@ export function encodeAccepted(request: ConnectRequest, keepalive: Keepalive, li
     sharedSubscriptionAvailable: false,
     ...(request.clientIdAssigned && { assignedClientIdentifier: request.credentials.clientId }),
     ...(keepalive.isOurs && { serverKeepAlive: keepalive.seconds }),
-    // Sessions end with their connection; a client that hoped for more is told.
-    ...(request.sessionExpirySeconds > 0 && { sessionExpiryInterval: 0 }),
+    // A client that hoped for more is told.
+    ...(request.sessionExpirySeconds > sessionExpirySeconds && { sessionExpiryInterval: sessionExpirySeconds }),
   };
-  return encodePacket({ cmd: 'connack', sessionPresent: false, reasonCode: ReasonCode.success, properties }, 5);
+  return encodePacket({ cmd: 'connack', sessionPresent, reasonCode: ReasonCode.success, properties }, 5);
 }
 
 /** Null when the protocol version has no answer for this refusal: the connection is closed without one. */

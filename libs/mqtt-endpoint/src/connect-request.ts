@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IConnectPacket } from 'mqtt-packet';
-import type { Credentials, ProtocolVersion, WillMessage } from './endpoint-host.ts';
+import type { Credentials, MessageProperties, ProtocolVersion, WillMessage } from './endpoint-host.ts';
 import type { PacketCodec } from './packet-codec.ts';
 import type { PacketLayout } from './packet-layout.ts';
+import { toMessageProperties } from './message-properties.ts';
 import { validatePacket } from './packet-validator.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { ReasonCode, ReturnCode } from './reason-codes.ts';
@@ -13,11 +14,14 @@ export interface ConnectRequest {
   readonly clientIdAssigned: boolean;
   readonly version: ProtocolVersion;
   readonly keepaliveSeconds: number;
+  readonly cleanStart: boolean;
   readonly sessionExpirySeconds: number;
   readonly receiveMax: number;
   readonly packetBytesMax: number;
+  readonly topicAliasMax: number;
   readonly reasonStrings: boolean;
   readonly will: WillMessage | null;
+  readonly willDelayMs: number;
 }
 
 /** How a CONNECT that goes no further is answered: not at all when even its version is not certain. */
@@ -30,6 +34,9 @@ export interface ConnectRefusal {
 }
 
 const RECEIVE_MAX_DEFAULT = 65_535;
+const MS_PER_SECOND = 1000;
+/** Session Expiry Interval that means: the session does not end. */
+export const SESSION_EXPIRY_NEVER = 0xffff_ffff;
 
 export function readConnect(
   frame: Buffer,
@@ -56,7 +63,7 @@ export function readConnect(
     const detail = 'a client id is needed';
     return { refusal: { version, reasonCode: ReasonCode.clientIdentifierNotValid, returnCode, detail } };
   }
-  return { request: toRequest(packet, version) };
+  return { request: toRequest(packet, version, reader.layout.willUserProperties) };
 }
 
 /**
@@ -86,7 +93,11 @@ function refuse(version: ProtocolVersion, fault: ProtocolFault): ConnectRefusal 
   return { version, reasonCode: fault.code, returnCode: null, detail: fault.detail };
 }
 
-function toRequest(packet: IConnectPacket, version: ProtocolVersion): ConnectRequest {
+function toRequest(
+  packet: IConnectPacket,
+  version: ProtocolVersion,
+  willUserProperties: MessageProperties['userProperties'] & object,
+): ConnectRequest {
   const properties = packet.properties;
   const clientIdAssigned = packet.clientId === '';
   return {
@@ -99,16 +110,25 @@ function toRequest(packet: IConnectPacket, version: ProtocolVersion): ConnectReq
     clientIdAssigned,
     version,
     keepaliveSeconds: packet.keepalive ?? 0,
-    sessionExpirySeconds: properties?.sessionExpiryInterval ?? 0,
+    cleanStart: packet.clean ?? true,
+    sessionExpirySeconds:
+      version === 5 ? (properties?.sessionExpiryInterval ?? 0) : packet.clean === false ? SESSION_EXPIRY_NEVER : 0,
     receiveMax: properties?.receiveMaximum ?? RECEIVE_MAX_DEFAULT,
     packetBytesMax: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    topicAliasMax: properties?.topicAliasMaximum ?? 0,
     reasonStrings: version === 5 && properties?.requestProblemInformation !== false,
-    will: toWill(packet.will),
+    will: toWill(packet.will, willUserProperties),
+    willDelayMs: (packet.will?.properties?.willDelayInterval ?? 0) * MS_PER_SECOND,
   };
 }
 
-function toWill(will: IConnectPacket['will']): WillMessage | null {
+function toWill(
+  will: IConnectPacket['will'],
+  userProperties: MessageProperties['userProperties'] & object,
+): WillMessage | null {
   if (will === undefined) return null;
+  const { topic, qos = 0, retain = false, properties } = will;
   const payload = typeof will.payload === 'string' ? Buffer.from(will.payload) : will.payload;
-  return { topic: will.topic, payload, qos: will.qos ?? 0, retain: will.retain ?? false };
+  if (properties === undefined) return { topic, payload, qos, retain };
+  return { topic, payload, qos, retain, ...toMessageProperties(properties), userProperties };
 }

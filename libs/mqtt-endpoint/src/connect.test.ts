@@ -62,6 +62,16 @@ describe('CONNACK', () => {
   });
 });
 
+describe('a client that takes no packet as large as CONNACK', () => {
+  it('is closed without one', async () => {
+    const { connect, host, endpoint } = createFixture();
+    const client = await connect({ properties: { maximumPacketSize: 2 } });
+    expect(client.transport).toMatchObject({ state: 'ended', writes: [] });
+    expect(host.closed).toMatchObject([{ reason: 'protocolError', will: null }]);
+    expect(endpoint.connectionCount).toBe(0);
+  });
+});
+
 describe('a refused CONNECT', () => {
   it.each([
     ['badCredentials', 0x86, 4],
@@ -212,5 +222,18 @@ describe('MQTT 3.1', () => {
     client.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'a', qos: 2 }] });
     await settled();
     expect(client.heard()).toEqual(['connack', 'suback 2', 'puback 1']);
+  });
+
+  it('may set DUP on what it sends again', async () => {
+    const { connect } = createFixture();
+    const client = await connect({ protocolVersion: 3 });
+    client.sendBytes(0x6a, 2, 0, 1);
+    client.sendBytes(0x8a, 6, 0, 2, 0, 1, 97, 1);
+    client.sendBytes(0xaa, 5, 0, 3, 0, 1, 97);
+    await settled();
+    expect(client.heard()).toEqual(['connack', 'pubcomp 1', 'suback 2', 'unsuback 3']);
+    const later = await connect({ protocolVersion: 4, clientId: 'later' });
+    later.sendBytes(0x6a, 2, 0, 1);
+    expect(later.transport.state).toBe('ended');
   });
 });

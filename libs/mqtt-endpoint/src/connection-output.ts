@@ -30,8 +30,16 @@ export class ConnectionOutput {
     return this.#blocked;
   }
 
-  get hasRoom(): boolean {
-    return !this.#blocked && this.#pendingBytes < OUTPUT_HIGH_WATER_BYTES;
+  /** What waits for the peer stays below the high water, but for a single packet that is larger than that. */
+  hasRoomFor(bytes: number): boolean {
+    if (this.#blocked) return false;
+    const waiting = this.#pendingBytes + this.#transport.bytesQueued();
+    return waiting === 0 || waiting + bytes < OUTPUT_HIGH_WATER_BYTES;
+  }
+
+  /** So much is written in this tick that nothing more should be asked for. */
+  get isOverfull(): boolean {
+    return this.#pendingBytes >= OUTPUT_HIGH_WATER_BYTES;
   }
 
   ack(type: AckType, packetId: number): void {

@@ -1,16 +1,23 @@
 import { agreeKeepalive, encodeAccepted, encodeRefused } from './connack.ts';
-import { type ConnectRefusal, type ConnectRequest, readConnect } from './connect-request.ts';
+import { type ConnectRefusal, type ConnectRequest, readConnect, SESSION_EXPIRY_NEVER } from './connect-request.ts';
 import { ConnectionOutput } from './connection-output.ts';
 import type { DeviceSession } from './device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
-import { HELD_BYTES_MAX, KEEPALIVE_GRACE, SLOW_READER_TIMEOUT_MS } from './engine-limits.ts';
+import {
+  HELD_BYTES_MAX,
+  KEEPALIVE_GRACE,
+  PACKET_TIMEOUT_MS,
+  PACKETS_PER_TURN_MAX,
+  SLOW_READER_TIMEOUT_MS,
+} from './engine-limits.ts';
 import { encodeDisconnect } from './packet-encoder.ts';
 import { PacketFramer } from './packet-framer.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, ReasonCode, refusalCodes } from './reason-codes.ts';
 import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
+import type { SessionState } from './session-state.ts';
 import { handlePacket } from './ready-packets.ts';
 
 const MS_PER_SECOND = 1000;
@@ -18,6 +25,23 @@ const MS_PER_SECOND = 1000;
 const CONNECT = 0x10;
 const NOT_CONNECT = new ProtocolFault(ReasonCode.protocolError, 'the first packet must be CONNECT');
 const NOBODY_THERE = 'connection lost';
+
+const UNFINISHED: Ending = {
+  reason: 'protocolError',
+  code: ReasonCode.protocolError,
+  detail: 'a packet was not finished in time',
+};
+
+interface PendingWill {
+  readonly message: WillMessage | null;
+  readonly delayMs: number;
+}
+
+const NO_WILL: PendingWill = { message: null, delayMs: 0 };
+
+function toExpiryMs(seconds: number): number {
+  return seconds === SESSION_EXPIRY_NEVER ? Number.POSITIVE_INFINITY : seconds * MS_PER_SECOND;
+}
 
 /**
  * One network connection, from its first byte to its end:
@@ -44,8 +68,10 @@ export class Connection<Identity> {
   #keepaliveMs = 0;
   #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #lastHeardMs: number;
+  /** When the first byte came of a packet whose last one is to come. */
+  #unfinishedSinceMs: number | null = null;
   #blockedSinceMs: number | null = null;
-  #will: WillMessage | null = null;
+  #will: PendingWill = NO_WILL;
   #endReason: CloseReason = 'connectionLost';
   #isOpened = false;
   #isPumping = false;
@@ -110,7 +136,13 @@ export class Connection<Identity> {
   }
 
   close(reason: CloseReason): void {
-    this.#end({ reason, code: closeReasonCodes[reason], detail: null });
+    const moves = reason === 'draining' && this.#context.serverReference() !== null;
+    this.#end({ reason, code: moves ? ReasonCode.useAnotherServer : closeReasonCodes[reason], detail: null });
+  }
+
+  /** The other connections had their turn. */
+  takeTurn(): void {
+    if (this.#state !== 'closed') this.#gate.release(StopReason.turn);
   }
 
   /** Closes at once, without reading or saying anything. */
@@ -130,7 +162,12 @@ export class Connection<Identity> {
       return this.#end({ reason: 'overloaded', code: null, detail: 'client does not read' });
     }
     // While we do not read, silence is our doing.
-    if (this.#keepaliveMs === 0 || !this.#gate.isOpen) return;
+    if (!this.#gate.isOpen) return;
+    const { packetTimeoutMs = PACKET_TIMEOUT_MS } = this.#context.limits;
+    if (this.#unfinishedSinceMs !== null && nowMs - this.#unfinishedSinceMs > packetTimeoutMs) {
+      return this.#end(UNFINISHED);
+    }
+    if (this.#keepaliveMs === 0) return;
     if (nowMs - this.#lastHeardMs > this.#keepaliveMs) this.close('keepaliveTimeout');
   }
 
@@ -145,7 +182,12 @@ export class Connection<Identity> {
   #pump(force: boolean): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#state !== 'closed' && (force || this.#gate.isOpen)) {
+    for (let count = 0; this.#state !== 'closed' && (force || this.#gate.isOpen); count++) {
+      if (!force && (count === PACKETS_PER_TURN_MAX || this.#output.isOverfull)) {
+        this.#gate.stop(StopReason.turn);
+        this.#context.turns.add(this);
+        break;
+      }
       const fault = this.#isStranger() ? NOT_CONNECT : this.#readPacket();
       if (fault === null) break;
       if (fault !== 'handled') this.#fail(fault);
@@ -165,14 +207,17 @@ export class Connection<Identity> {
     const frame = this.#framer.next();
     if (frame === null) {
       this.#framer.settle();
+      this.#unfinishedSinceMs = this.#framer.unreadBytes === 0 ? null : (this.#unfinishedSinceMs ?? this.#lastHeardMs);
       return null;
     }
+    this.#unfinishedSinceMs = null;
     if (frame instanceof ProtocolFault) return frame;
     return this.#handleFrame(frame) ?? 'handled';
   }
 
   #readAgain(): void {
     this.#lastHeardMs = this.#context.now();
+    this.#unfinishedSinceMs = null;
     this.#pump(false);
   }
 
@@ -222,46 +267,80 @@ export class Connection<Identity> {
     }
     this.#state = 'opening';
     this.#sessionKey = answer.sessionKey;
-    this.#ready = createReadyConnection(this.#context, {
-      request,
-      identity: answer.identity,
-      remoteAddress: this.#transport.remoteAddress,
-      output: this.#output,
-      gate: this.#gate,
-      end: (ending) => this.#end(ending),
-      onDisconnect: (keepsWill) => {
-        if (!keepsWill) this.#will = null;
-        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
-      },
-    });
     const previous = this.#context.registry.replace(answer.sessionKey, this);
-    this.#opening = this.#open(request, this.#ready, previous);
+    this.#opening = this.#open(request, answer, previous);
     await this.#opening;
     this.#opening = null;
   }
 
   async #open(
     request: ConnectRequest,
-    ready: ReadyConnection<Identity>,
+    { identity, sessionKey }: { identity: Identity; sessionKey: string },
     previous: Connection<Identity> | null,
   ): Promise<void> {
+    const { keeper, host, observer } = this.#context;
     if (previous !== null) await previous.yieldSession();
     if (!this.#isOpening()) return this.#forget();
+    let doing = 'claimSession';
     try {
-      await this.#context.host.sessionOpened(ready.session);
+      const { state, isResumed } = await keeper.claim(sessionKey, request.cleanStart);
+      if (!this.#isOpening()) {
+        keeper.detach(state, NO_WILL);
+        return this.#forget();
+      }
+      doing = 'sessionOpened';
+      this.#ready = this.#createReady(request, identity, { state, isResumed });
+      await host.sessionOpened(this.#ready.session);
     } catch (error) {
-      this.#context.observer.hostFailed?.('sessionOpened', error);
+      observer.hostFailed?.(doing, error);
       this.#refuseUnavailable('session could not be opened');
       return this.#forget();
     }
     this.#isOpened = true;
     if (!this.#isOpening()) return this.#announceClosed();
-    const keepalive = agreeKeepalive(request, this.#context.limits);
+    this.#welcome(request, this.#ready);
+  }
+
+  #createReady(
+    request: ConnectRequest,
+    identity: Identity,
+    claimed: { state: SessionState<Identity>; isResumed: boolean },
+  ): ReadyConnection<Identity> {
+    return createReadyConnection(this.#context, {
+      ...claimed,
+      request,
+      identity,
+      remoteAddress: this.#transport.remoteAddress,
+      output: this.#output,
+      gate: this.#gate,
+      end: (ending) => this.#end(ending),
+      onDisconnect: ({ keepsWill, sessionExpirySeconds }) => {
+        if (!keepsWill) this.#will = NO_WILL;
+        if (sessionExpirySeconds !== null) {
+          claimed.state.expiryMs = this.#context.keeper.grantedExpiryMs(toExpiryMs(sessionExpirySeconds));
+        }
+        this.#end({ reason: 'clientDisconnected', code: null, detail: null });
+      },
+    });
+  }
+
+  #welcome(request: ConnectRequest, ready: ReadyConnection<Identity>): void {
+    const { keeper, limits, observer } = this.#context;
+    const keepalive = agreeKeepalive(request, limits);
     this.#keepaliveMs = keepalive.seconds * MS_PER_SECOND * KEEPALIVE_GRACE;
-    this.#will = request.will;
+    this.#will = { message: request.will, delayMs: request.willDelayMs };
     this.#state = 'ready';
-    this.#output.packet(encodeAccepted(request, keepalive, this.#context.limits));
-    this.#context.observer.connected?.(request.version);
+    const expiryMs = keeper.grantedExpiryMs(toExpiryMs(request.sessionExpirySeconds));
+    keeper.keepFor(ready.state, expiryMs);
+    const sessionPresent = ready.session.isResumed;
+    const sessionExpirySeconds = Math.min(SESSION_EXPIRY_NEVER, Math.floor(expiryMs / MS_PER_SECOND));
+    const connack = encodeAccepted(request, { keepalive, sessionPresent, sessionExpirySeconds }, limits);
+    if (connack.length > this.#clientPacketBytesMax) {
+      return this.#end({ reason: 'protocolError', code: null, detail: 'the client takes no CONNACK' });
+    }
+    this.#output.packet(connack);
+    observer.connected?.(request.version);
+    if (sessionPresent) observer.sessionResumed?.();
     ready.session.outbound.open();
     this.#gate.release(StopReason.handshake);
   }
@@ -304,22 +383,31 @@ export class Connection<Identity> {
     this.#framer.clear();
     this.#context.connections.delete(this);
     this.#ready?.inbound.end();
-    this.#ready?.session.outbound.end();
+    if (this.#ready !== null) this.#leaveSession(this.#ready.state, ending.reason);
     this.#context.observer.connectionClosed?.(ending.reason, says, ending.detail);
     if (this.#isOpened) this.#announceClosed();
     this.#context.onConnectionGone();
   }
 
-  #encodeDisconnect(code: ReasonCode, detail: string | null): Buffer {
-    const explained = encodeDisconnect(code, detail);
-    return explained.length <= this.#clientPacketBytesMax ? explained : encodeDisconnect(code, null);
+  /** What is left of the will is due now. */
+  #leaveSession(state: SessionState<Identity>, reason: CloseReason): void {
+    // Who may no longer connect has no use for a session.
+    if (reason === 'revoked') state.expiryMs = 0;
+    this.#will = { message: this.#context.keeper.detach(state, this.#will), delayMs: 0 };
+  }
+
+  #encodeDisconnect(code: ReasonCode, reasonString: string | null): Buffer {
+    const serverReference = code === ReasonCode.useAnotherServer ? this.#context.serverReference() : null;
+    const explained = encodeDisconnect(code, { reasonString, serverReference });
+    if (explained.length <= this.#clientPacketBytesMax) return explained;
+    return encodeDisconnect(code, { reasonString: null, serverReference: null });
   }
 
   #announceClosed(): void {
     this.#forget();
     try {
       const session = (this.#ready as ReadyConnection<Identity>).session;
-      this.#context.host.sessionClosed(session, this.#endReason, this.#will);
+      this.#context.host.sessionClosed(session, this.#endReason, this.#will.message);
     } catch (error) {
       this.#context.observer.hostFailed?.('sessionClosed', error);
     }

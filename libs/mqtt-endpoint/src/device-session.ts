@@ -1,14 +1,23 @@
 import type { ConnectRequest } from './connect-request.ts';
-import type { CloseReason, DeliveryOutcome, OutboundMessage, ProtocolVersion, Session } from './endpoint-host.ts';
+import type {
+  CloseReason,
+  DeliveryOutcome,
+  EndpointLimits,
+  OutboundMessage,
+  ProtocolVersion,
+  Session,
+} from './endpoint-host.ts';
 import type { OutboundMessages } from './outbound-messages.ts';
+import type { SessionState } from './session-state.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** The host's view of one authenticated connection. It outlives its connection only as an identity for late answers. */
+/** The host's view of one authenticated connection. With a session that goes on, `send` still reaches it later. */
 export class DeviceSession<Identity> implements Session<Identity> {
   readonly identity: Identity;
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
+  readonly isResumed: boolean;
   readonly filters: Subscriptions;
   readonly outbound: OutboundMessages;
   readonly #close: (reason: CloseReason) => void;
@@ -17,8 +26,9 @@ export class DeviceSession<Identity> implements Session<Identity> {
     identity: Identity;
     request: ConnectRequest;
     remoteAddress: string;
-    outbound: OutboundMessages;
-    subscriptionsMax: number;
+    state: SessionState<Identity>;
+    isResumed: boolean;
+    limits: EndpointLimits;
     maySubscribe: (session: Session<Identity>, filter: string) => boolean;
     close: (reason: CloseReason) => void;
   }) {
@@ -26,9 +36,12 @@ export class DeviceSession<Identity> implements Session<Identity> {
     this.clientId = options.request.credentials.clientId;
     this.protocolVersion = options.request.version;
     this.remoteAddress = options.remoteAddress;
-    this.outbound = options.outbound;
+    this.isResumed = options.isResumed;
+    this.outbound = options.state.outbound;
     this.filters = new Subscriptions({
-      filtersMax: options.subscriptionsMax,
+      filters: options.state.filters,
+      filtersMax: options.limits.subscriptionsMax,
+      qosMax: options.limits.outboundQosMax ?? 1,
       version: options.request.version,
       isAllowed: (filter) => options.maySubscribe(this, filter),
     });

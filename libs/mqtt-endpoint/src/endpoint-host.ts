@@ -38,7 +38,18 @@ export type Authentication<Identity> =
       readonly detail: string;
     };
 
-export interface InboundMessage {
+/** What MQTT 5 lets a message say about itself. Older clients neither send nor get it. */
+export interface MessageProperties {
+  /** True: the payload is UTF-8 text. */
+  readonly payloadFormatIndicator?: boolean;
+  readonly contentType?: string | null;
+  readonly responseTopic?: string | null;
+  readonly correlationData?: Uint8Array | null;
+  /** In order; a name may occur again. */
+  readonly userProperties?: readonly (readonly [string, string])[];
+}
+
+export interface InboundMessage extends MessageProperties {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly qos: 0 | 1 | 2;
@@ -49,11 +60,17 @@ export interface InboundMessage {
   readonly contentType: string | null;
   /** In the order received; a name may occur again. */
   readonly userProperties: readonly (readonly [string, string])[];
+  /** How long the message is of use, as the client said; absent or null: for ever. */
+  readonly messageExpiryMs?: number | null;
 }
 
 /** Answered only when the message is durable, or will never be. */
 export type PublishOutcome =
-  | { readonly kind: 'stored' }
+  | {
+      readonly kind: 'stored';
+      /** Nobody takes such messages: on MQTT 5 the acknowledgement says 0x10. */
+      readonly hasNoSubscribers?: boolean;
+    }
   /** The message is acknowledged with this reason on MQTT 5 and plainly on 3.1.1 (it is durable as a dead letter). */
   | { readonly kind: 'refused'; readonly reason: PublishRefusal; readonly detail: string }
   /** It could not be made durable: never acknowledged, and the connection is closed (MQTT 5: with a reason). */
@@ -79,11 +96,12 @@ export type CloseReason =
   | 'overloaded'
   | 'draining';
 
-export interface WillMessage {
+export interface WillMessage extends MessageProperties {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
+  readonly messageExpiryMs?: number | null;
 }
 
 /** One authenticated connection, as the host sees it. */
@@ -92,6 +110,8 @@ export interface Session<Identity> {
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
+  /** The session is older than this connection: its filters and messages are still there. */
+  readonly isResumed: boolean;
   /** Filters in force, as the client wrote them. */
   subscriptions(): ReadonlyMap<string, 0 | 1 | 2>;
   /** Sends a message to this client alone. The promise settles exactly once. */
@@ -99,17 +119,37 @@ export interface Session<Identity> {
   close(reason: CloseReason): void;
 }
 
-export interface OutboundMessage {
+export interface OutboundMessage extends MessageProperties {
   readonly topic: string;
   readonly payload: Uint8Array;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
+  readonly retain?: boolean;
+  /** Counted from `send`; the rest goes with the message to an MQTT 5 client. */
   readonly expiryMs?: number;
 }
 
 export type DeliveryOutcome =
-  /** QoS 0: written. QoS 1: the client's PUBACK with its reason code. */
+  /** QoS 0: written. QoS 1 and 2: the reason code of the PUBACK or PUBREC with which the client took it. */
   | { readonly kind: 'delivered'; readonly reasonCode: number }
-  | { readonly kind: 'notDelivered'; readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' };
+  | {
+      readonly kind: 'notDelivered';
+      /**
+       * `offline`: QoS 0 to a session without a connection. `dropped`: it made room for a newer message. `handedOver`:
+       * the session, with this message, may go on at another endpoint, and what becomes of it is not known here.
+       */
+      readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' | 'offline' | 'dropped' | 'handedOver';
+    };
+
+/** A filter that was granted, with what the client asked for besides. */
+export interface SubscriptionGrant {
+  readonly filter: string;
+  readonly qos: 0 | 1 | 2;
+  /** It replaced the same filter. */
+  readonly existed: boolean;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly retainHandling: number;
+}
 
 export interface EndpointHost<Identity> {
   authenticate(credentials: Credentials): Promise<Authentication<Identity>>;
@@ -119,10 +159,12 @@ export interface EndpointHost<Identity> {
   publish(session: Session<Identity>, message: InboundMessage): Promise<PublishOutcome>;
   /** Decides one filter. A refused one is never stored. */
   maySubscribe(session: Session<Identity>, filter: string): boolean;
-  /** After the SUBACK was written: these filters are in force. */
-  subscribed(session: Session<Identity>, filters: readonly string[]): void;
+  /** After the SUBACK was written: these filters are in force. `grants` says more of each, in the same order. */
+  subscribed(session: Session<Identity>, filters: readonly string[], grants: readonly SubscriptionGrant[]): void;
   /** Exactly once per opened session. `will` is set when it must be fired. */
   sessionClosed(session: Session<Identity>, reason: CloseReason, will: WillMessage | null): void;
+  /** A will whose delay has passed, or whose session has ended. Without this method wills are never delayed. */
+  willDue?(session: Session<Identity>, will: WillMessage): void;
 }
 
 export interface EndpointLimits {
@@ -139,4 +181,10 @@ export interface EndpointLimits {
   readonly subscriptionsMax: number;
   readonly topicAliasMax: number;
   readonly publishesPerSecondMax: number;
+  /** How long a packet may take from its first byte to its last; two minutes when absent. */
+  readonly packetTimeoutMs?: number;
+  /** Largest QoS that a filter is granted, and so that a host should send with. 1 when absent. */
+  readonly outboundQosMax?: 1 | 2;
+  /** Topics per connection that are shortened to an alias on their way to a client that takes them. 0 when absent. */
+  readonly outboundTopicAliasMax?: number;
 }

@@ -1,5 +1,8 @@
 import type { CloseReason, DeliveryOutcome, ProtocolVersion, PublishOutcome } from './endpoint-host.ts';
 
+/** Why a session that had lost its connection is over. `fenced` and `drained` sessions may go on elsewhere. */
+export type SessionEnd = 'expired' | 'cleanStart' | 'disconnected' | 'evicted' | 'fenced' | 'drained' | 'removed';
+
 /** What the engine counts, for metrics and audit. Every method is optional and must not throw. */
 export interface EndpointObserver {
   /** CONNACK with success was written. */
@@ -13,7 +16,11 @@ export interface EndpointObserver {
   /** A QoS 2 message that was handed over before. */
   duplicateSuppressed?(): void;
   readingStopped?(cause: 'inbound' | 'output' | 'rate'): void;
-  sent?(qos: 0 | 1, outcome: DeliveryOutcome): void;
+  /** A client found its session again. */
+  sessionResumed?(): void;
+  sessionEnded?(cause: SessionEnd): void;
+  /** A message to a client came to its end. */
+  sent?(qos: 0 | 1 | 2, outcome: DeliveryOutcome): void;
   /** The host threw where it must not. The connection concerned is closed, the others go on. */
   hostFailed?(operation: string, error: unknown): void;
 }

@@ -6,7 +6,9 @@ import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { PacketCodec } from './packet-codec.ts';
 import { PacketLayout } from './packet-layout.ts';
+import { SessionKeeper, type SessionOptions } from './session-keeper.ts';
 import { SessionRegistry } from './session-registry.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 export interface MqttEndpointOptions<Identity> {
   readonly host: EndpointHost<Identity>;
@@ -14,6 +16,8 @@ export interface MqttEndpointOptions<Identity> {
   /** Milliseconds that never go back. */
   readonly now: () => number;
   readonly observer?: EndpointObserver;
+  /** Absent: every session ends with its connection. */
+  readonly sessions?: SessionOptions;
 }
 
 /** What a transport reports about one connection. */
@@ -29,12 +33,18 @@ export interface ConnectionInput {
 export interface DrainOptions {
   /** Publishes in process have this long to be settled and acknowledged; then their connections close without. */
   readonly timeoutMs: number;
+  /** Where MQTT 5 clients should go instead (Server Reference): their DISCONNECT is 0x9C then, and not 0x8B. */
+  readonly serverReference?: string;
 }
 
 export interface MqttEndpoint<Identity> {
   accept(transport: Transport): ConnectionInput;
   session(sessionKey: string): Session<Identity> | null;
   sessions(): Iterable<Session<Identity>>;
+  /** Sessions that go on without a connection, each as its last connection's: `send` queues for the next one. */
+  detachedSessions(): Iterable<Session<Identity>>;
+  /** Ends a session for good, with its connection if it has one. */
+  endSession(sessionKey: string): void;
   /** Called by the host every 250 ms to 1 s: all that depends on time happens here. */
   sweep(): void;
   /**
@@ -51,27 +61,30 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   const { limits, now } = options;
   const connections = new Set<Connection<Identity>>();
   const registry = new SessionRegistry<Identity>();
+  let serverReference: string | null = null;
   let drainDeadlineMs: number | null = null;
-  let onDrained: (() => void)[] = [];
+  const onDrained: (() => void)[] = [];
 
+  const releaseDrain = (): void => onDrained.splice(0).forEach((settle) => settle());
   const settleDrain = (): void => {
-    if (drainDeadlineMs === null || connections.size > 0) return;
-    const waiting = onDrained;
-    onDrained = [];
-    for (const settle of waiting) settle();
+    if (drainDeadlineMs !== null && connections.size === 0) void keeper.drain().then(releaseDrain);
   };
-
+  const { host, observer = {} } = options;
+  const keeper = new SessionKeeper({ host, limits, now, observer, sessions: options.sessions ?? null });
   const context: EngineContext<Identity> = {
-    host: options.host,
+    host,
     limits,
     now,
-    observer: options.observer ?? {},
+    observer,
+    keeper,
     codec: new PacketCodec(),
     layout: new PacketLayout(),
     flushQueue: new FlushQueue(),
     registry,
     connections,
+    turns: new TurnQueue(),
     isDraining: () => drainDeadlineMs !== null,
+    serverReference: () => serverReference,
     onConnectionGone: settleDrain,
   };
 
@@ -83,6 +96,12 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
       return connection;
     },
     session: (sessionKey) => registry.get(sessionKey)?.session ?? null,
+    detachedSessions: () => keeper.detached(),
+    endSession(sessionKey) {
+      registry.get(sessionKey)?.close('revoked');
+      const detached = keeper.find(sessionKey);
+      if (detached !== null) keeper.end(detached, 'removed');
+    },
     *sessions() {
       for (const connection of registry.holders()) if (connection.session !== null) yield connection.session;
     },
@@ -93,8 +112,12 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
         if (isOverdue) connection.close('draining');
         else connection.sweep(nowMs);
       }
+      if (drainDeadlineMs === null) keeper.sweep(nowMs);
+      // A store that does not answer is not waited for any longer.
+      else if (isOverdue) releaseDrain();
     },
-    drain({ timeoutMs }) {
+    drain({ timeoutMs, serverReference: reference = null }) {
+      serverReference ??= reference;
       drainDeadlineMs ??= now() + timeoutMs;
       for (const connection of connections) connection.drain();
       return new Promise((settle) => {

@@ -4,7 +4,9 @@ import type { EndpointObserver } from './endpoint-observer.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import type { PacketCodec } from './packet-codec.ts';
 import type { PacketLayout } from './packet-layout.ts';
+import type { SessionKeeper } from './session-keeper.ts';
 import type { SessionRegistry } from './session-registry.ts';
+import type { TurnQueue } from './turn-queue.ts';
 
 /** What all connections of one endpoint share. */
 export interface EngineContext<Identity> {
@@ -15,9 +17,13 @@ export interface EngineContext<Identity> {
   readonly codec: PacketCodec;
   readonly layout: PacketLayout;
   readonly flushQueue: FlushQueue;
+  readonly turns: TurnQueue;
   readonly registry: SessionRegistry<Identity>;
+  readonly keeper: SessionKeeper<Identity>;
   readonly connections: Set<Connection<Identity>>;
   /** Set once, when the endpoint is told to drain. */
   readonly isDraining: () => boolean;
+  /** Where clients should go when this endpoint drains. */
+  readonly serverReference: () => string | null;
   readonly onConnectionGone: () => void;
 }

@@ -24,6 +24,9 @@ export const ALIASED_TOPIC_CHARACTERS_MAX = 1_024;
 /** Longest filter that is offered to the host. */
 export const FILTER_CHARACTERS_MAX = 1_024;
 
+/** Levels of a topic name or filter. */
+export const TOPIC_LEVELS_MAX = 200;
+
 /** Longest reason string on the wire. */
 export const REASON_STRING_CHARACTERS_MAX = 256;
 
@@ -34,3 +37,9 @@ export const USER_PROPERTIES_MAX = 64;
 export const KEEPALIVE_GRACE = 1.5;
 
 export const PACKET_ID_MAX = 65_535;
+
+/** Packets of one connection that are handled before the other connections have their turn. */
+export const PACKETS_PER_TURN_MAX = 128;
+
+/** How long a packet may take from its first byte to its last, when `EndpointLimits` says nothing else. */
+export const PACKET_TIMEOUT_MS = 120_000;

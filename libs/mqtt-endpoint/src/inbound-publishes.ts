@@ -3,11 +3,13 @@ import { AckOrder, type PendingAck } from './ack-order.ts';
 import type { ConnectionOutput } from './connection-output.ts';
 import type { EngineContext } from './engine-context.ts';
 import type { InboundMessage, PublishOutcome, ProtocolVersion, Session } from './endpoint-host.ts';
-import { InboundQos2 } from './inbound-qos2.ts';
+import type { AnswerQos2, InboundQos2 } from './inbound-qos2.ts';
+import { toMessageProperties } from './message-properties.ts';
 import { AckType, encodeAckWithReason } from './packet-encoder.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
 import { publishRefusalCodes, ReasonCode, violationCode } from './reason-codes.ts';
+import type { SessionJournal } from './session-journal.ts';
 import { TopicAliases } from './topic-aliases.ts';
 
 const STORED: PublishOutcome = { kind: 'stored' };
@@ -16,6 +18,9 @@ const NO_PAYLOAD = Buffer.alloc(0);
 export interface InboundOptions<Identity> {
   readonly context: EngineContext<Identity>;
   readonly session: Session<Identity>;
+  /** Of the session, so they may be older than this connection. */
+  readonly qos2: InboundQos2;
+  readonly journal: SessionJournal;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
   /** The client takes reason strings on acknowledgements and packets of at most these bytes. */
@@ -35,17 +40,24 @@ export class InboundPublishes<Identity> {
   readonly #options: InboundOptions<Identity>;
   readonly #version: ProtocolVersion;
   readonly #order = new AckOrder();
-  readonly #qos2 = new InboundQos2();
+  readonly #qos2: InboundQos2;
   readonly #aliases: TopicAliases;
   #qos0Count = 0;
   #inProcessCount = 0;
   #inProcessBytes = 0;
+  /** QoS 2 messages of this connection whose PUBREC is to come. */
+  readonly #answering = new Set<number>();
   #ended = false;
 
   constructor(options: InboundOptions<Identity>) {
     this.#options = options;
+    this.#qos2 = options.qos2;
     this.#version = options.session.protocolVersion;
     this.#aliases = new TopicAliases(options.context.limits.topicAliasMax);
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   get isIdle(): boolean {
@@ -66,7 +78,7 @@ export class InboundPublishes<Identity> {
       const state = packet.qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
       if (state !== 'new') this.#options.context.observer.duplicateSuppressed?.();
       // The PUBREC of the first copy is still to come and answers this one too.
-      if (state === 'logging') return null;
+      if (this.#answering.has(packetId) && state === 'logging') return null;
       if (this.#isOverReceiveMaximum(state)) {
         return new ProtocolFault(ReasonCode.receiveMaximumExceeded, 'more publishes in flight than agreed');
       }
@@ -77,7 +89,16 @@ export class InboundPublishes<Identity> {
         this.#stopWhenFull();
         return null;
       }
-      if (packet.qos === 2) this.#qos2.received(packetId);
+      if (packet.qos === 2) {
+        const entry = pending;
+        this.#answering.add(packetId);
+        const answer: AnswerQos2 = (outcome) => this.#answerQos2(entry, outcome);
+        if (state === 'logging') {
+          this.#qos2.adopt(packetId, answer);
+          return null;
+        }
+        this.#qos2.received(packetId, answer);
+      }
     }
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
     this.#handOver(pending, packetBytes, {
@@ -87,7 +108,7 @@ export class InboundPublishes<Identity> {
       dup: packet.dup,
       retain: packet.retain,
       packetId,
-      contentType: packet.properties?.contentType ?? null,
+      ...toMessageProperties(packet.properties),
       userProperties,
     });
     return null;
@@ -97,9 +118,12 @@ export class InboundPublishes<Identity> {
     if (this.#qos2.stateOf(packetId) === 'logging') {
       return new ProtocolFault(ReasonCode.protocolError, 'PUBREL before PUBREC');
     }
-    const { output } = this.#options;
+    const { output, journal } = this.#options;
     const known = this.#qos2.released(packetId);
-    if (known || this.#version !== 5) {
+    if (known) {
+      // An id that a crash brought back after its PUBCOMP would swallow the next message with it.
+      journal.commit(() => output.ack(AckType.pubcomp, packetId));
+    } else if (this.#version !== 5) {
       // 3.1.1 has no way to say "unknown", and without a PUBCOMP the client would repeat its PUBREL for ever.
       output.ack(AckType.pubcomp, packetId);
     } else {
@@ -111,10 +135,12 @@ export class InboundPublishes<Identity> {
 
   /** The connection is over: what the host still answers is ignored. */
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#qos2.connectionEnded();
   }
 
-  #isOverReceiveMaximum(state: 'new' | 'unreleased'): boolean {
+  #isOverReceiveMaximum(state: 'new' | 'logging' | 'unreleased'): boolean {
     if (this.#version !== 5) return false;
     // A repeated message already has its place in the count.
     const held = this.#order.size + this.#qos2.unreleasedCount - (state === 'unreleased' ? 1 : 0);
@@ -148,17 +174,37 @@ export class InboundPublishes<Identity> {
     this.#inProcessBytes -= packetBytes;
     this.#options.context.observer.publishSettled?.(pending?.qos ?? 0, outcome.kind);
     if (pending === null) this.#qos0Count -= 1;
+    if (pending?.qos === 2) this.#qos2.answered(pending.packetId, outcome);
     if (this.#ended) return;
-    if (pending !== null) {
+    if (pending?.qos === 1) {
       pending.outcome = outcome;
       this.#advance();
-    } else if (outcome.kind === 'violation') {
+    } else if (pending === null && outcome.kind === 'violation') {
       this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
     }
     // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
     if (this.#ended) return;
     if (this.#hasRoom()) this.#options.gate.release(StopReason.inbound);
     if (this.#inProcessCount === 0) this.#options.onIdle();
+  }
+
+  /** The message may have come on an older connection, and this one may be over itself. */
+  #answerQos2(pending: PendingAck, outcome: PublishOutcome): void {
+    const { journal } = this.#options;
+    const { packetId } = pending;
+    const keeps = outcome.kind === 'stored' || (outcome.kind === 'refused' && this.#version !== 5);
+    if (this.#ended) {
+      this.#qos2.settled(packetId, keeps);
+      return journal.changed();
+    }
+    const settle = (): void => {
+      if (this.#ended) return;
+      pending.outcome = outcome;
+      this.#advance();
+    };
+    if (!keeps) return settle();
+    this.#qos2.recorded(packetId);
+    journal.commit(settle);
   }
 
   #advance(): void {
@@ -181,7 +227,16 @@ export class InboundPublishes<Identity> {
     const { output } = this.#options;
     const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
     const refused = outcome.kind === 'refused' && this.#version === 5;
-    if (pending.qos === 2) this.#qos2.settled(pending.packetId, !refused);
+    if (pending.qos === 2) {
+      this.#answering.delete(pending.packetId);
+      this.#qos2.settled(pending.packetId, !refused);
+    }
+    if (outcome.kind === 'stored') {
+      if (outcome.hasNoSubscribers !== true || this.#version !== 5) return output.ack(type, pending.packetId);
+      const reasonCode = ReasonCode.noMatchingSubscribers;
+      const { packetId } = pending;
+      return output.packet(encodeAckWithReason({ type, packetId, reasonCode, reasonString: null }));
+    }
     if (!refused) return output.ack(type, pending.packetId);
     output.packet(this.#encodeRefusal(type, pending.packetId, outcome));
   }

@@ -6,15 +6,17 @@ export type {
   EndpointHost,
   EndpointLimits,
   InboundMessage,
+  MessageProperties,
   OutboundMessage,
   ProtocolVersion,
   PublishOutcome,
   PublishRefusal,
   Session,
+  SubscriptionGrant,
   Transport,
   WillMessage,
 } from './endpoint-host.ts';
-export type { EndpointObserver } from './endpoint-observer.ts';
+export type { EndpointObserver, SessionEnd } from './endpoint-observer.ts';
 export {
   type ConnectionInput,
   createMqttEndpoint,
@@ -22,3 +24,6 @@ export {
   type MqttEndpoint,
   type MqttEndpointOptions,
 } from './endpoint.ts';
+export { createMemorySessionStore } from './memory-session-store.ts';
+export type { SessionOptions } from './session-keeper.ts';
+export type { ClaimedSession, SessionSnapshot, SessionStore, StoredMessage } from './session-store.ts';

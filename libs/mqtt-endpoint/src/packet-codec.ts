@@ -18,7 +18,7 @@ export class PacketCodec {
     const parser = this.#parsers.get(version) ?? this.#open(version);
     let left: number;
     try {
-      left = parser.parse(frame);
+      left = parser.parse(version === 3 ? withoutDup(frame) : frame);
     } catch (error) {
       // The layout was checked, so this is a gap of the codec; whatever is left inside that parser is not trusted.
       left = -1;
@@ -52,4 +52,18 @@ export class PacketCodec {
     this.#parsers.set(version, parser);
     return parser;
   }
+}
+
+const TYPES_WITH_DUP = new Set([0x60, 0x80, 0xa0]);
+
+/**
+ * In MQTT 3.1 (§3.6, §3.8, §3.10) a PUBREL, SUBSCRIBE or UNSUBSCRIBE that is sent again has DUP set. It has no meaning
+ * of its own, and the codec takes it for a reserved bit.
+ */
+function withoutDup(frame: Buffer): Buffer {
+  const first = frame[0] as number;
+  if ((first & 0x08) === 0 || !TYPES_WITH_DUP.has(first & 0xf0)) return frame;
+  const copy = Buffer.from(frame);
+  copy[0] = first & ~0x08;
+  return copy;
 }

@@ -10,6 +10,7 @@ export type AckType = (typeof AckType)[keyof typeof AckType];
 export const PINGRESP: Buffer = Buffer.from([0xd0, 0x00]);
 
 const REASON_STRING_ID = 0x1f;
+const SERVER_REFERENCE_ID = 0x1c;
 
 /** An acknowledgement that is more than a packet id. Success needs none: `ConnectionOutput.ack` writes four bytes. */
 export function encodeAckWithReason(options: {
@@ -21,15 +22,21 @@ export function encodeAckWithReason(options: {
   const { type, packetId, reasonCode, reasonString } = options;
   const head = [packetId >> 8, packetId & 0xff, reasonCode];
   if (reasonString === null) return Buffer.from([type, head.length, ...head]);
-  const body = Buffer.concat([Buffer.from(head), encodeReasonString(reasonString)]);
+  const property = encodeText(REASON_STRING_ID, toReasonString(reasonString));
+  const body = Buffer.concat([Buffer.from(head), encodeVariable(property.length), property]);
   return Buffer.concat([Buffer.from([type]), encodeVariable(body.length), body]);
 }
 
-export function encodeDisconnect(reasonCode: ReasonCode, reasonString: string | null): Buffer {
-  const body =
-    reasonString === null
-      ? Buffer.from([reasonCode])
-      : Buffer.concat([Buffer.from([reasonCode]), encodeReasonString(reasonString)]);
+export function encodeDisconnect(
+  reasonCode: ReasonCode,
+  says: { readonly reasonString: string | null; readonly serverReference: string | null },
+): Buffer {
+  const properties = Buffer.concat([
+    ...(says.reasonString === null ? [] : [encodeText(REASON_STRING_ID, toReasonString(says.reasonString))]),
+    ...(says.serverReference === null ? [] : [encodeText(SERVER_REFERENCE_ID, says.serverReference)]),
+  ]);
+  const length = properties.length === 0 ? Buffer.alloc(0) : encodeVariable(properties.length);
+  const body = Buffer.concat([Buffer.from([reasonCode]), length, properties]);
   return Buffer.concat([Buffer.from([0xe0]), encodeVariable(body.length), body]);
 }
 
@@ -37,34 +44,20 @@ export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
   return generate(packet, { protocolVersion: version });
 }
 
-/** Size on the wire of a PUBLISH without properties but an optional Message Expiry Interval. */
-export function publishBytes(options: {
-  topic: string;
-  payloadBytes: number;
-  qos: 0 | 1;
-  version: ProtocolVersion;
-  expires: boolean;
-}): number {
-  const propertyBytes = options.version === 5 ? (options.expires ? 6 : 1) : 0;
-  const rest =
-    2 + Buffer.byteLength(options.topic) + (options.qos === 0 ? 0 : 2) + propertyBytes + options.payloadBytes;
-  return 1 + variableBytes(rest) + rest;
-}
-
 /** Details may quote a client, so they are cut to size and rid of what MQTT text must not contain. */
 export function toReasonString(text: string): string {
   return text.slice(0, REASON_STRING_CHARACTERS_MAX).replaceAll('\u0000', '');
 }
 
-function encodeReasonString(text: string): Buffer {
-  const string = Buffer.from(toReasonString(text));
+function encodeText(id: number, text: string): Buffer {
+  const string = Buffer.from(text);
   const property = Buffer.alloc(3);
-  property.writeUInt8(REASON_STRING_ID, 0);
+  property.writeUInt8(id, 0);
   property.writeUInt16BE(string.length, 1);
-  return Buffer.concat([encodeVariable(property.length + string.length), property, string]);
+  return Buffer.concat([property, string]);
 }
 
-function encodeVariable(value: number): Buffer {
+export function encodeVariable(value: number): Buffer {
   const bytes: number[] = [];
   let left = value;
   do {
@@ -75,7 +68,7 @@ function encodeVariable(value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-function variableBytes(value: number): number {
+export function variableBytes(value: number): number {
   if (value < 128) return 1;
   if (value < 16_384) return 2;
   return value < 2_097_152 ? 3 : 4;

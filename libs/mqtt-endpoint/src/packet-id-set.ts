@@ -42,6 +42,11 @@ export class PacketIdSet {
     return true;
   }
 
+  *ids(): Iterable<number> {
+    if (this.#bitmap === null) return yield* this.#sparse;
+    for (let id = 1; id <= PACKET_ID_MAX; id++) if (this.has(id)) yield id;
+  }
+
   #becomeBitmap(): void {
     const bitmap = new Uint8Array(BITMAP_BYTES);
     for (const id of this.#sparse) bitmap[id >> 3] = (bitmap[id >> 3] as number) | (1 << (id & 7));

@@ -17,6 +17,8 @@ const NO_USER_PROPERTIES: readonly (readonly [string, string])[] = [];
 export class PacketLayout {
   /** The user properties of the packet last checked (for CONNECT: of the CONNECT itself), in their order. */
   userProperties: readonly (readonly [string, string])[] = NO_USER_PROPERTIES;
+  /** Those of the will in the CONNECT last checked. */
+  willUserProperties: readonly (readonly [string, string])[] = NO_USER_PROPERTIES;
   #bytes: Buffer = NO_BYTES;
   #position = 0;
   #fault: ProtocolFault | null = null;
@@ -27,6 +29,7 @@ export class PacketLayout {
     this.#position = bodyOffset;
     this.#fault = null;
     this.userProperties = NO_USER_PROPERTIES;
+    this.willUserProperties = NO_USER_PROPERTIES;
     this.#walk((frame[0] as number) >> 4, version);
     this.#bytes = NO_BYTES;
     return this.#fault;
@@ -70,7 +73,9 @@ export class PacketLayout {
     this.#skipSized();
     if (hasWill) {
       const own = this.userProperties;
+      this.userProperties = NO_USER_PROPERTIES;
       if (version === 5) this.#properties(PropertyHolder.will);
+      this.willUserProperties = this.userProperties;
       this.userProperties = own;
       this.#skipSized();
       this.#skipSized();

@@ -4,10 +4,10 @@ import { DeviceSession } from './device-session.ts';
 import type { CloseReason } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
 import { InboundPublishes } from './inbound-publishes.ts';
-import { OutboundMessages } from './outbound-messages.ts';
 import { PublishRate } from './publish-rate.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
-import { closeReasonCodes, type ReasonCode } from './reason-codes.ts';
+import { closeReasonCodes, ReasonCode } from './reason-codes.ts';
+import type { SessionState } from './session-state.ts';
 
 /** How a connection ends. `code` null: nothing is said to the client. */
 export interface Ending {
@@ -19,6 +19,7 @@ export interface Ending {
 /** What a connection consists of once its client is known. */
 export interface ReadyConnection<Identity> {
   readonly session: DeviceSession<Identity>;
+  readonly state: SessionState<Identity>;
   readonly inbound: InboundPublishes<Identity>;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
@@ -26,17 +27,26 @@ export interface ReadyConnection<Identity> {
   readonly clientPacketBytesMax: number;
   /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
   readonly mayExtendSession: boolean;
-  readonly disconnect: (keepsWill: boolean) => void;
+  readonly disconnect: (how: { keepsWill: boolean; sessionExpirySeconds: number | null }) => void;
 }
+
+const FENCED: Ending = { reason: 'takenOver', code: ReasonCode.sessionTakenOver, detail: null };
+const NOT_STORED: Ending = {
+  reason: 'overloaded',
+  code: ReasonCode.implementationSpecificError,
+  detail: 'the session could not be stored',
+};
 
 export interface ReadyConnectionOptions<Identity> {
   readonly request: ConnectRequest;
   readonly identity: Identity;
+  readonly state: SessionState<Identity>;
+  readonly isResumed: boolean;
   readonly remoteAddress: string;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
   readonly end: (ending: Ending) => void;
-  readonly onDisconnect: (keepsWill: boolean) => void;
+  readonly onDisconnect: ReadyConnection<Identity>['disconnect'];
 }
 
 export function createReadyConnection<Identity>(
@@ -44,29 +54,34 @@ export function createReadyConnection<Identity>(
   options: ReadyConnectionOptions<Identity>,
 ): ReadyConnection<Identity> {
   const { limits, host, now } = context;
-  const { request, output, gate, end } = options;
+  const { request, output, gate, end, state, isResumed } = options;
   const close = (reason: CloseReason): void => end({ reason, code: closeReasonCodes[reason], detail: null });
-  const outbound = new OutboundMessages({
+  const { outbound, journal, qos2 } = state;
+  outbound.attach({
     output,
-    now,
     version: request.version,
     clientReceiveMax: request.receiveMax,
     clientPacketBytesMax: request.packetBytesMax,
-    queueMax: limits.outboundQueueMax,
-    bytesMax: limits.outboundBytesMax,
+    topicAliasMax: Math.min(request.topicAliasMax, limits.outboundTopicAliasMax ?? 0),
   });
   const session = new DeviceSession({
     identity: options.identity,
     request,
     remoteAddress: options.remoteAddress,
-    outbound,
-    subscriptionsMax: limits.subscriptionsMax,
+    state,
+    isResumed,
+    limits,
     maySubscribe: (of, filter) => host.maySubscribe(of, filter),
     close,
   });
+  if (isResumed) session.filters.decideAgain();
+  state.session = session;
+  state.onLost = (cause) => end(cause === 'fenced' ? FENCED : NOT_STORED);
   const inbound = new InboundPublishes({
     context,
     session,
+    qos2,
+    journal,
     output,
     gate,
     reasonStrings: request.reasonStrings,
@@ -78,6 +93,7 @@ export function createReadyConnection<Identity>(
   });
   return {
     session,
+    state,
     inbound,
     output,
     gate,

@@ -34,14 +34,13 @@ export function handlePacket<Identity>(
       return ready.inbound.receive(packet, received.userProperties, received.bytes);
     }
     case 'puback':
-      ready.session.outbound.acknowledged(packet.messageId as number, packet.reasonCode ?? ReasonCode.success);
-      return null;
+      return ready.session.outbound.acknowledged(packet.messageId as number, packet.reasonCode ?? ReasonCode.success);
     case 'pubrel':
       return ready.inbound.release(packet.messageId as number);
     case 'pubrec':
-      return answerPubrec(ready, packet.messageId as number);
+      return answerPubrec(ready, packet.messageId as number, packet.reasonCode ?? ReasonCode.success);
     case 'pubcomp':
-      return refuseQos2Answer(ready, packet.messageId as number);
+      return ready.session.outbound.completed(packet.messageId as number);
     case 'subscribe':
       return subscribe(context, ready, packet);
     case 'unsubscribe':
@@ -56,20 +55,20 @@ export function handlePacket<Identity>(
   }
 }
 
-/** Nothing is sent with QoS 2, so its answers can only be to nothing, or to a QoS 1 message, which is a fault. */
-function refuseQos2Answer<Identity>(ready: ReadyConnection<Identity>, packetId: number): ProtocolFault | null {
-  if (!ready.session.outbound.isInFlight(packetId)) return null;
-  return new ProtocolFault(ReasonCode.protocolError, 'QoS 2 answer to a QoS 1 message');
-}
-
-function answerPubrec<Identity>(ready: ReadyConnection<Identity>, packetId: number): ProtocolFault | null {
-  const fault = refuseQos2Answer(ready, packetId);
-  if (fault !== null) return fault;
+function answerPubrec<Identity>(
+  ready: ReadyConnection<Identity>,
+  packetId: number,
+  code: number,
+): ProtocolFault | null {
+  const { output, session } = ready;
+  if (session.outbound.isInFlight(packetId)) return session.outbound.received(packetId, code);
+  // A refusal of what is not in flight needs no answer: the client has let go of the id.
+  if (code >= ReasonCode.unspecifiedError) return null;
   const reasonCode = ReasonCode.packetIdentifierNotFound;
-  if (ready.session.protocolVersion === 5) {
-    ready.output.packet(encodeAckWithReason({ type: AckType.pubrel, packetId, reasonCode, reasonString: null }));
+  if (session.protocolVersion === 5) {
+    output.packet(encodeAckWithReason({ type: AckType.pubrel, packetId, reasonCode, reasonString: null }));
   } else {
-    ready.output.ack(AckType.pubrel, packetId);
+    output.ack(AckType.pubrel, packetId);
   }
   return null;
 }
@@ -79,14 +78,25 @@ function subscribe<Identity>(
   ready: ReadyConnection<Identity>,
   packet: ISubscribePacket,
 ): ProtocolFault | null {
-  const { session, output } = ready;
+  const { session, output, state, inbound } = ready;
+  const tellSubscribed = (tell: () => void): void => {
+    try {
+      if (!inbound.hasEnded) tell();
+    } catch (error) {
+      context.observer.hostFailed?.('subscribed', error);
+      session.close('overloaded');
+    }
+  };
   try {
-    const { codes, granted } = session.filters.subscribe(packet.subscriptions);
+    const { codes, grants } = session.filters.subscribe(packet.subscriptions);
     const suback = { cmd: 'suback' as const, messageId: packet.messageId as number, granted: [...codes] };
     const bytes = encodePacket(suback, session.protocolVersion);
     if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
-    output.packet(bytes);
-    if (granted.length > 0) context.host.subscribed(session, granted);
+    const filters = grants.map(({ filter }) => filter);
+    state.journal.commit(() => {
+      output.packet(bytes);
+      if (filters.length > 0) tellSubscribed(() => context.host.subscribed(session, filters, grants));
+    });
     return null;
   } catch (error) {
     context.observer.hostFailed?.('subscribe', error);
@@ -99,7 +109,7 @@ function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubs
   const unsuback = { cmd: 'unsuback' as const, messageId: packet.messageId as number, granted };
   const bytes = encodePacket(unsuback, ready.session.protocolVersion);
   if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
-  ready.output.packet(bytes);
+  ready.state.journal.commit(() => ready.output.packet(bytes));
   return null;
 }
 
@@ -107,6 +117,9 @@ function disconnect<Identity>(ready: ReadyConnection<Identity>, packet: IDisconn
   if ((packet.properties?.sessionExpiryInterval ?? 0) > 0 && !ready.mayExtendSession) {
     return new ProtocolFault(ReasonCode.protocolError, 'DISCONNECT cannot give a session an expiry it did not have');
   }
-  ready.disconnect((packet.reasonCode ?? ReasonCode.success) !== ReasonCode.success);
+  ready.disconnect({
+    keepsWill: (packet.reasonCode ?? ReasonCode.success) !== ReasonCode.success,
+    sessionExpirySeconds: packet.properties?.sessionExpiryInterval ?? null,
+  });
   return null;
 }

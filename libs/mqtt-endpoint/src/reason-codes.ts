@@ -4,6 +4,7 @@ import type { Authentication, CloseReason, PublishRefusal } from './endpoint-hos
 export const ReasonCode = {
   success: 0x00,
   disconnectWithWill: 0x04,
+  noMatchingSubscribers: 0x10,
   noSubscriptionExisted: 0x11,
   unspecifiedError: 0x80,
   malformedPacket: 0x81,
@@ -29,6 +30,7 @@ export const ReasonCode = {
   quotaExceeded: 0x97,
   administrativeAction: 0x98,
   payloadFormatInvalid: 0x99,
+  useAnotherServer: 0x9c,
   sharedSubscriptionsNotSupported: 0x9e,
   subscriptionIdentifiersNotSupported: 0xa1,
 } as const;

@@ -24,6 +24,15 @@ describe('topic syntax', () => {
   });
 });
 
+describe('the depth of a topic', () => {
+  it('is at most 200 levels', () => {
+    expect(isTopicName('a/'.repeat(199))).toBe(true);
+    expect(isTopicName('a/'.repeat(200))).toBe(false);
+    expect(isTopicName('/'.repeat(65_535))).toBe(false);
+    expect(isTopicName('a'.repeat(65_535))).toBe(true);
+  });
+});
+
 describe('set of packet ids', () => {
   it('behaves like a set, small and large', () => {
     const step = fc.record({ add: fc.boolean(), id: fc.integer({ min: 1, max: 400 }) });

@@ -1,8 +1,8 @@
 import type { ISubscription } from 'mqtt-packet';
-import type { ProtocolVersion } from './endpoint-host.ts';
+import type { ProtocolVersion, SubscriptionGrant } from './endpoint-host.ts';
 import { FILTER_CHARACTERS_MAX } from './engine-limits.ts';
 import { ReasonCode } from './reason-codes.ts';
-import { isSharedFilter } from './topic-syntax.ts';
+import { isSharedFilter, isTooDeep } from './topic-syntax.ts';
 
 /** SUBACK of MQTT 3.1 and 3.1.1 knows one refusal. */
 const REFUSED_BEFORE_5 = 0x80;
@@ -10,18 +10,28 @@ const REFUSED_BEFORE_5 = 0x80;
 export interface SubscribeAnswer {
   /** One code per filter, in the order asked. */
   readonly codes: readonly number[];
-  readonly granted: readonly string[];
+  readonly grants: readonly SubscriptionGrant[];
 }
 
 /** Filters in force on one session. They are decided one by one, and a refused one is never stored. */
 export class Subscriptions {
-  readonly #filters = new Map<string, 0 | 1 | 2>();
+  readonly #filters: Map<string, 0 | 1 | 2>;
   readonly #filtersMax: number;
+  readonly #qosMax: 1 | 2;
   readonly #version: ProtocolVersion;
   readonly #isAllowed: (filter: string) => boolean;
 
-  constructor(options: { filtersMax: number; version: ProtocolVersion; isAllowed: (filter: string) => boolean }) {
+  constructor(options: {
+    /** Those of a session that goes on; they are changed in place. */
+    filters: Map<string, 0 | 1 | 2>;
+    filtersMax: number;
+    qosMax: 1 | 2;
+    version: ProtocolVersion;
+    isAllowed: (filter: string) => boolean;
+  }) {
+    this.#filters = options.filters;
     this.#filtersMax = options.filtersMax;
+    this.#qosMax = options.qosMax;
     this.#version = options.version;
     this.#isAllowed = options.isAllowed;
   }
@@ -32,20 +42,21 @@ export class Subscriptions {
 
   subscribe(requests: readonly ISubscription[]): SubscribeAnswer {
     const codes: number[] = [];
-    const granted: string[] = [];
-    for (const { topic, qos } of requests) {
+    const grants: SubscriptionGrant[] = [];
+    for (const { topic, qos, nl, rap, rh } of requests) {
       const refusal = this.#refusal(topic);
       if (refusal !== null) {
         codes.push(this.#version === 5 ? refusal : REFUSED_BEFORE_5);
         continue;
       }
-      // Nothing is sent with QoS 2, and a SUBACK may grant less than was asked.
-      const grantedQos = qos === 0 ? 0 : 1;
-      this.#filters.set(topic, grantedQos);
-      codes.push(grantedQos);
-      granted.push(topic);
+      // A SUBACK may grant less than was asked.
+      const granted = qos > this.#qosMax ? this.#qosMax : qos;
+      const options = { noLocal: nl ?? false, retainAsPublished: rap ?? false, retainHandling: rh ?? 0 };
+      grants.push({ filter: topic, qos: granted, existed: this.#filters.has(topic), ...options });
+      this.#filters.set(topic, granted);
+      codes.push(granted);
     }
-    return { codes, granted };
+    return { codes, grants };
   }
 
   unsubscribe(filters: readonly string[]): readonly number[] {
@@ -54,9 +65,14 @@ export class Subscriptions {
     );
   }
 
+  /** What a session was granted before may be denied to it now. */
+  decideAgain(): void {
+    for (const filter of this.#filters.keys()) if (!this.#isAllowed(filter)) this.#filters.delete(filter);
+  }
+
   #refusal(filter: string): ReasonCode | null {
     if (this.#version === 5 && isSharedFilter(filter)) return ReasonCode.sharedSubscriptionsNotSupported;
-    if (filter.length > FILTER_CHARACTERS_MAX) return ReasonCode.topicFilterInvalid;
+    if (filter.length > FILTER_CHARACTERS_MAX || isTooDeep(filter)) return ReasonCode.topicFilterInvalid;
     if (!this.#filters.has(filter) && this.#filters.size >= this.#filtersMax) return ReasonCode.quotaExceeded;
     return this.#isAllowed(filter) ? null : ReasonCode.notAuthorized;
   }

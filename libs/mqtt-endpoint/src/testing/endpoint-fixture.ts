@@ -1,6 +1,7 @@
 import { generate, type IConnectPacket, type Packet } from 'mqtt-packet';
 import { type ConnectionInput, createMqttEndpoint, type MqttEndpoint } from '../endpoint.ts';
 import type { EndpointLimits, ProtocolVersion } from '../endpoint-host.ts';
+import type { SessionOptions } from '../session-keeper.ts';
 import { MemoryTransport } from './memory-transport.ts';
 import { type Device, RecordingHost } from './recording-host.ts';
 
@@ -61,26 +62,49 @@ export interface Fixture {
   readonly host: RecordingHost;
   readonly endpoint: MqttEndpoint<Device>;
   readonly failures: unknown[];
+  /** What the observer heard of sessions and of messages to clients. */
+  readonly observed: readonly string[];
   /** The clock, which only the test moves. */
   advance(ms: number): void;
   client(version?: ProtocolVersion): TestClient;
   connect(options?: Partial<IConnectPacket>): Promise<TestClient>;
 }
 
-export function createFixture(limits: Partial<EndpointLimits> = {}): Fixture {
+/** Sessions that outlive their connection, in this process alone. */
+export const keptSessions: SessionOptions = {
+  store: null,
+  expiryMaxMs: 3_600_000,
+  detachedMax: 10,
+  dropPolicy: 'refuseNewest',
+  wallNow: () => 0,
+};
+
+export function createFixture(
+  limits: Partial<EndpointLimits> = {},
+  sessions: Partial<SessionOptions> | null = null,
+): Fixture {
   let nowMs = 1_000;
+  const observed: string[] = [];
   const host = new RecordingHost();
   const failures: unknown[] = [];
   const endpoint = createMqttEndpoint({
     host,
     limits: { ...testLimits, ...limits },
     now: () => nowMs,
-    observer: { hostFailed: (_operation, error) => failures.push(error) },
+    observer: {
+      hostFailed: (_operation, error) => failures.push(error),
+      sessionResumed: () => observed.push('resumed'),
+      sessionEnded: (cause) => observed.push(`ended ${cause}`),
+      sent: (qos, outcome) =>
+        observed.push(`sent ${qos} ${outcome.kind === 'delivered' ? outcome.kind : outcome.reason}`),
+    },
+    ...(sessions !== null && { sessions: { ...keptSessions, wallNow: () => nowMs, ...sessions } }),
   });
   const client = (version: ProtocolVersion = 5): TestClient => new TestClient(endpoint, version);
   return {
     host,
     endpoint,
+    observed,
     failures,
     advance: (ms) => {
       nowMs += ms;

@@ -19,6 +19,7 @@ export class MemoryTransport implements Transport {
   }
 
   bytesQueued(): number {
+    if (!this.isStuck) this.#queued = 0;
     return this.#queued;
   }
 

@@ -6,6 +6,7 @@ import type {
   InboundMessage,
   PublishOutcome,
   Session,
+  SubscriptionGrant,
   WillMessage,
 } from '../endpoint-host.ts';
 
@@ -29,7 +30,9 @@ export class RecordingHost implements EndpointHost<Device> {
   readonly opened: Session<Device>[] = [];
   readonly closed: { session: Session<Device>; reason: CloseReason; will: WillMessage | null }[] = [];
   readonly calls: string[] = [];
+  readonly dueWills: string[] = [];
   readonly subscribedFilters: (readonly string[])[] = [];
+  readonly grants: SubscriptionGrant[] = [];
   storesAtOnce = false;
   refusal: Extract<Authentication<Device>, { kind: 'refused' }> | null = null;
   /** What `authenticate` and `sessionOpened` wait for. */
@@ -64,13 +67,18 @@ export class RecordingHost implements EndpointHost<Device> {
     return this.maySubscribeTo(filter);
   }
 
-  subscribed(_session: Session<Device>, filters: readonly string[]): void {
+  subscribed(_session: Session<Device>, filters: readonly string[], grants: readonly SubscriptionGrant[]): void {
+    this.grants.push(...grants);
     this.subscribedFilters.push(filters);
   }
 
   sessionClosed(session: Session<Device>, reason: CloseReason, will: WillMessage | null): void {
     this.calls.push(`closed ${session.identity.name} ${session.clientId} ${reason}`);
     this.closed.push({ session, reason, will });
+  }
+
+  willDue(_session: Session<Device>, will: WillMessage): void {
+    this.dueWills.push(will.topic);
   }
 
   /** Publishes handed over that are not settled yet keep their place in this list. */

@@ -1,0 +1,110 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { missingPrograms, runOrThrow, runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
+
+const VERSION = '2.0.11';
+const FETCH_TIMEOUT_MS = 120_000;
+const SCRIPT_TIMEOUT_MS = 60_000;
+const AT_ONCE = 4;
+const SOURCES = `Types: deb-src
+URIs: http://deb.debian.org/debian
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+`;
+const HARNESS = fileURLToPath(new URL('../harness-cli.js', import.meta.url));
+
+/** One line of the list: what becomes of a script, how many ports it takes, and why it does not pass. */
+export interface ListedScript {
+  readonly expected: 'pass' | 'fail';
+  readonly ports: number;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export function readScriptList(text: string): ListedScript[] {
+  return text.split('\n').flatMap((line) => {
+    if (line === '' || line.startsWith('#')) return [];
+    const [, expected, ports, name, reason] = /^(pass|fail) +(\d) (\S+)(?: +(.+))?$/.exec(line) ?? [];
+    if (name === undefined) throw new Error(`not a line of the list: ${line}`);
+    if ((expected === 'fail') === (reason === undefined)) throw new Error(`a reason for each failure: ${line}`);
+    return [{ expected: expected as 'pass' | 'fail', ports: Number(ports), name, reason: reason ?? '' }];
+  });
+}
+
+/** Runs mosquitto's own broker tests, from Debian's source package, each with the harness in the place of mosquitto. */
+export async function runMosquittoScripts(): Promise<SuiteOutcome> {
+  const missing = missingPrograms('apt-get', 'python3', 'tar');
+  if (missing.length > 0) return { passed: 0, failed: [], missing };
+  const source = await fetchSource();
+  const starts = join(source, 'starts');
+  rmSync(starts, { force: true, recursive: true });
+  mkdirSync(starts);
+  putHarness(join(source, 'src', 'mosquitto'), starts);
+  const waiting = readScriptList(readFileSync(suiteFile('mosquitto-scripts.txt'), 'utf8'));
+  const failed: string[] = [];
+  let passed = 0;
+  const work = async (): Promise<void> => {
+    for (let script = waiting.shift(); script !== undefined; script = waiting.shift()) {
+      const complaint = await runScript(script, { source, starts });
+      if (complaint === null) passed += 1;
+      else failed.push(complaint);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { passed, failed, missing };
+}
+
+async function runScript(script: ListedScript, place: { source: string; starts: string }): Promise<string | null> {
+  const ports = await Promise.all(Array.from({ length: script.ports }, freePort));
+  const { code, output } = await runToEnd('python3', [script.name, ...ports.map(String)], {
+    cwd: join(place.source, 'test', 'broker'),
+    timeoutMs: SCRIPT_TIMEOUT_MS,
+  });
+  // A script that found another broker proves nothing.
+  const usedHarness = readdirSync(place.starts).some((name) => ports.includes(Number(name)));
+  if (!usedHarness) return `${script.name}: the harness was never started`;
+  if (code === 0) return script.expected === 'pass' ? null : `${script.name} passes now: correct the list`;
+  return script.expected === 'fail' ? null : `${script.name} ended with ${code}\n${output.trim()}`;
+}
+
+/** The package index and the sources are kept in a folder of our own, so the lists of the machine stay as they are. */
+async function fetchSource(): Promise<string> {
+  const folder = suiteFolder('mosquitto');
+  const source = join(folder, `mosquitto-${VERSION}`);
+  if (existsSync(join(source, 'test', 'broker', 'test.py'))) return source;
+  for (const name of ['parts', 'lists/partial', 'cache/archives/partial']) {
+    mkdirSync(join(folder, name), { recursive: true });
+  }
+  writeFileSync(join(folder, 'parts', 'breakwater.sources'), SOURCES);
+  const apt = [
+    ...['Dir::Etc::sourcelist=/dev/null', `Dir::Etc::sourceparts=${join(folder, 'parts')}`],
+    ...[`Dir::State::lists=${join(folder, 'lists')}`, `Dir::Cache=${join(folder, 'cache')}`],
+  ].flatMap((setting) => ['-o', setting]);
+  const run = { cwd: folder, timeoutMs: FETCH_TIMEOUT_MS };
+  await runOrThrow('apt-get', [...apt, 'update', '-qq'], run);
+  // Debian's patches stay off: one of them makes the scripts start the installed broker instead of ours.
+  await runOrThrow('apt-get', [...apt, 'source', '-qq', '--download-only', 'mosquitto'], run);
+  await runOrThrow('tar', ['xf', `mosquitto_${VERSION}.orig.tar.gz`], run);
+  return source;
+}
+
+/** The scripts start `src/mosquitto -v -p PORT`. Ours leaves a note of each start. */
+function putHarness(path: string, starts: string): void {
+  writeFileSync(path, `#!/bin/sh\n: > "${starts}/$3"\nexec "${process.execPath}" "${HARNESS}" --profile suite "$@"\n`);
+  chmodSync(path, 0o755);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
+    });
+  });
+}
