@@ -6,6 +6,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 
 import { HarnessServer } from '../src/mqtt-harness/harness-server.ts';
 import { toSuiteProfile } from '../src/mqtt-harness/suite-profile.ts';
+import { sourceEntries } from '../src/mqtt-harness/suites/debian-sources.ts';
 import { readScriptList } from '../src/mqtt-harness/suites/mosquitto-scripts.ts';
 import { topicMatches } from '../src/mqtt-harness/topic-match.ts';
 
@@ -165,5 +166,17 @@ describe('what the suites need', () => {
     expect(new Set(listed.map(({ name }) => name)).size).toBe(listed.length);
     expect(passing.length / listed.length).toBeGreaterThanOrEqual(0.7);
     expect(() => readScriptList('fail 1 a.py')).toThrow('a reason for each failure');
+  });
+
+  it('fetches sources from where the machine gets its packages', () => {
+    const files = new Map([
+      ['debian.sources', 'Types: deb\nURIs: http://mirror.example/debian\nSuites: stable\n'],
+      ['sources.list', '# deb is said here\ndeb http://mirror.example/debian stable main\n'],
+      ['empty.list', ''],
+    ]);
+    expect([...sourceEntries(files)]).toEqual([
+      ['debian.sources', 'Types: deb-src\nURIs: http://mirror.example/debian\nSuites: stable\n'],
+      ['sources.list', '# deb is said here\ndeb-src http://mirror.example/debian stable main\n'],
+    ]);
   });
 });

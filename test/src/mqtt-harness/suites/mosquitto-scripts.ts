@@ -3,18 +3,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { machineAptFiles, sourceEntries } from './debian-sources.ts';
 import { missingPrograms, runOrThrow, runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
 
 const VERSION = '2.0.11';
 const FETCH_TIMEOUT_MS = 120_000;
 const SCRIPT_TIMEOUT_MS = 60_000;
 const AT_ONCE = 4;
-const SOURCES = `Types: deb-src
-URIs: http://deb.debian.org/debian
-Suites: bookworm
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-`;
 const HARNESS = fileURLToPath(new URL('../harness-cli.js', import.meta.url));
 
 /** One line of the list: what becomes of a script, how many ports it takes, and why it does not pass. */
@@ -79,7 +74,7 @@ async function fetchSource(): Promise<string> {
   for (const name of ['parts', 'lists/partial', 'cache/archives/partial']) {
     mkdirSync(join(folder, name), { recursive: true });
   }
-  writeFileSync(join(folder, 'parts', 'breakwater.sources'), SOURCES);
+  for (const [name, text] of sourceEntries(machineAptFiles())) writeFileSync(join(folder, 'parts', name), text);
   const apt = [
     ...['Dir::Etc::sourcelist=/dev/null', `Dir::Etc::sourceparts=${join(folder, 'parts')}`],
     ...[`Dir::State::lists=${join(folder, 'lists')}`, `Dir::Cache=${join(folder, 'cache')}`],
