@@ -7,8 +7,8 @@ const APT_FOLDER = '/etc/apt';
 export type AptFiles = ReadonlyMap<string, string>;
 
 /**
- * Where this machine gets its packages from, asked for sources instead of binaries. What a machine is set up with is the
- * only address that is sure to be reachable from it.
+ * Where this machine gets its packages from, asked for sources instead of binaries. What a machine is set up with is
+ * the only address that is sure to be reachable from it.
  */
 export function sourceEntries(files: AptFiles): AptFiles {
   const entries = new Map<string, string>();
