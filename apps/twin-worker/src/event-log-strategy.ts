@@ -35,7 +35,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
     super();
     const memberId = `worker-${ports.random.id()}`;
     const { clock, random, leases, store } = ports;
-    const producer = new ControlProducer({ log: ports.appendLog, clock, producerId: memberId });
+    const producer = new ControlProducer({ log: ports.log, clock, producerId: memberId });
     const input = new RecordInput(producer, clock);
     this.#hinter = new TelemetryHinter({
       hints: ports.hints,
@@ -68,7 +68,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
     });
     this.#reaper = new SessionReaper({
       directory: ports.directory,
-      log: ports.appendLog,
+      log: ports.log,
       store,
       input,
       partitions: () => this.#region.status.partitions,

@@ -38,11 +38,9 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
   const { frameBytesMax, controlLaneBytesMax, telemetryLaneBytesMax } = settings;
   const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
   const log = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
-  const answers = new RedisOperationAnswers(others);
   return {
     ports: {
       log,
-      appendLog: new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax }),
       store: new RedisTwinStore({ redis: commits, ...settings }),
       leases: new RedisPartitionLeases(others),
       directory: new RedisSessionDirectory(others),
@@ -56,7 +54,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
         entriesKept: settings.changesEntriesKept,
         bytesKept: settings.changesBytesKept,
       }),
-      answers,
+      answers: new RedisOperationAnswers(others),
       hints: new RedisTelemetryHints(others),
       clock: systemClock,
       random: systemRandom,

@@ -13,10 +13,7 @@ import type {
 
 /** What a worker stands on: Redis in production, memory in tests. */
 export interface WorkerPorts {
-  /** The log that shards are read from. */
   readonly log: EventLog;
-  /** The same log, for what the worker appends itself: nothing waits behind a read. */
-  readonly appendLog: EventLog;
   readonly store: TwinStore;
   readonly leases: PartitionLeases;
   readonly directory: SessionDirectory;
