@@ -1,3 +1,7 @@
+export { AUDIT_EVENTS } from './audit-events.ts';
+export type { AuditEvent, AuditLevel } from './audit-events.ts';
+export { AuditLog } from './audit-log.ts';
+export type { AuditFields, AuditLogOptions } from './audit-log.ts';
 export { createLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
 export { Counter, Gauge, Histogram, Metrics, Registry } from './metrics.ts';

@@ -53,6 +53,20 @@ export const platformSettings = {
     default: 'info',
     reason: 'The least level that is logged.',
   }),
+  auditLevel: choice('AUDIT_LOG_LEVEL', {
+    values: ['info', 'warn', 'off'],
+    default: 'info',
+    reason:
+      'The least level of the audit log, apart from `LOG_LEVEL`: matters of security are wanted in a quiet log too.',
+  }),
+  auditLinesPerMinuteMax: integer('AUDIT_LINES_PER_MINUTE_MAX', {
+    default: 60,
+    min: 1,
+    max: 100_000,
+    unit: 'lines per event',
+    reason:
+      'Audit lines of one event in one minute and process, so that an attack fills no disk. What is left out is counted.',
+  }),
   metricsPort: integer('METRICS_PORT', {
     default: 0,
     min: 0,
