@@ -14,6 +14,7 @@ export class GatewayMetrics {
   readonly deadLettersNotKept: Counter;
   readonly resends: Counter;
   readonly shed: Counter<'class'>;
+  readonly held: Counter;
   readonly downlinks: Counter<'result'>;
   readonly queueRecords: Gauge;
   readonly queueBytes: Gauge;
@@ -40,6 +41,7 @@ export class GatewayMetrics {
     );
     this.resends = metrics.counter('mqtt_resends_total', 'Messages that were in the log already.');
     this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class']);
+    this.held = metrics.counter('mqtt_publishes_held_total', 'Messages that waited because of the publish rate.');
     this.downlinks = metrics.counter('downlinks_total', 'Messages to devices by result.', ['result']);
     this.queueRecords = metrics.gauge('append_queue_records', 'Records that wait for the log.');
     this.queueBytes = metrics.gauge('append_queue_bytes', 'Bytes that wait for the log.');

@@ -208,6 +208,11 @@ export class Gateway {
     return {
       connected: () => this.#metrics.connects.inc({ result: 'accepted' }),
       connectRefused: (code) => this.#metrics.connects.inc({ result: `0x${code.toString(16)}` }),
+      publishHeld: () => this.#metrics.held.inc(),
+      publishLetGo: (qos) => {
+        // With an acknowledgement to wait for, the device sends it again.
+        if (qos === 0) this.#metrics.shed.inc({ class: 'qos0' });
+      },
       hostFailed: (operation, error) => logger.warn({ operation, err: error }, 'a connection was closed by a failure'),
     };
   }

@@ -132,6 +132,7 @@ export class Connection<Identity> {
     if (this.#state === 'authenticating' || this.#state === 'opening') {
       return this.#refuseUnavailable('server is shutting down');
     }
+    this.#ready?.inbound.letGoHeld();
     if (this.#ready === null || this.#ready.inbound.isIdle) this.close('draining');
   }
 
@@ -156,7 +157,9 @@ export class Connection<Identity> {
     if (this.#state === 'closed') return;
     if (this.#state !== 'ready') return this.#sweepHandshake(nowMs);
     const ready = this.#ready as ReadyConnection<Identity>;
-    if (this.#gate.holds(StopReason.rate) && ready.rate.refill(nowMs)) this.#gate.release(StopReason.rate);
+    ready.inbound.releaseHeld();
+    // The host may have closed the session over what it was handed.
+    if (this.session === null) return;
     ready.session.outbound.sweep(nowMs);
     if (this.#blockedSinceMs !== null && nowMs - this.#blockedSinceMs > SLOW_READER_TIMEOUT_MS) {
       return this.#end({ reason: 'overloaded', code: null, detail: 'client does not read' });

@@ -15,7 +15,11 @@ export interface EndpointObserver {
   publishSettled?(qos: 0 | 1 | 2, outcome: PublishOutcome['kind']): void;
   /** A QoS 2 message that was handed over before. */
   duplicateSuppressed?(): void;
-  readingStopped?(cause: 'inbound' | 'output' | 'rate'): void;
+  readingStopped?(cause: 'inbound' | 'output'): void;
+  /** A message over the publish rate: it waits here, and its acknowledgement with it. */
+  publishHeld?(qos: 0 | 1 | 2): void;
+  /** A held message whose connection ended first. The host never had it, and it is never acknowledged. */
+  publishLetGo?(qos: 0 | 1 | 2): void;
   /** A client found its session again. */
   sessionResumed?(): void;
   sessionEnded?(cause: SessionEnd): void;

@@ -4,6 +4,7 @@ import type { EndpointObserver } from './endpoint-observer.ts';
 import type { EngineContext } from './engine-context.ts';
 import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './flush-queue.ts';
+import { PacedQueue } from './paced-queue.ts';
 import { PacketCodec } from './packet-codec.ts';
 import { PacketLayout } from './packet-layout.ts';
 import { SessionKeeper, type SessionOptions } from './session-keeper.ts';
@@ -58,7 +59,7 @@ export interface MqttEndpoint<Identity> {
 
 /** An MQTT 3.1, 3.1.1 and 5 endpoint for devices: bytes in, bytes out; it knows no sockets and no timers. */
 export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identity>): MqttEndpoint<Identity> {
-  const { limits, now } = options;
+  const { host, limits, now, observer = {} } = options;
   const connections = new Set<Connection<Identity>>();
   const registry = new SessionRegistry<Identity>();
   let serverReference: string | null = null;
@@ -69,7 +70,6 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   const settleDrain = (): void => {
     if (drainDeadlineMs !== null && connections.size === 0) void keeper.drain().then(releaseDrain);
   };
-  const { host, observer = {} } = options;
   const keeper = new SessionKeeper({ host, limits, now, observer, sessions: options.sessions ?? null });
   const context: EngineContext<Identity> = {
     host,
@@ -83,6 +83,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     registry,
     connections,
     turns: new TurnQueue(),
+    paced: new PacedQueue(),
     isDraining: () => drainDeadlineMs !== null,
     serverReference: () => serverReference,
     onConnectionGone: settleDrain,

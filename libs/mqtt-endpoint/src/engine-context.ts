@@ -3,6 +3,7 @@ import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import type { PacketCodec } from './packet-codec.ts';
+import type { PacedQueue } from './paced-queue.ts';
 import type { PacketLayout } from './packet-layout.ts';
 import type { SessionKeeper } from './session-keeper.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -18,6 +19,7 @@ export interface EngineContext<Identity> {
   readonly layout: PacketLayout;
   readonly flushQueue: FlushQueue;
   readonly turns: TurnQueue;
+  readonly paced: PacedQueue;
   readonly registry: SessionRegistry<Identity>;
   readonly keeper: SessionKeeper<Identity>;
   readonly connections: Set<Connection<Identity>>;

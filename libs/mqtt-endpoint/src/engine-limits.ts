@@ -41,5 +41,8 @@ export const PACKET_ID_MAX = 65_535;
 /** Packets of one connection that are handled before the other connections have their turn. */
 export const PACKETS_PER_TURN_MAX = 128;
 
+/** How often messages over the publish rate are looked at again. */
+export const RATE_TICK_MS = 20;
+
 /** How long a packet may take from its first byte to its last, when `EndpointLimits` says nothing else. */
 export const PACKET_TIMEOUT_MS = 120_000;

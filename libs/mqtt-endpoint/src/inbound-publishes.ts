@@ -9,6 +9,7 @@ import { AckType, encodeAckWithReason } from './packet-encoder.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
 import { publishRefusalCodes, ReasonCode, violationCode } from './reason-codes.ts';
+import type { PublishRate } from './publish-rate.ts';
 import type { SessionJournal } from './session-journal.ts';
 import { TopicAliases } from './topic-aliases.ts';
 
@@ -23,6 +24,7 @@ export interface InboundOptions<Identity> {
   readonly journal: SessionJournal;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
+  readonly rate: PublishRate;
   /** The client takes reason strings on acknowledgements and packets of at most these bytes. */
   readonly reasonStrings: boolean;
   readonly clientPacketBytesMax: number;
@@ -32,9 +34,21 @@ export interface InboundOptions<Identity> {
   readonly onIdle: () => void;
 }
 
+/** A message that has come and is still to be handed to the host. */
+interface ReceivedPublish {
+  /** Null for QoS 0. */
+  readonly pending: PendingAck | null;
+  readonly packetBytes: number;
+  readonly message: InboundMessage;
+}
+
 /**
  * Publishes of one connection on their way to the host. An acknowledgement leaves only after the host has settled its
  * message, and in receive order; what is in process is bounded by count and bytes, over which reading stops.
+ *
+ * Messages over the publish rate are held, in order and within the same bounds, until the rate lets them go on. Their
+ * acknowledgements are so withheld while everything else on the connection is read and answered as ever. What is held
+ * when the connection ends, or is to be drained, is let go of: it was never acknowledged.
  */
 export class InboundPublishes<Identity> {
   readonly #options: InboundOptions<Identity>;
@@ -45,6 +59,8 @@ export class InboundPublishes<Identity> {
   #qos0Count = 0;
   #inProcessCount = 0;
   #inProcessBytes = 0;
+  /** Part of what is in process, as yet unknown to the host. Null most of the time. */
+  #held: ReceivedPublish[] | null = null;
   /** QoS 2 messages of this connection whose PUBREC is to come. */
   readonly #answering = new Set<number>();
   #ended = false;
@@ -101,7 +117,7 @@ export class InboundPublishes<Identity> {
       }
     }
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
-    this.#handOver(pending, packetBytes, {
+    const message: InboundMessage = {
       topic,
       payload,
       qos: packet.qos,
@@ -110,7 +126,8 @@ export class InboundPublishes<Identity> {
       packetId,
       ...toMessageProperties(packet.properties),
       userProperties,
-    });
+    };
+    this.#accept({ pending, packetBytes, message });
     return null;
   }
 
@@ -137,7 +154,33 @@ export class InboundPublishes<Identity> {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.letGoHeld();
     this.#qos2.connectionEnded();
+  }
+
+  /** Hands over what is held, as far as the rate allows by now; false when nothing is held any more. */
+  releaseHeld(): boolean {
+    const { rate, context } = this.#options;
+    // The host may close the session meanwhile, and then the rest has been let go of.
+    while (this.#held !== null && rate.take(context.now)) {
+      const received = this.#held.shift() as ReceivedPublish;
+      if (this.#held.length === 0) this.#held = null;
+      this.#handOver(received);
+    }
+    return this.#held !== null;
+  }
+
+  /** Forgets what is held as if it had never come: the client still has it, unless it is QoS 0. */
+  letGoHeld(): void {
+    const held = this.#held;
+    this.#held = null;
+    for (const { pending, packetBytes, message } of held ?? []) {
+      this.#inProcessCount -= 1;
+      this.#inProcessBytes -= packetBytes;
+      if (pending === null) this.#qos0Count -= 1;
+      if (message.qos === 2) this.#qos2.settled(message.packetId, false);
+      this.#options.context.observer.publishLetGo?.(message.qos);
+    }
   }
 
   #isOverReceiveMaximum(state: 'new' | 'logging' | 'unreleased'): boolean {
@@ -147,13 +190,24 @@ export class InboundPublishes<Identity> {
     return held >= this.#options.context.limits.receiveMax;
   }
 
-  #handOver(pending: PendingAck | null, packetBytes: number, message: InboundMessage): void {
-    const { context, session } = this.#options;
-    context.observer.publishReceived?.(message.qos, message.payload.length);
-    if (pending === null) this.#qos0Count += 1;
+  #accept(received: ReceivedPublish): void {
+    const { context, rate } = this.#options;
+    const { qos, payload } = received.message;
+    context.observer.publishReceived?.(qos, payload.length);
+    if (qos === 0) this.#qos0Count += 1;
     this.#inProcessCount += 1;
-    this.#inProcessBytes += packetBytes;
+    this.#inProcessBytes += received.packetBytes;
     this.#stopWhenFull();
+    // What came earlier goes first.
+    if (this.#held === null && rate.take(context.now)) return this.#handOver(received);
+    context.observer.publishHeld?.(qos);
+    if (this.#held !== null) return void this.#held.push(received);
+    this.#held = [received];
+    context.paced.add(this);
+  }
+
+  #handOver({ pending, packetBytes, message }: ReceivedPublish): void {
+    const { context, session } = this.#options;
     let answer: Promise<PublishOutcome>;
     try {
       answer = context.host.publish(session, message);

@@ -88,28 +88,6 @@ describe('a reader that does not read', () => {
   });
 });
 
-describe('publish rate', () => {
-  it('is held by reading more slowly', async () => {
-    const { connect, endpoint, advance, host } = createFixture({ publishesPerSecondMax: 10 });
-    host.storesAtOnce = true;
-    const client = await connect({ protocolVersion: 4 });
-    const publish = { cmd: 'publish', topic: 't', payload: '', qos: 0, dup: false, retain: false } as const;
-    client.send(...Array.from({ length: 35 }, () => publish));
-    expect(host.publishes).toHaveLength(10);
-    const counts: number[] = [];
-    for (let tick = 0; tick < 12; tick++) {
-      advance(250);
-      endpoint.sweep();
-      await settled();
-      counts.push(host.publishes.length);
-    }
-    expect(counts[3]).toBeGreaterThanOrEqual(19);
-    expect(counts[3]).toBeLessThanOrEqual(21);
-    expect(counts.at(-1)).toBe(35);
-    expect(client.transport.isPaused).toBe(false);
-  });
-});
-
 describe('drain', () => {
   it('acknowledges what is in process, then says why it closes', async () => {
     const { connect, client, endpoint, host, advance } = createFixture();

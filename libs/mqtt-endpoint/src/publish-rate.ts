@@ -1,8 +1,8 @@
 const MS_PER_SECOND = 1000;
 
 /**
- * Token bucket of one second's worth of publishes. An empty bucket stops the reading of that connection (its
- * acknowledgements are withheld by not being earned); nothing is refused.
+ * Token bucket of one second's worth of publishes, so that a device may send what it has gathered in one burst. It is
+ * filled only when it is empty: a device below its rate costs one subtraction per message.
  */
 export class PublishRate {
   readonly #perSecondMax: number;
@@ -16,17 +16,16 @@ export class PublishRate {
   }
 
   /** Takes one publish out; false when the bucket is empty now. */
-  spend(nowMs: number): boolean {
+  take(now: () => number): boolean {
+    if (this.#tokens < 1) this.#refill(now());
+    if (this.#tokens < 1) return false;
     this.#tokens -= 1;
-    if (this.#tokens >= 1) return true;
-    return this.refill(nowMs);
+    return true;
   }
 
-  /** True when at least one publish may be read. */
-  refill(nowMs: number): boolean {
+  #refill(nowMs: number): void {
     const elapsedMs = Math.max(0, nowMs - this.#refilledAtMs);
     this.#refilledAtMs = nowMs;
     this.#tokens = Math.min(this.#perSecondMax, this.#tokens + (elapsedMs * this.#perSecondMax) / MS_PER_SECOND);
-    return this.#tokens >= 1;
   }
 }

@@ -23,7 +23,6 @@ export interface ReadyConnection<Identity> {
   readonly inbound: InboundPublishes<Identity>;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
-  readonly rate: PublishRate;
   readonly clientPacketBytesMax: number;
   /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
   readonly mayExtendSession: boolean;
@@ -82,6 +81,7 @@ export function createReadyConnection<Identity>(
     session,
     qos2,
     journal,
+    rate: new PublishRate(limits.publishesPerSecondMax, now()),
     output,
     gate,
     reasonStrings: request.reasonStrings,
@@ -97,7 +97,6 @@ export function createReadyConnection<Identity>(
     inbound,
     output,
     gate,
-    rate: new PublishRate(limits.publishesPerSecondMax, now()),
     clientPacketBytesMax: request.packetBytesMax,
     mayExtendSession: request.sessionExpirySeconds > 0,
     disconnect: options.onDisconnect,

@@ -4,7 +4,6 @@ import type { EngineContext } from './engine-context.ts';
 import { AckType, encodeAckWithReason, encodePacket, PINGRESP } from './packet-encoder.ts';
 import { validatePacket } from './packet-validator.ts';
 import { ProtocolFault } from './protocol-fault.ts';
-import { StopReason } from './reading-gate.ts';
 import type { ReadyConnection } from './ready-connection.ts';
 import { ReasonCode } from './reason-codes.ts';
 
@@ -26,13 +25,8 @@ export function handlePacket<Identity>(
   const invalid = validatePacket(packet, ready.session.protocolVersion);
   if (invalid !== null) return invalid;
   switch (packet.cmd) {
-    case 'publish': {
-      if (!ready.rate.spend(context.now())) {
-        if (!ready.gate.holds(StopReason.rate)) context.observer.readingStopped?.('rate');
-        ready.gate.stop(StopReason.rate);
-      }
+    case 'publish':
       return ready.inbound.receive(packet, received.userProperties, received.bytes);
-    }
     case 'puback':
       return ready.session.outbound.acknowledged(packet.messageId as number, packet.reasonCode ?? ReasonCode.success);
     case 'pubrel':

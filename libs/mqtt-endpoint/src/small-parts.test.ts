@@ -66,20 +66,20 @@ describe('set of packet ids', () => {
 describe('publish rate', () => {
   it('lets a second of publishes through at once and then the rate', () => {
     const rate = new PublishRate(10, 0);
-    const passed = Array.from({ length: 10 }, () => rate.spend(0));
-    expect(passed).toEqual([...Array.from({ length: 9 }, () => true), false]);
-    expect(rate.refill(50)).toBe(false);
-    expect(rate.refill(100)).toBe(true);
-    expect(rate.spend(100)).toBe(false);
-    expect(rate.refill(10_000)).toBe(true);
-    expect(Array.from({ length: 10 }, () => rate.spend(10_000)).filter(Boolean)).toHaveLength(9);
+    const passed = Array.from({ length: 11 }, () => rate.take(() => 0));
+    expect(passed).toEqual([...Array.from({ length: 10 }, () => true), false]);
+    expect(rate.take(() => 50)).toBe(false);
+    expect(rate.take(() => 100)).toBe(true);
+    expect(rate.take(() => 100)).toBe(false);
+    expect(Array.from({ length: 11 }, () => rate.take(() => 60_000)).at(-1)).toBe(false);
   });
 
   it('is not confused by a clock that stands still or goes back', () => {
     const rate = new PublishRate(1, 1_000);
-    expect(rate.spend(1_000)).toBe(false);
-    expect(rate.refill(500)).toBe(false);
-    expect(rate.refill(1_500)).toBe(true);
+    expect(rate.take(() => 1_000)).toBe(true);
+    expect(rate.take(() => 1_000)).toBe(false);
+    expect(rate.take(() => 500)).toBe(false);
+    expect(rate.take(() => 1_500)).toBe(true);
   });
 });
 

@@ -74,11 +74,12 @@ export const gatewaySettings = {
     reason: 'Topic aliases that a client may set (MQTT 5).',
   }),
   publishesPerSecondMax: integer('GATEWAY_PUBLISHES_PER_SECOND_MAX', {
-    default: 1_000,
+    default: 500,
     min: 1,
     max: 1_000_000,
     unit: 'messages/s',
-    reason: 'Messages of one connection in a second; above it the socket is read more slowly, nothing is lost.',
+    reason:
+      'Messages of one connection in a second, or in one burst. Those above it wait, and their answers with them.',
   }),
   flushMs: integer('GATEWAY_FLUSH_MS', {
     default: 2,

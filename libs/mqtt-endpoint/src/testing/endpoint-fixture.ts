@@ -93,6 +93,7 @@ export function createFixture(
     now: () => nowMs,
     observer: {
       hostFailed: (_operation, error) => failures.push(error),
+      publishLetGo: (qos) => observed.push(`let go ${qos}`),
       sessionResumed: () => observed.push('resumed'),
       sessionEnded: (cause) => observed.push(`ended ${cause}`),
       sent: (qos, outcome) =>

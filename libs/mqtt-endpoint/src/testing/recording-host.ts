@@ -38,6 +38,8 @@ export class RecordingHost implements EndpointHost<Device> {
   /** What `authenticate` and `sessionOpened` wait for. */
   authentication: Promise<void> = Promise.resolve();
   opening: Promise<void> = Promise.resolve();
+  /** Called before anything else is done with a publish. */
+  onPublish: (session: Session<Device>, message: InboundMessage) => void = () => undefined;
   maySubscribeTo: (filter: string) => boolean = () => true;
 
   async authenticate(credentials: Credentials): Promise<Authentication<Device>> {
@@ -54,6 +56,7 @@ export class RecordingHost implements EndpointHost<Device> {
   }
 
   publish(session: Session<Device>, message: InboundMessage): Promise<PublishOutcome> {
+    this.onPublish(session, message);
     if (this.storesAtOnce) {
       this.publishes.push({ session, message, settle: () => undefined, fail: () => undefined });
       return Promise.resolve({ kind: 'stored' });
