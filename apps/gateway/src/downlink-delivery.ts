@@ -3,7 +3,7 @@ import type { Partition } from '@breakwater/twin';
 import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
 
 import type { GatewayMetrics } from './gateway-metrics.ts';
-import type { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import { DESIRED_TOPIC, topicHeard } from './session/own-filters.ts';
 import type { SessionLifecycle } from './session-lifecycle.ts';

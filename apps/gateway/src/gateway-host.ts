@@ -13,7 +13,7 @@ import { partitionOf } from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
 import type { MessageIntake } from './message-intake.ts';
-import type { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import { DeviceSession } from './session/device-session.ts';
 import { isOwnFilter } from './session/own-filters.ts';
 import type { ResendMemories } from './session/resend-memory.ts';

@@ -6,6 +6,9 @@ const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 export class GatewayMetrics {
   readonly connections: Gauge;
   readonly connects: Counter<'result'>;
+  readonly transportRefusals: Counter<'listener' | 'reason'>;
+  readonly certificateReloads: Counter<'result'>;
+  readonly certificateExpiry: Gauge;
   readonly messages: Counter<'kind' | 'qos'>;
   readonly acknowledgeSeconds: Histogram;
   readonly appendSeconds: Histogram;
@@ -22,6 +25,13 @@ export class GatewayMetrics {
   constructor(metrics: Metrics) {
     this.connections = metrics.gauge('mqtt_connections', 'MQTT sessions that are open.');
     this.connects = metrics.counter('mqtt_connects_total', 'CONNECTs by result.', ['result']);
+    this.transportRefusals = metrics.counter(
+      'mqtt_transport_refused_total',
+      'Connections that ended before MQTT was spoken: no PROXY header, a failed or slow TLS handshake, too many.',
+      ['listener', 'reason'],
+    );
+    this.certificateReloads = metrics.counter('mqtt_tls_reloads_total', 'Changed TLS files by result.', ['result']);
+    this.certificateExpiry = metrics.gauge('mqtt_tls_certificate_expires_seconds', 'Unix time of its end; 0: no TLS.');
     this.messages = metrics.counter('mqtt_messages_received_total', 'Messages from devices.', ['kind', 'qos']);
     this.acknowledgeSeconds = metrics.histogram(
       'mqtt_publish_ack_seconds',

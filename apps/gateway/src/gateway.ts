@@ -11,18 +11,17 @@ import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
-import { DeviceAuthenticator } from './session/device-authenticator.ts';
+import { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import { GatewayIdentity } from './session/gateway-identity.ts';
 import { PreviousSessionReader } from './session/previous-session-reader.ts';
 import { ResendMemories } from './session/resend-memory.ts';
-import { TokenRechecks } from './session/token-rechecks.ts';
+import { TokenRechecks } from './identity/token-rechecks.ts';
 import { SessionLifecycle } from './session-lifecycle.ts';
-import type { Listener } from './transport/listener.ts';
-import { listenTcp } from './transport/tcp-listener.ts';
-import { listenWebSocket } from './transport/websocket-listener.ts';
+import { GatewayListeners } from './transport/gateway-listeners.ts';
 
 const SWEEP_MS = 500;
+const MS_PER_SECOND = 1_000;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
 const FENCED_PAIRS_MAX = 10_000;
 const TAIL_FRAMES_PER_READ = 64;
@@ -44,8 +43,8 @@ export class Gateway {
   readonly #rechecks: TokenRechecks;
   readonly #downlinks: DownlinkDelivery;
   readonly #endpoint: MqttEndpoint<DeviceSession>;
+  readonly #listeners: GatewayListeners;
   #sweeper: NodeJS.Timeout | null = null;
-  #listeners: readonly Listener[] = [];
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -100,30 +99,22 @@ export class Gateway {
       now: () => performance.now(),
       observer: this.#observer(),
     });
+    this.#listeners = this.#createListeners();
   }
 
   readiness(): Readiness {
-    const ready = this.#identity.id !== null && this.#listeners.length > 0;
+    const ready = this.#identity.id !== null && this.#listeners.areOpen;
     const detail = ready ? this.#identity.trouble : 'the gateway has no identity in it yet, or no more';
     return { ready, degraded: detail === null ? [] : [{ part: 'event log', detail }] };
   }
 
   /** Settles when devices can connect. */
   async start(): Promise<Readonly<Record<string, number>>> {
-    const { settings, logger } = this.#options;
     await this.#identity.start();
     this.#rechecks.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
-    const address = { host: settings.bindHost, logger };
-    const accept = this.#endpoint.accept.bind(this.#endpoint);
     try {
-      const tcp = await listenTcp({ ...address, port: settings.mqttPort }, accept);
-      this.#listeners = [tcp];
-      if (settings.mqttWebSocketPort === 0) return { mqtt: tcp.port };
-      const frameBytesMax = settings.packetBytesMax;
-      const ws = await listenWebSocket({ ...address, port: settings.mqttWebSocketPort, frameBytesMax }, accept);
-      this.#listeners = [tcp, ws];
-      return { mqtt: tcp.port, mqttWs: ws.port };
+      return await this.#listeners.open();
     } catch (error) {
       await this.stop();
       throw error;
@@ -134,13 +125,33 @@ export class Gateway {
   async stop(): Promise<void> {
     const { drainMs } = this.#options.settings;
     this.#rechecks.stop();
-    const listenersClosed = this.#listeners.map((listener) => listener.close());
+    const listenersClosed = this.#listeners.close();
     await this.#endpoint.drain({ timeoutMs: drainMs });
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
-    await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), ...listenersClosed]));
+    await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed]));
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     this.#sweeper = null;
+  }
+
+  /** Takes a new certificate from its files without waiting for the next look at them. */
+  reloadCertificate(): Promise<void> {
+    return this.#listeners.reloadCertificate();
+  }
+
+  #createListeners(): GatewayListeners {
+    const { settings, ports, logger } = this.#options;
+    return new GatewayListeners({
+      settings,
+      accept: this.#endpoint.accept.bind(this.#endpoint),
+      logger,
+      nowMs: () => ports.clock.nowMs(),
+      onRefused: (listener, reason, context) => {
+        this.#metrics.transportRefusals.inc({ listener, reason });
+        logger.debug({ listener, reason, ...context }, 'a connection was refused before MQTT');
+      },
+      onReload: (result) => this.#metrics.certificateReloads.inc({ result }),
+    });
   }
 
   #createBatcher(): AppendBatcher {
@@ -220,6 +231,7 @@ export class Gateway {
   #sweep(): void {
     this.#endpoint.sweep();
     this.#metrics.connections.set(this.#sessions.count);
+    this.#metrics.certificateExpiry.set((this.#listeners.certificateNotAfterMs ?? 0) / MS_PER_SECOND);
     this.#metrics.queueRecords.set(this.#batcher.records);
     this.#metrics.queueBytes.set(this.#batcher.bytes);
   }

@@ -5,9 +5,16 @@ import {
   readSettings,
   redisSettings,
   type SettingsOf,
+  transportSettings,
 } from '@breakwater/config';
 
-const group = { ...platformSettings, ...redisSettings, ...eventLogSettings, ...gatewaySettings } as const;
+const group = {
+  ...platformSettings,
+  ...redisSettings,
+  ...eventLogSettings,
+  ...gatewaySettings,
+  ...transportSettings,
+} as const;
 
 export type GatewaySettings = SettingsOf<typeof group>;
 

@@ -13,7 +13,7 @@ import { encodeRecord, type RecordMessage } from '@breakwater/wire';
 import type { AppendBatcher } from './append/append-batcher.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify } from './classify/classify.ts';
-import type { DeviceAuthenticator } from './session/device-authenticator.ts';
+import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import { listensToDesired } from './session/own-filters.ts';
 

@@ -24,9 +24,13 @@ export async function startGateway(settings: GatewaySettings, logger: Logger): P
       readiness: () => gateway.readiness(),
     });
     const mqttPorts = await gateway.start();
+    // What certificate tools send after they have written new files. Without TLS the signal ends the process as ever.
+    const reload = (): void => void gateway.reloadCertificate();
+    if (settings.tlsCertFile !== '') process.on('SIGHUP', reload);
     return {
       ports: { ...mqttPorts, metrics: health.port },
       stop: async () => {
+        process.off('SIGHUP', reload);
         await gateway.stop();
         await health.close();
         await context.close();

@@ -25,7 +25,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import { Gateway } from '../src/gateway.ts';
 import type { GatewayPorts } from '../src/gateway-ports.ts';
 import { type GatewaySettings, readGatewaySettings } from '../src/read-gateway-settings.ts';
-import { hashOfToken } from '../src/session/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-authenticator.ts';
 
 export const TENANT = 'default' as TenantId;
 export const PARTITIONS = 4;
@@ -39,6 +39,7 @@ export interface GatewayFixture {
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
+  readonly metrics: Metrics;
   readonly ports: { readonly mqtt: number; readonly mqttWs: number };
   /** Registers a device; its token is `token-<id>`. */
   addDevice(id: string): Promise<DeviceKey>;
@@ -99,13 +100,15 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
     random: systemRandom,
   };
   const logger = createLogger('gateway', process.env['LOG_LEVEL'] ?? 'silent');
-  const gateway = new Gateway({ settings, ports, metrics: new Metrics('gateway'), logger });
+  const metrics = new Metrics('gateway');
+  const gateway = new Gateway({ settings, ports, metrics, logger });
   // -1 stands for "any free port", because 0 turns WebSocket off.
   const { mqtt, mqttWs } = await gateway.start();
   const fixture: GatewayFixture = {
     ...shared,
     gateway,
     settings,
+    metrics,
     ports: { mqtt: mqtt ?? 0, mqttWs: mqttWs ?? 0 },
     addDevice: async (id) => {
       await shared.registry.createDevice(TENANT, id as DeviceId, hashOfToken(`token-${id}`), Date.now());

@@ -6,6 +6,8 @@ export interface BannerOptions {
   readonly httpPort: number;
   readonly mqttPort: number;
   readonly mqttWebSocketPort: number;
+  /** Only where a certificate is configured. */
+  readonly tls: { readonly mqttTlsPort: number; readonly mqttWebSocketTlsPort: number } | null;
   readonly adminKey: string;
   readonly dataFolder: string;
   readonly device: FirstDevice | undefined;
@@ -22,6 +24,7 @@ export function banner(options: BannerOptions): string {
     title(`Breakwater is ready after ${(options.tookMs / 1000).toFixed(1)} s`),
     `  API         ${api}/api/v1`,
     `  MQTT        mqtt://localhost:${options.mqttPort}${webSocket}`,
+    ...tlsLines(options.tls),
     `  admin key   ${options.adminKey}`,
     `  data        ${options.dataFolder}`,
     '',
@@ -30,6 +33,14 @@ export function banner(options: BannerOptions): string {
     'Ctrl-C stops everything in order; the next start continues here.',
     '',
   ].join('\n');
+}
+
+function tlsLines(tls: BannerOptions['tls']): string[] {
+  const urls = [
+    ...(tls === null || tls.mqttTlsPort === 0 ? [] : [`mqtts://localhost:${tls.mqttTlsPort}`]),
+    ...(tls === null || tls.mqttWebSocketTlsPort === 0 ? [] : [`wss://localhost:${tls.mqttWebSocketTlsPort}/mqtt`]),
+  ];
+  return urls.length === 0 ? [] : [`  with TLS    ${urls.join(', ')}`];
 }
 
 function deviceLines(options: BannerOptions, api: string, device: FirstDevice): string[] {

@@ -74,7 +74,9 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     const device = await firstDevice({ dataFolder, httpPort: settings.httpPort, adminKey });
     const { httpPort, mqttPort, mqttWebSocketPort } = settings;
     const tookMs = performance.now() - startedAt;
-    if (!stopping) report.line(banner({ httpPort, mqttPort, mqttWebSocketPort, adminKey, dataFolder, device, tookMs }));
+    const tls = settings.tlsCertFile === '' ? null : settings;
+    const ports = { httpPort, mqttPort, mqttWebSocketPort, tls };
+    if (!stopping) report.line(banner({ ...ports, adminKey, dataFolder, device, tookMs }));
   };
   return { started: start(), stop, kill: () => supervisor?.kill() };
 }
@@ -123,5 +125,13 @@ function publicPorts(settings: Settings): { setting: string; port: number }[] {
     { setting: 'HTTP_PORT', port: settings.httpPort },
     { setting: 'MQTT_PORT', port: settings.mqttPort },
     ...(settings.mqttWebSocketPort === 0 ? [] : [{ setting: 'MQTT_WS_PORT', port: settings.mqttWebSocketPort }]),
+    ...(settings.tlsCertFile === '' ? [] : tlsPorts(settings)),
   ];
+}
+
+function tlsPorts(settings: Settings): { setting: string; port: number }[] {
+  return [
+    { setting: 'MQTT_TLS_PORT', port: settings.mqttTlsPort },
+    { setting: 'MQTT_WSS_PORT', port: settings.mqttWebSocketTlsPort },
+  ].filter(({ port }) => port !== 0);
 }

@@ -91,3 +91,21 @@ export function choice<const Name extends string>(
     reason: options.reason,
   };
 }
+
+/** Some of a closed list of names, separated by commas; empty for none. */
+export function names<const Name extends string>(
+  name: string,
+  options: { values: readonly [Name, ...Name[]]; reason: string },
+): Setting<ReadonlySet<Name>> {
+  return {
+    name,
+    schema: z
+      .string()
+      .transform((list) => list.split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()])))
+      .pipe(z.array(z.enum(options.values, { error: `some of ${options.values.join(', ')} are needed` })))
+      .transform((list) => new Set(list)) as unknown as z.ZodType<ReadonlySet<Name>, string | undefined>,
+    default: '',
+    unit: `list of ${options.values.join(', ')}`,
+    reason: options.reason,
+  };
+}

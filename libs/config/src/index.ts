@@ -1,4 +1,4 @@
-export { choice, integer, readSettings, SettingsInvalid, text } from './define-settings.ts';
+export { choice, integer, names, readSettings, SettingsInvalid, text } from './define-settings.ts';
 export type { Setting, SettingGroup, SettingsOf } from './define-settings.ts';
 export { platformSettings } from './settings/platform-settings.ts';
 export { workerSettings } from './settings/worker-settings.ts';
@@ -6,6 +6,7 @@ export { embeddedClickhouseSettings } from './settings/clickhouse-settings.ts';
 export { writerSettings } from './settings/writer-settings.ts';
 export { eventLogSettings } from './settings/event-log-settings.ts';
 export { gatewaySettings } from './settings/gateway-settings.ts';
+export { transportSettings } from './settings/transport-settings.ts';
 export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
 export { apiSettings } from './settings/api-settings.ts';

@@ -10,7 +10,7 @@ import { ReasonCode, ReturnCode } from './reason-codes.ts';
 
 /** What a CONNECT asks for, checked, with the defaults of the standard filled in. */
 export interface ConnectRequest {
-  readonly credentials: Omit<Credentials, 'remoteAddress'>;
+  readonly credentials: Omit<Credentials, 'remoteAddress' | 'certificateChain'>;
   readonly clientIdAssigned: boolean;
   readonly version: ProtocolVersion;
   readonly keepaliveSeconds: number;

@@ -258,8 +258,8 @@ export class Connection<Identity> {
   async #authenticate(request: ConnectRequest): Promise<void> {
     let answer: Authentication<Identity>;
     try {
-      const { remoteAddress } = this.#transport;
-      answer = await this.#context.host.authenticate({ ...request.credentials, remoteAddress });
+      const { remoteAddress, certificateChain = [] } = this.#transport;
+      answer = await this.#context.host.authenticate({ ...request.credentials, remoteAddress, certificateChain });
     } catch (error) {
       this.#context.observer.hostFailed?.('authenticate', error);
       answer = { kind: 'refused', reason: 'serverUnavailable', detail: 'authentication is not available' };

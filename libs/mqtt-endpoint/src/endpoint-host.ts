@@ -16,6 +16,8 @@ export interface Transport {
   /** Closes at once. */
   destroy(): void;
   readonly remoteAddress: string;
+  /** What the client showed in a TLS handshake, as DER, its own certificate first. Unchecked. */
+  readonly certificateChain?: readonly Uint8Array[];
 }
 
 export type ProtocolVersion = 3 | 4 | 5;
@@ -26,6 +28,8 @@ export interface Credentials {
   readonly password: Uint8Array | null;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
+  /** As the transport has it: empty without TLS, or without a certificate. Unchecked. */
+  readonly certificateChain: readonly Uint8Array[];
 }
 
 /** Who the client is. `Identity` is the host's own and handed back on every call. */
@@ -92,6 +96,8 @@ export type CloseReason =
   | 'keepaliveTimeout'
   | 'takenOver'
   | 'revoked'
+  /** What the client proved itself with is good no longer, by its own date. */
+  | 'credentialExpired'
   | 'protocolError'
   | 'overloaded'
   | 'draining';

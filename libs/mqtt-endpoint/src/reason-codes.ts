@@ -83,6 +83,7 @@ export const closeReasonCodes: Readonly<Record<CloseReason, ReasonCode>> = {
   keepaliveTimeout: ReasonCode.keepAliveTimeout,
   takenOver: ReasonCode.sessionTakenOver,
   revoked: ReasonCode.administrativeAction,
+  credentialExpired: ReasonCode.notAuthorized,
   protocolError: ReasonCode.protocolError,
   overloaded: ReasonCode.quotaExceeded,
   draining: ReasonCode.serverShuttingDown,

@@ -63,6 +63,8 @@ export const ERROR_CODES = [
   'PARTITION_COUNT_MISMATCH',
   'REDIS_SERVER_MISSING',
   'PART_START_FAILED',
+  // TLS
+  'TLS_CERTIFICATE_UNUSABLE',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

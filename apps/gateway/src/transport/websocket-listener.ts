@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import type { Transport } from '@breakwater/mqtt-endpoint';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-import { type Accept, END_GRACE_MS, listen, type Listener, type ListenOptions } from './listener.ts';
+import { type Accept, END_GRACE_MS, type Listener } from './listener.ts';
+import type { Peer } from './peer.ts';
+import { listenStreams, type StreamListenOptions } from './stream-listener.ts';
 
 const PATH = '/mqtt';
 const SUBPROTOCOLS = ['mqtt', 'mqttv3.1'];
@@ -15,20 +18,23 @@ const HANDSHAKE_HEADER_BYTES_MAX = 8 * 1024;
 const CLOSE_NORMAL = 1000;
 const CLOSE_NOT_BINARY = 1003;
 
-export interface WebSocketListenOptions extends ListenOptions {
+export interface WebSocketListenOptions extends StreamListenOptions {
   /** A frame may hold several packets, or a part of one. */
   readonly frameBytesMax: number;
 }
 
-/** MQTT over WebSocket: binary frames, path `/mqtt`, subprotocol `mqtt`. */
+/** A stream that has yet to ask for a WebSocket. */
+interface Waiting {
+  readonly peer: Peer;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** MQTT over WebSocket, with TLS if there is a certificate: binary frames, path `/mqtt`, subprotocol `mqtt`. */
 export async function listenWebSocket(options: WebSocketListenOptions, accept: Accept): Promise<Listener> {
-  const httpServer = createServer(
-    {
-      maxHeaderSize: HANDSHAKE_HEADER_BYTES_MAX,
-      headersTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestTimeout: HANDSHAKE_TIMEOUT_MS,
-    },
-    (_, response) => response.writeHead(426, { 'content-type': 'text/plain' }).end('MQTT over WebSocket is at /mqtt\n'),
+  const waiting = new Map<Socket, Waiting>();
+  // It never listens: it is handed streams. Its own time limits begin with listening, so each stream has one here.
+  const httpServer = createServer({ maxHeaderSize: HANDSHAKE_HEADER_BYTES_MAX }, (_, response) =>
+    response.writeHead(426, { 'content-type': 'text/plain' }).end('MQTT over WebSocket is at /mqtt\n'),
   );
   const server = new WebSocketServer({
     server: httpServer,
@@ -39,17 +45,28 @@ export async function listenWebSocket(options: WebSocketListenOptions, accept: A
     handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
     verifyClient: ({ req }: { req: IncomingMessage }) => offersMqtt(req),
   });
-  // The HTTP server's errors come through here too; `listen` is who deals with them.
   server.on('error', () => undefined);
-  server.on('connection', (socket, request) => connect(socket, request, accept));
-  const port = await listen(httpServer, options);
+  server.on('connection', (socket, request) => {
+    const { peer, timer } = waiting.get(request.socket)!;
+    clearTimeout(timer);
+    waiting.delete(request.socket);
+    connect(socket, peer, accept);
+  });
+  const listener = await listenStreams(options, (stream, peer) => {
+    const timer = setTimeout(() => stream.destroy(), HANDSHAKE_TIMEOUT_MS);
+    waiting.set(stream, { peer, timer });
+    stream.once('close', () => {
+      clearTimeout(timer);
+      waiting.delete(stream);
+    });
+    httpServer.emit('connection', stream);
+  });
   return {
-    port,
-    close: () =>
-      new Promise((resolve) => {
-        httpServer.close(() => resolve());
-        httpServer.closeIdleConnections();
-      }),
+    port: listener.port,
+    close: () => {
+      for (const stream of waiting.keys()) stream.destroy();
+      return listener.close();
+    },
   };
 }
 
@@ -58,10 +75,10 @@ function offersMqtt(request: IncomingMessage): boolean {
   return SUBPROTOCOLS.some((name) => offered.includes(name));
 }
 
-function connect(socket: WebSocket, request: IncomingMessage, accept: Accept): void {
+function connect(socket: WebSocket, peer: Peer, accept: Accept): void {
   let blocked = false;
   const transport: Transport = {
-    remoteAddress: request.socket.remoteAddress ?? '',
+    ...peer,
     write: (bytes) => {
       socket.send(bytes, { binary: true }, () => {
         if (!blocked || socket.bufferedAmount > 0) return;

@@ -18,6 +18,28 @@ export const platformSettings = {
     unit: 'port',
     reason: 'MQTT over WebSocket, path /mqtt; 0 turns it off.',
   }),
+  mqttTlsPort: integer('MQTT_TLS_PORT', {
+    default: 8883,
+    min: 0,
+    max: 65535,
+    unit: 'port',
+    reason: 'MQTT over TLS. Open only where `GATEWAY_TLS_CERT_FILE` is set; 0 turns it off there too.',
+  }),
+  mqttWebSocketTlsPort: integer('MQTT_WSS_PORT', {
+    default: 8084,
+    min: 0,
+    max: 65535,
+    unit: 'port',
+    reason:
+      'MQTT over WebSocket over TLS, path /mqtt. Open only where `GATEWAY_TLS_CERT_FILE` is set; 0 turns it off there too.',
+  }),
+  tlsCertFile: text('GATEWAY_TLS_CERT_FILE', {
+    reason:
+      'PEM file with the certificate of the gateway and the intermediates behind it. Empty: no TLS. Read again when it changes, and on SIGHUP.',
+  }),
+  tlsKeyFile: text('GATEWAY_TLS_KEY_FILE', {
+    reason: 'PEM file with the private key of that certificate, without a pass phrase.',
+  }),
   bindHost: text('BIND_HOST', { default: '0.0.0.0', reason: 'Address on which HTTP and MQTT listen.' }),
   adminApiKey: text('ADMIN_API_KEY', {
     lengthMin: 16,

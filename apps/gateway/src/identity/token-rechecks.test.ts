@@ -5,7 +5,7 @@ import { deviceKey, type DeviceId, type DeviceKey, type TenantId } from '@breakw
 import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 
 import { DeviceAuthenticator } from './device-authenticator.ts';
-import type { DeviceSession } from './device-session.ts';
+import type { DeviceSession } from '../session/device-session.ts';
 import { TokenRechecks } from './token-rechecks.ts';
 
 const TENANT = 'default' as TenantId;
