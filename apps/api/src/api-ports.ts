@@ -50,6 +50,8 @@ export const METRICS = Symbol('Metrics');
 export interface ApiOptions {
   readonly adminApiKey: string;
   readonly partitionCount: number;
+  /** Child devices that may be registered under one gateway device. */
+  readonly childrenMax: number;
   /** What each partition of a lane may hold in the log. */
   readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly writeTimeoutMs: number;

@@ -47,7 +47,7 @@ describe('GraphQL over HTTP', () => {
     platform.telemetry.points = [{ tsMs: Date.now() - 5, key: 'a', value: { b: 1 } }];
     const { body } = await ask(`{
       device(id: "gql-1") {
-        id deviceId incarnation twin { version desired presence }
+        id deviceId incarnation payloadFormat isGateway via twin { version desired presence }
         telemetry(limit: 1) { items { key value } nextCursor }
       }
       missing: device(id: "nobody") { id }
@@ -60,6 +60,9 @@ describe('GraphQL over HTTP', () => {
       device: {
         deviceId: 'gql-1',
         incarnation: 1,
+        payloadFormat: 'auto',
+        isGateway: false,
+        via: null,
         twin: { version: 0, desired: {} },
         telemetry: { items: [{ key: 'a', value: { b: 1 } }] },
       },

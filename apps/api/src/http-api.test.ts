@@ -178,7 +178,8 @@ describe('devices', () => {
     expect(created).toMatchObject({ status: 201, body: { id: 'pump-1', token: expect.any(String), incarnation: 1 } });
     expect(created.headers.location).toBe('/api/v1/devices/pump-1');
     const read = await platform.request('GET', '/api/v1/devices/pump-1');
-    expect(read.body).toEqual({ id: 'pump-1', createdAt: created.body.createdAt, incarnation: 1 });
+    const profile = { payloadFormat: 'auto', isGateway: false, via: null };
+    expect(read.body).toEqual({ id: 'pump-1', createdAt: created.body.createdAt, incarnation: 1, ...profile });
     const again = await platform.request('POST', '/api/v1/devices', { body: { id: 'pump-1' } });
     expect(again).toMatchObject({ status: 409, body: { code: 'DEVICE_EXISTS' } });
     expect((await platform.request('POST', '/api/v1/devices')).status).toBe(201);
@@ -222,6 +223,56 @@ describe('devices', () => {
     'cursor=',
   ])('refuses the query %s', async (query) => {
     expect((await platform.request('GET', `/api/v1/devices?${query}`)).status).toBe(400);
+  });
+
+  it('have a profile: given at their creation, changed by PATCH, which closes their connection', async () => {
+    const body = { id: 'binary', payloadFormat: 'cbor', isGateway: true };
+    expect(await platform.request('POST', '/api/v1/devices', { body })).toMatchObject({ status: 201, body });
+    const { partition, key } = placeOf('binary');
+    await platform.sessions.registerGateway('g3', 60_000);
+    await platform.sessions.open(partition, key, 'g3');
+    const patched = await platform.request('PATCH', '/api/v1/devices/binary', { body: { payloadFormat: 'json' } });
+    expect(patched).toMatchObject({ status: 200, body: { payloadFormat: 'json', isGateway: true, via: null } });
+    expect((await platform.request('GET', '/api/v1/devices/binary')).body).toEqual(patched.body);
+    expect(await platform.downlinks.receive('g3', 0)).toMatchObject([{ kind: 'closeSession', key, reason: 'revoked' }]);
+    const absent = await platform.request('PATCH', '/api/v1/devices/nobody', { body: { isGateway: true } });
+    expect(absent.status).toBe(404);
+  });
+
+  it.each([
+    { payloadFormat: 'xml' },
+    { isGateway: 'yes' },
+    { via: 'plain' },
+    { via: 'nobody' },
+    { via: 'itself' },
+    { isGateway: true, via: 'hub' },
+    { via: 'hub', token: 'x' },
+  ])('refuse the profile %j', async (profile) => {
+    await platform.request('POST', '/api/v1/devices', { body: { id: 'plain' } });
+    await platform.request('POST', '/api/v1/devices', { body: { id: 'itself' } });
+    await platform.request('POST', '/api/v1/devices', { body: { id: 'hub', isGateway: true } });
+    const refused = { status: 400, body: { code: 'REQUEST_INVALID', errors: [{ pointer: expect.any(String) }] } };
+    expect(await platform.request('PATCH', '/api/v1/devices/itself', { body: profile })).toMatchObject(refused);
+    const created = await platform.request('POST', '/api/v1/devices', { body: { id: 'itself-2', ...profile } });
+    expect(created.status).toBe(400);
+    expect((await platform.request('GET', '/api/v1/devices/itself-2')).status).toBe(404);
+  });
+
+  it('are assigned to a gateway device, as many as it may have', async () => {
+    const key = await platform.tenant('with-children');
+    const create = (body: object) => platform.request('POST', '/api/v1/devices', { key, body });
+    await create({ id: 'hub', isGateway: true });
+    expect(await create({ id: 'c1', via: 'hub' })).toMatchObject({ status: 201, body: { via: 'hub' } });
+    await create({ id: 'c2' });
+    await create({ id: 'c3' });
+    const assign = (id: string, via: string | null) =>
+      platform.request('PATCH', `/api/v1/devices/${id}`, { key, body: { via } });
+    expect(await assign('c2', 'hub')).toMatchObject({ status: 200, body: { via: 'hub' } });
+    expect(await assign('c3', 'hub')).toMatchObject({ status: 409, body: { code: 'CHILDREN_LIMIT' } });
+    expect(await create({ id: 'c4', via: 'hub' })).toMatchObject({ status: 409, body: { code: 'CHILDREN_LIMIT' } });
+    expect((await platform.request('GET', '/api/v1/devices/c4', { key })).status).toBe(404);
+    expect(await assign('c1', null)).toMatchObject({ body: { via: null } });
+    expect(await assign('c3', 'hub')).toMatchObject({ status: 200, body: { via: 'hub' } });
   });
 
   it('lose their connection and their old token when it is rotated', async () => {

@@ -67,6 +67,7 @@ export class MemoryPlatform {
     this.options = {
       adminApiKey: ADMIN_KEY,
       partitionCount: 4,
+      childrenMax: 2,
       laneBytesMax: { control: laneBytesMax ?? LANE_BYTES_MAX, telemetry: laneBytesMax ?? LANE_BYTES_MAX },
       writeTimeoutMs: 10_000,
       readyWaitsForTelemetryMs: 600_000,

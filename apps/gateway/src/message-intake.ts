@@ -77,7 +77,9 @@ export class MessageIntake {
 
   #arrival(session: Session<DeviceSession>, message: InboundMessage): Arrival {
     const receivedAtMs = this.#options.clock.nowMs();
-    const classified = classify(message, session.identity.device.device, receivedAtMs);
+    const { device, profile } = session.identity.device;
+    const sender = { device, payloadFormat: profile.payloadFormat };
+    const classified = classify(message, sender, receivedAtMs);
     const mark: MessageMark = {
       sessionEpoch: session.identity.sessionEpoch,
       packetId: message.qos > 0 ? message.packetId : 0,

@@ -161,7 +161,9 @@ export class SessionLifecycle {
   async #recordClose(device: DeviceSession, reason: string, will: WillMessage | null): Promise<void> {
     if (will !== null) {
       const content = { topic: will.topic, payload: will.payload, contentType: null, userProperties: [] };
-      const classified = classify(content, device.device.device, this.#options.clock.nowMs());
+      const { payloadFormat } = device.device.profile;
+      const sender = { device: device.device.device, payloadFormat };
+      const classified = classify(content, sender, this.#options.clock.nowMs());
       // A will that cannot be used was the device's to test; the end of its session is recorded all the same.
       if (classified.kind === 'good') await this.#appendUntilDone(device, classified.message);
     }

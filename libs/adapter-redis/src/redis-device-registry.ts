@@ -6,7 +6,15 @@ import {
   type Incarnation,
   type TenantId,
 } from '@breakwater/twin';
-import type { DeviceRegistry, RegisteredDevice, Tenant } from '@breakwater/twin-runtime';
+import {
+  DEFAULT_DEVICE_PROFILE,
+  type ChildLimits,
+  type DeviceProfile,
+  type DeviceRegistry,
+  type PayloadFormat,
+  type RegisteredDevice,
+  type Tenant,
+} from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from './redis-keys.ts';
@@ -16,7 +24,17 @@ import {
   deleteDeviceScript,
   listDevicesScript,
   rotateTokenScript,
+  updateProfileScript,
 } from './scripts/registry-scripts.ts';
+
+/** In place of a token's hash, and of a gateway device: neither can be a single hyphen. */
+const NO_TOKEN = '-';
+const NOBODY = '-';
+const TOKEN_FIELD = 2;
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** What the script answers instead of an incarnation, which is 1 or more. */
+const EXISTS = 0;
+const LIMIT_REACHED = -1;
 
 /** Tenants and devices. Every step that touches more than one key is one script. */
 export class RedisDeviceRegistry implements DeviceRegistry {
@@ -45,13 +63,70 @@ export class RedisDeviceRegistry implements DeviceRegistry {
     device: DeviceId,
     tokenHash: string,
     nowMs: number,
+    profile: DeviceProfile = DEFAULT_DEVICE_PROFILE,
   ): Promise<RegisteredDevice | 'DEVICE_EXISTS'> {
+    const created = await this.#create(tenant, { device, tokenHash, nowMs, profile }, UNLIMITED);
+    if (created === 'CHILDREN_LIMIT') throw new Error('a device without a limit was refused by one');
+    return created;
+  }
+
+  createChild(
+    tenant: TenantId,
+    { device, via, nowMs }: { readonly device: DeviceId; readonly via: DeviceId; readonly nowMs: number },
+    { childrenMax }: ChildLimits,
+  ): Promise<RegisteredDevice | 'DEVICE_EXISTS' | 'CHILDREN_LIMIT'> {
+    const profile = { ...DEFAULT_DEVICE_PROFILE, via };
+    return this.#create(tenant, { device, tokenHash: NO_TOKEN, nowMs, profile }, childrenMax);
+  }
+
+  async updateProfile(
+    tenant: TenantId,
+    device: DeviceId,
+    { profile, childrenMax }: { readonly profile: Partial<DeviceProfile> } & ChildLimits,
+  ): Promise<RegisteredDevice | 'CHILDREN_LIMIT' | null> {
+    const { payloadFormat, isGateway, via } = profile;
+    const stored = await updateProfileScript.run(
+      this.#redis,
+      [redisKeys.devices(tenant), redisKeys.deviceChildren(tenant)],
+      [
+        device,
+        payloadFormat ?? '',
+        isGateway === undefined ? '' : Number(isGateway),
+        via === undefined ? '' : (via ?? NOBODY),
+        childrenMax,
+      ],
+    );
+    return stored === 0 ? 'CHILDREN_LIMIT' : registeredOf(tenant, device, stored as string | null);
+  }
+
+  async #create(
+    tenant: TenantId,
+    {
+      device,
+      tokenHash,
+      nowMs,
+      profile,
+    }: { device: DeviceId; tokenHash: string; nowMs: number; profile: DeviceProfile },
+    childrenMax: number,
+  ): Promise<RegisteredDevice | 'DEVICE_EXISTS' | 'CHILDREN_LIMIT'> {
+    const { payloadFormat, isGateway, via } = profile;
     const incarnation = (await createDeviceScript.run(
       this.#redis,
-      [...listKeys(tenant), redisKeys.incarnations(tenant), redisKeys.deviceTokens],
-      [device, tokenHash, nowMs, deviceKey(tenant, device)],
-    )) as Incarnation | 0;
-    return incarnation === 0 ? 'DEVICE_EXISTS' : { tenant, device, incarnation, createdAtMs: nowMs };
+      [...listKeys(tenant), redisKeys.incarnations(tenant), redisKeys.deviceTokens, redisKeys.deviceChildren(tenant)],
+      [
+        device,
+        tokenHash,
+        nowMs,
+        deviceKey(tenant, device),
+        payloadFormat,
+        Number(isGateway),
+        via ?? NOBODY,
+        childrenMax,
+      ],
+    )) as number;
+    if (incarnation === EXISTS) return 'DEVICE_EXISTS';
+    if (incarnation === LIMIT_REACHED) return 'CHILDREN_LIMIT';
+    return { tenant, device, incarnation: incarnation as Incarnation, createdAtMs: nowMs, profile };
   }
 
   async findDevice(tenant: TenantId, device: DeviceId): Promise<RegisteredDevice | null> {
@@ -69,7 +144,7 @@ export class RedisDeviceRegistry implements DeviceRegistry {
   }
 
   async deleteDevice(tenant: TenantId, device: DeviceId): Promise<RegisteredDevice | null> {
-    const keys = [...listKeys(tenant), redisKeys.deviceTokens];
+    const keys = [...listKeys(tenant), redisKeys.deviceTokens, redisKeys.deviceChildren(tenant)];
     return registeredOf(tenant, device, (await deleteDeviceScript.run(this.#redis, keys, [device])) as string | null);
   }
 
@@ -85,7 +160,7 @@ export class RedisDeviceRegistry implements DeviceRegistry {
     const { tenant, device } = splitDeviceKey(key);
     const stored = await this.#redis.hget(redisKeys.devices(tenant), device);
     // The token may have been rotated between the two reads: what the device holds is what counts.
-    return stored?.endsWith(` ${tokenHash}`) === true ? registeredOf(tenant, device, stored) : null;
+    return stored?.split(' ')[TOKEN_FIELD] === tokenHash ? registeredOf(tenant, device, stored) : null;
   }
 }
 
@@ -95,6 +170,15 @@ function listKeys(tenant: TenantId): readonly string[] {
 
 function registeredOf(tenant: TenantId, device: DeviceId, stored: string | null): RegisteredDevice | null {
   if (stored === null) return null;
-  const [incarnation, createdAtMs] = stored.split(' ', 2);
-  return { tenant, device, incarnation: Number(incarnation) as Incarnation, createdAtMs: Number(createdAtMs) };
+  const [incarnation, createdAtMs, , payloadFormat, isGateway, via] = stored.split(' ');
+  // What was stored before there were profiles ends with the token.
+  const profile =
+    payloadFormat === undefined
+      ? DEFAULT_DEVICE_PROFILE
+      : {
+          payloadFormat: payloadFormat as PayloadFormat,
+          isGateway: isGateway === '1',
+          via: via === NOBODY ? null : (via as DeviceId),
+        };
+  return { tenant, device, incarnation: Number(incarnation) as Incarnation, createdAtMs: Number(createdAtMs), profile };
 }

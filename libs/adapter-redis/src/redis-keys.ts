@@ -38,6 +38,8 @@ export const redisKeys = {
   apiKeys: 'bw:{registry}:api-keys',
   deviceTokens: 'bw:{registry}:tokens',
   devices: (tenant: string) => `bw:{registry}:devices:${tenant}`,
+  /** How many children each gateway device has. */
+  deviceChildren: (tenant: string) => `bw:{registry}:devices:${tenant}:children`,
   deviceOrder: (tenant: string) => `bw:{registry}:devices:${tenant}:order`,
   incarnations: (tenant: string) => `bw:{registry}:devices:${tenant}:incarnations`,
 } as const;

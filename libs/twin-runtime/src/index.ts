@@ -12,7 +12,15 @@ export type { DeadLetterPayload } from './outbox-payload.ts';
 export { PlatformError } from './platform-error.ts';
 export type { ChangeFeed, ChangeRecord, FeedEntry } from './ports/change-feed.ts';
 export type { Clock, Random } from './ports/clock.ts';
-export type { DeviceRegistry, RegisteredDevice, Tenant } from './ports/device-registry.ts';
+export { DEFAULT_DEVICE_PROFILE, PAYLOAD_FORMATS } from './ports/device-registry.ts';
+export type {
+  ChildLimits,
+  DeviceProfile,
+  DeviceRegistry,
+  PayloadFormat,
+  RegisteredDevice,
+  Tenant,
+} from './ports/device-registry.ts';
 export type { Downlink, DownlinkChannel, GatewayNotice } from './ports/downlink-channel.ts';
 export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
 export { LANES } from './ports/event-log.ts';

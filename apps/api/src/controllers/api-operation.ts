@@ -20,7 +20,7 @@ const REASONS: Readonly<Record<number, string>> = {
   401: 'A valid API key is needed.',
   403: 'This key may not do that.',
   404: 'There is no such thing in this tenant.',
-  409: 'It exists already.',
+  409: 'It exists already, or the gateway device has as many children as it may.',
   412: 'The twin has another version.',
   413: 'The body is too large.',
   415: 'The content type cannot be used.',

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -13,6 +13,7 @@ import {
   devicePath,
   deviceWithToken,
   listQuery,
+  patchDeviceBody,
 } from '../schemas/device-schemas.ts';
 import { DeviceService, type DeviceList, type DeviceView, type DeviceWithToken } from '../services/device-service.ts';
 import { describeOperation } from './api-operation.ts';
@@ -37,7 +38,8 @@ export class DeviceController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DeviceWithToken> {
-    const created = await this.devices.create(caller.tenant, body.id, traceOf(request).traceparent);
+    const { id, ...profile } = body;
+    const created = await this.devices.create(caller.tenant, { id, profile }, traceOf(request).traceparent);
     void reply.header('location', `/api/v1/devices/${encodeURIComponent(created.id)}`);
     return created;
   }
@@ -66,6 +68,21 @@ export class DeviceController {
   })
   find(@CurrentCaller() caller: Caller, @Param({ schema: devicePath }) path: DevicePath): Promise<DeviceView> {
     return this.devices.find(caller.tenant, path.id);
+  }
+
+  @Patch(':id')
+  @describeOperation({
+    summary: 'Change what a device is',
+    description: 'What changes holds at once: its connection, if it has one, is closed and it connects anew.',
+    success: { status: 200, description: 'The device as it is now.', schema: device },
+    problems: [404, 409, 413, 415],
+  })
+  update(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: devicePath }) path: DevicePath,
+    @Body({ schema: patchDeviceBody }) body: z.output<typeof patchDeviceBody>,
+  ): Promise<DeviceView> {
+    return this.devices.update(caller.tenant, path.id, body);
   }
 
   @Delete(':id')

@@ -78,7 +78,7 @@ export class DeviceResolver {
     const wanted =
       input.deviceId === null || input.deviceId === undefined ? undefined : deviceIdArgument(input.deviceId);
     try {
-      const { token, ...view } = await this.devices.create(caller.tenant, wanted, trace.traceparent);
+      const { token, ...view } = await this.devices.create(caller.tenant, { id: wanted }, trace.traceparent);
       return { clientMutationId, device: nodeOf(view), token };
     } catch (error) {
       return { clientMutationId, error: refusalOf(error) };

@@ -20,6 +20,12 @@ type Device implements Node {
   deviceId: String!
   createdAt: Float!
   incarnation: Int!
+  "auto, json or cbor."
+  payloadFormat: String!
+  "It may speak for child devices."
+  isGateway: Boolean!
+  "The gateway device whose child it is."
+  via: String
   twin: Twin!
   telemetry(
     keys: [String!]

@@ -28,6 +28,7 @@ const MEANINGS: Readonly<Partial<Record<ErrorCode, Meaning>>> = {
   FORBIDDEN: { status: 403, title: 'This key may not do that' },
   NOT_FOUND: { status: 404, title: 'There is no such thing' },
   DEVICE_EXISTS: { status: 409, title: 'The device exists' },
+  CHILDREN_LIMIT: { status: 409, title: 'The gateway device has enough children' },
   TENANT_EXISTS: { status: 409, title: 'The tenant exists' },
   REQUEST_INVALID: { status: 400, title: 'The request cannot be used' },
   CURSOR_INVALID: { status: 400, title: 'The cursor cannot be used' },

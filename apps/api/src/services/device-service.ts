@@ -1,9 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDeviceId, type DeviceId, type Incarnation, type TenantId } from '@breakwater/twin';
-import type { Clock, DeviceRegistry, RegisteredDevice } from '@breakwater/twin-runtime';
+import {
+  DEFAULT_DEVICE_PROFILE,
+  type Clock,
+  type DeviceProfile,
+  type DeviceRegistry,
+  type PayloadFormat,
+  type RegisteredDevice,
+} from '@breakwater/twin-runtime';
 import { v7 as uuidv7 } from 'uuid';
 
-import { CLOCK, DEVICE_REGISTRY } from '../api-ports.ts';
+import { API_OPTIONS, type ApiOptions, CLOCK, DEVICE_REGISTRY } from '../api-ports.ts';
 import { newDeviceToken, secretHash } from '../http/authentication.ts';
 import { cursorInvalid, decodeCursor, encodeCursor } from '../http/opaque-cursor.ts';
 import { notFound, Problem } from '../http/problem.ts';
@@ -15,7 +22,13 @@ export interface DeviceView {
   readonly id: DeviceId;
   readonly createdAt: number;
   readonly incarnation: Incarnation;
+  readonly payloadFormat: PayloadFormat;
+  readonly isGateway: boolean;
+  readonly via: DeviceId | null;
 }
+
+/** What a request says of a profile: what it leaves out is `undefined`. */
+export type ProfileRequest = { readonly [Field in keyof DeviceProfile]?: DeviceProfile[Field] | undefined };
 
 export interface DeviceWithToken extends DeviceView {
   /** Shown this once; only its digest is kept. */
@@ -38,14 +51,24 @@ export class DeviceService {
     private readonly reader: TwinReader,
     private readonly writer: ControlWriter,
     private readonly sessions: SessionCloser,
+    @Inject(API_OPTIONS) private readonly options: ApiOptions,
   ) {}
 
-  async create(tenant: TenantId, wanted: DeviceId | undefined, traceparent: string): Promise<DeviceWithToken> {
-    const id = wanted ?? (uuidv7() as string as DeviceId);
+  async create(
+    tenant: TenantId,
+    wanted: { readonly id?: DeviceId | undefined; readonly profile?: ProfileRequest },
+    traceparent: string,
+  ): Promise<DeviceWithToken> {
+    const id = wanted.id ?? (uuidv7() as string as DeviceId);
+    const { via, ...rest } = givenOf(wanted.profile ?? {});
+    await this.#checkProfile(tenant, id, { ...DEFAULT_DEVICE_PROFILE, ...rest, via: via ?? null });
     const token = newDeviceToken();
-    const device = await this.registry.createDevice(tenant, id, secretHash(token), this.clock.nowMs());
+    const profile = { ...DEFAULT_DEVICE_PROFILE, ...rest };
+    let device = await this.registry.createDevice(tenant, id, secretHash(token), this.clock.nowMs(), profile);
     if (device === 'DEVICE_EXISTS') throw new Problem('DEVICE_EXISTS', `there already is a device ${id}`);
     try {
+      // The limit of its gateway device is checked where it is counted.
+      if (via !== undefined && via !== null) device = await this.#updateProfile(device, { via });
       await this.writer.append(device, { kind: 'deviceCreated' }, traceparent);
     } catch (error) {
       // The token was never shown, so a half-created device could not be used: the id is free again, under a new
@@ -54,6 +77,18 @@ export class DeviceService {
       throw error;
     }
     return { ...viewOf(device), token };
+  }
+
+  /** The connection is closed, so that what changed holds from the next one on; a device connects anew by itself. */
+  async update(tenant: TenantId, id: DeviceId, request: ProfileRequest): Promise<DeviceView> {
+    const change = givenOf(request);
+    const before = await this.reader.device(tenant, id);
+    const wanted = { ...before.profile, ...change };
+    await this.#checkProfile(tenant, id, wanted);
+    const device = await this.#updateProfile(before, change);
+    // Also when nothing changes: the repeat of a request that could not close the connection closes it.
+    await this.sessions.close(device, 'revoked');
+    return viewOf(device);
   }
 
   async find(tenant: TenantId, id: DeviceId): Promise<DeviceView> {
@@ -104,8 +139,41 @@ export class DeviceService {
     await this.registry.deleteDevice(tenant, id);
     await this.sessions.close(device, 'deleted');
   }
+
+  async #updateProfile(device: RegisteredDevice, profile: Partial<DeviceProfile>): Promise<RegisteredDevice> {
+    const { childrenMax } = this.options;
+    const updated = await this.registry.updateProfile(device.tenant, device.device, { profile, childrenMax });
+    if (updated === null) throw notFound('device');
+    if (updated === 'CHILDREN_LIMIT') {
+      throw new Problem('CHILDREN_LIMIT', `${profile.via ?? ''} has ${childrenMax} child devices already`);
+    }
+    return updated;
+  }
+
+  /** A gateway device that is deleted later leaves children that nobody speaks for, until there is one of its name. */
+  async #checkProfile(tenant: TenantId, id: DeviceId, { isGateway, via }: DeviceProfile): Promise<void> {
+    if (via === null) return;
+    if (isGateway || via === id) throw profileInvalid('a gateway device cannot be the child of one');
+    const gateway = await this.registry.findDevice(tenant, via);
+    if (gateway?.profile.isGateway !== true) throw profileInvalid(`${via} is no gateway device`);
+  }
+}
+
+function givenOf(request: ProfileRequest): Partial<DeviceProfile> {
+  const { payloadFormat, isGateway, via } = request;
+  return {
+    ...(payloadFormat === undefined ? {} : { payloadFormat }),
+    ...(isGateway === undefined ? {} : { isGateway }),
+    ...(via === undefined ? {} : { via }),
+  };
+}
+
+function profileInvalid(detail: string): Problem {
+  return new Problem('REQUEST_INVALID', detail, { errors: [{ pointer: '/via', detail }] });
 }
 
 function viewOf(device: RegisteredDevice): DeviceView {
-  return { id: device.device, createdAt: device.createdAtMs, incarnation: device.incarnation };
+  const { device: id, createdAtMs: createdAt, incarnation, profile } = device;
+  const { payloadFormat, isGateway, via } = profile;
+  return { id, createdAt, incarnation, payloadFormat, isGateway, via };
 }

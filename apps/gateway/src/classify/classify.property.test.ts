@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DeviceId } from '@breakwater/twin';
+import { PAYLOAD_FORMATS, type PayloadFormat } from '@breakwater/twin-runtime';
 import { decodeRecord, encodeRecord, type WireRecord } from '@breakwater/wire';
 import { encode as encodeCbor } from 'cbor-x';
 import fc from 'fast-check';
@@ -38,8 +39,17 @@ const payloads = fc.oneof(
   }),
 );
 
-function classified(topic: string, payload: Uint8Array, contentType: string | null = null): Classified {
-  return classify({ topic, payload, contentType, userProperties: [] }, 'd1' as DeviceId, NOW);
+function classified(
+  topic: string,
+  payload: Uint8Array,
+  contentType: string | null = null,
+  payloadFormat: PayloadFormat = 'auto',
+): Classified {
+  return classify(
+    { topic, payload, contentType, userProperties: [] },
+    { device: 'd1' as DeviceId, payloadFormat },
+    NOW,
+  );
 }
 
 function lineOf(result: Extract<Classified, { kind: 'good' }>): string {
@@ -51,14 +61,20 @@ function lineOf(result: Extract<Classified, { kind: 'good' }>): string {
 describe('classify', () => {
   it('answers whatever comes, and what it calls good is one line that reads back as itself', () => {
     fc.assert(
-      fc.property(topics, payloads, fc.constantFrom(null, 'application/cbor', 'application/json', 'x'), (...given) => {
-        const result = classified(...given);
-        if (result.kind === 'dead') return;
-        const line = lineOf(result);
-        expect(line).not.toContain('\n');
-        const again = decodeRecord(line);
-        expect(lineOf({ ...result, message: again.message as typeof result.message })).toBe(line);
-      }),
+      fc.property(
+        topics,
+        payloads,
+        fc.constantFrom(null, 'application/cbor', 'application/json', 'x'),
+        fc.constantFrom(...PAYLOAD_FORMATS),
+        (...given) => {
+          const result = classified(...given);
+          if (result.kind === 'dead') return;
+          const line = lineOf(result);
+          expect(line).not.toContain('\n');
+          const again = decodeRecord(line);
+          expect(lineOf({ ...result, message: again.message as typeof result.message })).toBe(line);
+        },
+      ),
       { numRuns: RUNS * 4 },
     );
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DeviceId, JsonValue } from '@breakwater/twin';
+import type { PayloadFormat } from '@breakwater/twin-runtime';
 import { decodeRecord, encodeRecord, LIMITS, type RecordMessage, type WireRecord } from '@breakwater/wire';
 import { encode as encodeCbor } from 'cbor-x';
 
@@ -11,12 +12,13 @@ const DEVICE = 'd1' as DeviceId;
 function classified(
   tail: string,
   payload: string | Uint8Array,
-  more: { contentType?: string; id?: string } = {},
+  more: { contentType?: string; id?: string; payloadFormat?: PayloadFormat } = {},
 ): Classified {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
   const userProperties = more.id === undefined ? [] : [['id', more.id] as const];
+  const sender = { device: DEVICE, payloadFormat: more.payloadFormat ?? 'auto' };
   const topic = tail.startsWith('v1/') ? tail : `v1/devices/me/${tail}`;
-  return classify({ topic, payload: bytes, contentType: more.contentType ?? null, userProperties }, DEVICE, NOW);
+  return classify({ topic, payload: bytes, contentType: more.contentType ?? null, userProperties }, sender, NOW);
 }
 
 function codeOf(result: Classified): string {
@@ -58,6 +60,11 @@ describe('classify: shapes of telemetry', () => {
     ],
     ['a measurement named ts', '{"ts":1,"a":2}', [[NOW, { ts: 1, a: 2 }, false]]],
     ['objects as values', '{"gps":{"lat":1,"lon":[2]}}', [[NOW, { gps: { lat: 1, lon: [2] } }, false]]],
+    [
+      "ThingsBoard's metadata, which is no measurement",
+      `{"ts":${NOW - 5},"values":{"a":1},"metadata":{"publishedTs":1}}`,
+      [[NOW - 5, { a: 1 }, false]],
+    ],
     ['a key given twice: the last one wins', '{"a":1,"a":2}', [[NOW, { a: 2 }, false]]],
   ])('%s', (_, payload, points) => {
     expect(pointsOf(classified('telemetry', payload))).toEqual(points);
@@ -91,6 +98,7 @@ describe('classify: shapes of telemetry', () => {
     [`{"${'k'.repeat(65)}":1}`, 'TELEMETRY_KEY_INVALID'],
     ['[{"good":1},{"not good":1}]', 'TELEMETRY_KEY_INVALID'],
     [`{"ts":1,"values":{"a":1},"other":2}`, 'PAYLOAD_MALFORMED'],
+    [`{"ts":1,"values":{"a":1},"metadata":7}`, 'PAYLOAD_MALFORMED'],
     [`{"ts":"now","values":{"a":1}}`, 'TIMESTAMP_INVALID'],
     [`{"ts":null,"values":{"a":1}}`, 'TIMESTAMP_INVALID'],
     [`{"ts":${NOW},"values":{"a":1},"id":""}`, 'PAYLOAD_MALFORMED'],
@@ -106,6 +114,68 @@ describe('classify: shapes of telemetry', () => {
 
   it('takes the deepest value that is allowed', () => {
     expect(codeOf(classified('telemetry', `{"a":${'['.repeat(7)}${']'.repeat(7)}}`))).toBe('good telemetry');
+  });
+});
+
+describe('classify: whole numbers in JSON', () => {
+  it.each([
+    ['2^53 - 1', '9007199254740991', true],
+    ['2^53, which is exact', '9007199254740992', true],
+    ['2^53 + 1, which would be rounded', '9007199254740993', false],
+    ['the same, negative', '-9007199254740993', false],
+    ['nanoseconds that are not exact', '1795348220490000001', false],
+    ['2^63', '9223372036854775808', true],
+    ['2^63 - 1', '9223372036854775807', false],
+    ['1e20 as JavaScript writes it', '100000000000000000000', true],
+    ['a double as JavaScript writes it', '123456789012345680000', true],
+    ['with an exponent', '1e300', true],
+    ['with a fraction', '9007199254740993.0', true],
+    ['100 digits', '1'.repeat(100), false],
+    ['minus zero', '-0', true],
+  ])('%s', (_, digits, isTaken) => {
+    const expected = isTaken ? 'good telemetry' : 'TELEMETRY_VALUE_INVALID';
+    expect(codeOf(classified('telemetry', `{"a":${digits}}`))).toBe(expected);
+    expect(codeOf(classified('telemetry', `{"deep":[{"a":1},{"b":${digits}}]}`))).toBe(expected);
+    expect(codeOf(classified('twin/reported', `{"a":{"b":${digits}},"c":9}`)).startsWith('good')).toBe(isTaken);
+    // As a text it is what it is.
+    expect(codeOf(classified('telemetry', `{"a":"${digits}"}`))).toBe('good telemetry');
+  });
+});
+
+describe('classify: which format it is', () => {
+  const CBOR = Buffer.from('a1616101', 'hex');
+  const good = 'good telemetry';
+  const no = 'PAYLOAD_MALFORMED';
+  it.each([
+    [null, 'auto', '{"a":1}', CBOR, good, good],
+    [null, 'json', '{"a":1}', CBOR, good, no],
+    [null, 'cbor', '{"a":1}', CBOR, no, good],
+    ['application/json', 'cbor', '{"a":1}', CBOR, good, no],
+    ['application/json; charset=utf-8', 'cbor', '{"a":1}', CBOR, good, no],
+    ['application/senml+json', 'cbor', '{"a":1}', CBOR, good, no],
+    ['application/cbor', 'json', '{"a":1}', CBOR, no, good],
+    ['APPLICATION/CBOR', 'json', '{"a":1}', CBOR, no, good],
+    ['application/senml+cbor', 'json', '{"a":1}', CBOR, no, good],
+    // A content type that is neither says nothing.
+    ['text/plain', 'auto', '{"a":1}', CBOR, good, good],
+    ['application/octet-stream', 'cbor', '{"a":1}', CBOR, no, good],
+    ['application/cborx', 'json', '{"a":1}', CBOR, good, no],
+  ] as const)('content type %s, profile %s', (contentType, payloadFormat, json, cbor, ofJson, ofCbor) => {
+    const more = { payloadFormat, ...(contentType === null ? {} : { contentType }) };
+    expect(codeOf(classified('telemetry', json, more))).toBe(ofJson);
+    expect(codeOf(classified('telemetry', cbor, more))).toBe(ofCbor);
+  });
+
+  it.each([
+    ['protobuf', '0801120474656d70'],
+    ['an image', 'ffd8ffe0'],
+    ['words', Buffer.from('hello').toString('hex')],
+  ])('says of %s that it is neither', (_, hex) => {
+    expect(classified('telemetry', Buffer.from(hex, 'hex'))).toEqual({
+      kind: 'dead',
+      code: no,
+      detail: 'the payload is neither JSON nor CBOR',
+    });
   });
 });
 
@@ -205,6 +275,9 @@ describe('classify: CBOR', () => {
     ['a self-described map', 'd9d9f7a1616101', 'good telemetry'],
     ['another tag', 'd9d9f8a1616101', 'PAYLOAD_MALFORMED'],
     ['a byte string', 'a161614101', 'PAYLOAD_MALFORMED'],
+    ['a bignum', 'a16161c249010000000000000000', 'PAYLOAD_MALFORMED'],
+    ['a date', 'a16161c11a5f000000', 'PAYLOAD_MALFORMED'],
+    ['a shared reference', 'd81c81d81d00', 'PAYLOAD_MALFORMED'],
     ['undefined', 'a16161f7', 'PAYLOAD_MALFORMED'],
     ['NaN', 'a16161f97e00', 'TELEMETRY_VALUE_INVALID'],
     ['Infinity', 'a16161fb7ff0000000000000', 'TELEMETRY_VALUE_INVALID'],
@@ -222,6 +295,26 @@ describe('classify: CBOR', () => {
     ['100,000 nested indefinite arrays', '9f'.repeat(100_000), 'JSON_TOO_DEEP'],
   ])('%s', (_, hex, code) => {
     expect(codeOf(classified('telemetry', Buffer.from(hex, 'hex')))).toBe(code);
+  });
+
+  it.each([
+    ['half precision', 'f93e00', 1.5],
+    ['the smallest half', 'f90001', 2 ** -24],
+    ['minus zero', 'f98000', -0],
+    ['single precision', 'fa40490fdb', Math.fround(Math.PI)],
+    ['double precision', 'fb400921fb54442d18', Math.PI],
+    ['an integer in one byte', '1818', 24],
+    ['an integer in eight bytes', '1b001fffffffffffff', Number.MAX_SAFE_INTEGER],
+    ['a negative one', '3b001ffffffffffffe', Number.MIN_SAFE_INTEGER],
+  ])('keeps %s exactly, through the log too', (_, hex, value) => {
+    const result = classified('telemetry', Buffer.from(`a16161${hex}`, 'hex'));
+    if (result.kind !== 'good') throw new Error(result.detail);
+    const message = throughTheLog(result.message);
+    expect(message.kind === 'telemetry' && message.points[0]?.values.get('a')).toBe(value === 0 ? 0 : value);
+  });
+
+  it('keeps the last of two equal keys', () => {
+    expect(pointsOf(classified('telemetry', Buffer.from('a2616101616102', 'hex')))).toEqual([[NOW, { a: 2 }, false]]);
   });
 
   it('defines a key __proto__ instead of assigning it', () => {

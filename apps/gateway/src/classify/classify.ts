@@ -1,10 +1,10 @@
 import type { DeviceId, JsonObject, JsonValue } from '@breakwater/twin';
-import type { Lane } from '@breakwater/twin-runtime';
+import type { Lane, PayloadFormat } from '@breakwater/twin-runtime';
 import { type ErrorCode, LIMITS, parseUpTopic, type RecordMessage, type UpTopic } from '@breakwater/wire';
 
 import { readDeviceTime } from './device-time.ts';
 import { PayloadRefused } from './payload-refused.ts';
-import { readPayload } from './read-payload.ts';
+import { type EncodedPayload, readPayload } from './read-payload.ts';
 import { readMessageId, readTelemetry } from './read-telemetry.ts';
 
 /** A message as it came from the device. */
@@ -15,10 +15,18 @@ export interface IncomingMessage {
   readonly userProperties: readonly (readonly [string, string])[];
 }
 
+/** Who sent it, and what its profile says of its payloads. */
+export interface Sender {
+  readonly device: DeviceId;
+  readonly payloadFormat: PayloadFormat;
+}
+
 export type Classified =
   | { readonly kind: 'good'; readonly lane: Lane; readonly message: RecordMessage; readonly messageId: string }
   /** It cannot be used: it is kept as a dead letter, and the device is told why. */
   | { readonly kind: 'dead'; readonly code: ErrorCode; readonly detail: string };
+
+type ReadableMessage = IncomingMessage & EncodedPayload;
 
 const MESSAGE_ID_PROPERTY = 'id';
 
@@ -26,29 +34,29 @@ const MESSAGE_ID_PROPERTY = 'id';
  * Decides what a message is. Pure, total, and the only place that does: what it calls good is never refused later,
  * and whatever the bytes are, it answers instead of throwing.
  */
-export function classify(incoming: IncomingMessage, device: DeviceId, receivedAtMs: number): Classified {
+export function classify(incoming: IncomingMessage, sender: Sender, receivedAtMs: number): Classified {
   try {
     if (Buffer.byteLength(incoming.topic) > LIMITS.topicBytesMax) {
       throw new PayloadRefused('TOPIC_UNKNOWN', `the topic is longer than ${LIMITS.topicBytesMax} bytes`);
     }
-    const topic = parseUpTopic(incoming.topic, device);
+    const topic = parseUpTopic(incoming.topic, sender.device);
     if (topic === 'TOPIC_NOT_OWN') throw new PayloadRefused(topic, 'the topic belongs to another device');
     if (topic === 'TOPIC_UNKNOWN') throw new PayloadRefused(topic, 'nothing is sent to this topic');
     if (incoming.payload.byteLength > LIMITS.payloadBytesMax) {
       const length = incoming.payload.byteLength;
       throw new PayloadRefused('PAYLOAD_TOO_LARGE', `${length} bytes are more than ${LIMITS.payloadBytesMax}`);
     }
-    return read(topic, incoming, receivedAtMs);
+    return read(topic, { ...incoming, payloadFormat: sender.payloadFormat }, receivedAtMs);
   } catch (error) {
     if (!(error instanceof PayloadRefused)) throw error;
     return { kind: 'dead', code: error.code, detail: error.message };
   }
 }
 
-function read(topic: UpTopic, incoming: IncomingMessage, receivedAtMs: number): Classified {
+function read(topic: UpTopic, incoming: ReadableMessage, receivedAtMs: number): Classified {
   const givenId = propertyId(incoming.userProperties);
   if (topic.kind === 'telemetry') {
-    const { points, messageId } = readTelemetry(readPayload(incoming.payload, incoming.contentType), receivedAtMs);
+    const { points, messageId } = readTelemetry(readPayload(incoming), receivedAtMs);
     return { kind: 'good', lane: 'telemetry', message: { kind: 'telemetry', points }, messageId: givenId || messageId };
   }
   if (topic.kind === 'event') {
@@ -58,10 +66,10 @@ function read(topic: UpTopic, incoming: IncomingMessage, receivedAtMs: number): 
   return { kind: 'good', lane: 'control', message: readControl(topic, incoming), messageId: givenId };
 }
 
-function readControl(topic: UpTopic, incoming: IncomingMessage): RecordMessage {
+function readControl(topic: UpTopic, incoming: ReadableMessage): RecordMessage {
   switch (topic.kind) {
     case 'reported':
-      return readPatch(readPayload(incoming.payload, incoming.contentType));
+      return readPatch(readPayload(incoming));
     case 'status':
       return { kind: 'statusReported', detail: readStatus(incoming) };
     default:
@@ -83,9 +91,9 @@ function readPatch(value: JsonValue): RecordMessage {
 }
 
 /** `{"ts":ms,"data":…}` names its own time; everything else is the data of an event that happens now. */
-function readEvent(incoming: IncomingMessage, receivedAtMs: number): { tsMs: number; data: JsonValue } {
+function readEvent(incoming: ReadableMessage, receivedAtMs: number): { tsMs: number; data: JsonValue } {
   if (incoming.payload.byteLength === 0) return { tsMs: receivedAtMs, data: null };
-  const value = readPayload(incoming.payload, incoming.contentType);
+  const value = readPayload(incoming);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const { ts, data, ...others } = value as JsonObject;
     if (ts !== undefined && data !== undefined && Object.keys(others).length === 0) {
@@ -96,10 +104,10 @@ function readEvent(incoming: IncomingMessage, receivedAtMs: number): { tsMs: num
 }
 
 /** Wills are often plain words such as `offline`: a text that is no JSON is kept as the text that it is. */
-function readStatus(incoming: IncomingMessage): JsonValue {
+function readStatus(incoming: ReadableMessage): JsonValue {
   if (incoming.payload.byteLength === 0) return null;
   try {
-    return readPayload(incoming.payload, incoming.contentType);
+    return readPayload(incoming);
   } catch (error) {
     const text = Buffer.from(incoming.payload).toString('utf8');
     if (error instanceof PayloadRefused && isPlainWords(text)) return text;

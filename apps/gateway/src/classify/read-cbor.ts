@@ -17,6 +17,8 @@ export function readCbor(bytes: Uint8Array, depthMax: number): JsonValue {
 const MAJOR = { unsigned: 0, negative: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6, simple: 7 } as const;
 const INDEFINITE = 31;
 const BREAK = 0xff;
+/** Up to so many bytes a loop in JavaScript is faster than a call for the general check of UTF-8. */
+const ASCII_SCAN_MAX = 64;
 /** "This is CBOR": the one tag that says nothing about the value behind it. */
 const SELF_DESCRIBED_TAG = 55_799;
 
@@ -78,15 +80,14 @@ class CborReader {
   }
 
   #map(info: number, depth: number): JsonValue {
-    const entries = new Map<string, JsonValue>();
+    const object: Record<string, JsonValue> = {};
     for (let left = this.#count(info); left > 0; left -= 1) {
       if (this.#atBreak(info)) break;
       const key = this.#byte();
       if (key >> 5 !== MAJOR.text) throw malformed('a CBOR map key is no text');
-      entries.set(this.#text(key & 31), this.#value(depth));
+      setOwn(object, this.#text(key & 31), this.#value(depth));
     }
-    // Object.fromEntries defines properties, so that a key `__proto__` is an own property like any other.
-    return Object.fromEntries(entries);
+    return object;
   }
 
   /** Items are read until the count is reached, or a break; every item takes a byte, so the input bounds the loop. */
@@ -115,10 +116,17 @@ class CborReader {
   #chunk(length: number): string {
     const end = this.#at + length;
     if (end > this.#bytes.length) throw malformed('a CBOR text ends too early');
-    const slice = this.#bytes.subarray(this.#at, end);
-    if (!isUtf8(slice)) throw malformed('a CBOR text is not UTF-8');
+    const start = this.#at;
     this.#at = end;
-    return slice.toString('utf8');
+    if (length <= ASCII_SCAN_MAX && this.#isAscii(start, end)) return this.#bytes.toString('latin1', start, end);
+    if (!isUtf8(this.#bytes.subarray(start, end))) throw malformed('a CBOR text is not UTF-8');
+    return this.#bytes.toString('utf8', start, end);
+  }
+
+  /** Keys and most values are: for them this loop costs less than the general check. */
+  #isAscii(start: number, end: number): boolean {
+    for (let at = start; at < end; at += 1) if ((this.#bytes[at] as number) > 0x7f) return false;
+    return true;
   }
 
   #simple(info: number): JsonValue {
@@ -130,11 +138,11 @@ class CborReader {
       case 22:
         return null;
       case 25:
-        return finite(halfToNumber(this.#take(2).readUInt16BE(0)));
+        return finite(halfToNumber(this.#bytes.readUInt16BE(this.#skip(2))));
       case 26:
-        return finite(this.#take(4).readFloatBE(0));
+        return finite(this.#bytes.readFloatBE(this.#skip(4)));
       case 27:
-        return finite(this.#take(8).readDoubleBE(0));
+        return finite(this.#bytes.readDoubleBE(this.#skip(8)));
       default:
         throw malformed('a CBOR simple value has no JSON form');
     }
@@ -143,9 +151,9 @@ class CborReader {
   #argument(info: number): number {
     if (info < 24) return info;
     if (info === 24) return this.#byte();
-    if (info === 25) return this.#take(2).readUInt16BE(0);
-    if (info === 26) return this.#take(4).readUInt32BE(0);
-    if (info === 27) return exact(Number(this.#take(8).readBigUInt64BE(0)));
+    if (info === 25) return this.#bytes.readUInt16BE(this.#skip(2));
+    if (info === 26) return this.#bytes.readUInt32BE(this.#skip(4));
+    if (info === 27) return exact(Number(this.#bytes.readBigUInt64BE(this.#skip(8))));
     throw malformed('a CBOR head is reserved');
   }
 
@@ -156,13 +164,19 @@ class CborReader {
     return byte;
   }
 
-  #take(length: number): Buffer {
-    const end = this.#at + length;
-    if (end > this.#bytes.length) throw malformed('the CBOR value ends too early');
-    const slice = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return slice;
+  /** Where the next so many bytes begin; they are there. */
+  #skip(length: number): number {
+    const start = this.#at;
+    if (start + length > this.#bytes.length) throw malformed('the CBOR value ends too early');
+    this.#at = start + length;
+    return start;
   }
+}
+
+/** A key `__proto__` is an own property like any other: assigned, it would be the prototype. */
+function setOwn(object: Record<string, JsonValue>, key: string, value: JsonValue): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function exact(value: number): number {

@@ -46,13 +46,17 @@ export function readMessageId(id: JsonValue): string {
   return text;
 }
 
+/** `metadata` is what ThingsBoard's SDKs add of their own delays: an object, and no measurement. */
+const POINT_KEYS = new Set(['ts', 'values', 'id', 'metadata']);
+
 function readPoint(item: JsonObject, receivedAtMs: number): TelemetryPoint {
   if (!isTimed(item)) return { tsMs: receivedAtMs, values: readValues(item) };
   for (const key in item) {
-    if (key !== 'ts' && key !== 'values' && key !== 'id') {
-      throw new PayloadRefused('PAYLOAD_MALFORMED', 'beside `ts` and `values` there may only be `id`');
+    if (!POINT_KEYS.has(key)) {
+      throw new PayloadRefused('PAYLOAD_MALFORMED', 'beside `ts` and `values` there may only be `id` and `metadata`');
     }
   }
+  if (Object.hasOwn(item, 'metadata')) objectOf(item['metadata'] as JsonValue, '`metadata` is an object');
   const { tsMs, marked } = readDeviceTime(item['ts'], receivedAtMs);
   const values = readValues(objectOf(item['values'] as JsonValue));
   return marked ? { tsMs, values, marked: true } : { tsMs, values };
@@ -80,9 +84,9 @@ function readValues(object: JsonObject): ReadonlyMap<string, JsonValue> {
   return values;
 }
 
-function objectOf(value: JsonValue): JsonObject {
+function objectOf(value: JsonValue, otherwise = 'telemetry is an object, or a list of objects'): JsonObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new PayloadRefused('PAYLOAD_MALFORMED', 'telemetry is an object, or a list of objects');
+  throw new PayloadRefused('PAYLOAD_MALFORMED', otherwise);
 }
 
 function idOf(item: JsonObject): string {

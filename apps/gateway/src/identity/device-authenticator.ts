@@ -53,11 +53,13 @@ export class DeviceAuthenticator {
     return { kind: 'badCredentials' };
   }
 
-  /** Asks the registry, past the cache, whether the token still is this life of the device's. */
+  /**
+   * Asks the registry, past the cache, whether the token still is this life of the device's, and the device still what
+   * the session took it for: one whose profile changed connects anew.
+   */
   async isStillGood(device: RegisteredDevice, tokenHash: string): Promise<boolean> {
     const found = await this.#registry.deviceOfToken(tokenHash);
-    const good =
-      found?.tenant === device.tenant && found.device === device.device && found.incarnation === device.incarnation;
+    const good = found !== null && isSameRegistration(found, device);
     if (!good) this.forget(deviceKey(device.tenant, device.device));
     return good;
   }
@@ -94,6 +96,14 @@ export class DeviceAuthenticator {
     if (clientId === device.device || !isDeviceId(clientId)) return false;
     return (await this.#registry.findDevice(device.tenant, clientId)) !== null;
   }
+}
+
+function isSameRegistration(one: RegisteredDevice, other: RegisteredDevice): boolean {
+  const { payloadFormat, isGateway, via } = other.profile;
+  const sameProfile =
+    one.profile.payloadFormat === payloadFormat && one.profile.isGateway === isGateway && one.profile.via === via;
+  const sameLife = one.device === other.device && one.incarnation === other.incarnation;
+  return one.tenant === other.tenant && sameLife && sameProfile;
 }
 
 /** The form in which the registry keeps a token: SHA-256, hex. */

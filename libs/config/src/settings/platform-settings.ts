@@ -70,6 +70,13 @@ export const platformSettings = {
     unit: 'partitions',
     reason: 'Partitions of the log, and so shards of twins. Part of the data: another count refuses to start.',
   }),
+  childrenMax: integer('DEVICE_CHILDREN_MAX', {
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'devices',
+    reason: 'Child devices that may be registered under one gateway device: it registers them by itself.',
+  }),
   logLevel: choice('LOG_LEVEL', {
     values: ['trace', 'debug', 'info', 'warn', 'error'],
     default: 'info',

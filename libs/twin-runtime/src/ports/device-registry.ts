@@ -1,10 +1,32 @@
 import type { DeviceId, Incarnation, TenantId } from '@breakwater/twin';
 
+/** How a device writes what it sends; `auto`: each message says so by its content type or its first byte. */
+export const PAYLOAD_FORMATS = ['auto', 'json', 'cbor'] as const;
+export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
+
+/** What an operator says of a device. */
+export interface DeviceProfile {
+  readonly payloadFormat: PayloadFormat;
+  /** It may speak for child devices over its own connection. */
+  readonly isGateway: boolean;
+  /** The gateway device whose child it is; null: it is nobody's. */
+  readonly via: DeviceId | null;
+}
+
+export const DEFAULT_DEVICE_PROFILE: DeviceProfile = { payloadFormat: 'auto', isGateway: false, via: null };
+
 export interface RegisteredDevice {
   readonly tenant: TenantId;
   readonly device: DeviceId;
   readonly incarnation: Incarnation;
   readonly createdAtMs: number;
+  readonly profile: DeviceProfile;
+}
+
+/** Where a child device comes into being, or is moved to. */
+export interface ChildLimits {
+  /** How many children a gateway device may have; devices that it has already stay. */
+  readonly childrenMax: number;
 }
 
 export interface Tenant {
@@ -23,7 +45,20 @@ export interface DeviceRegistry {
     device: DeviceId,
     tokenHash: string,
     nowMs: number,
+    profile?: DeviceProfile,
   ): Promise<RegisteredDevice | 'DEVICE_EXISTS'>;
+  /** A device without a token of its own: it is heard through the gateway device `via` only. */
+  createChild(
+    tenant: TenantId,
+    child: { readonly device: DeviceId; readonly via: DeviceId; readonly nowMs: number },
+    limits: ChildLimits,
+  ): Promise<RegisteredDevice | 'DEVICE_EXISTS' | 'CHILDREN_LIMIT'>;
+  /** Changes what is given and answers the device as it is then. Null: no such device. */
+  updateProfile(
+    tenant: TenantId,
+    device: DeviceId,
+    change: { readonly profile: Partial<DeviceProfile> } & ChildLimits,
+  ): Promise<RegisteredDevice | 'CHILDREN_LIMIT' | null>;
   findDevice(tenant: TenantId, device: DeviceId): Promise<RegisteredDevice | null>;
   /** In order of device id, after `after`. */
   listDevices(tenant: TenantId, after: string | null, limit: number): Promise<readonly RegisteredDevice[]>;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
-import type { DeviceRegistry, RegisteredDevice } from '../ports/device-registry.ts';
+import { DEFAULT_DEVICE_PROFILE, type DeviceRegistry, type RegisteredDevice } from '../ports/device-registry.ts';
 import type { ContractHarness, HarnessMaker } from './contract-harness.ts';
 
 const TENANT = 'acme' as TenantId;
@@ -22,6 +22,8 @@ export function deviceRegistryContract(name: string, maker: HarnessMaker<DeviceR
     tenants(current);
     devices(current);
     tokens(current);
+    profiles(current);
+    children(current);
   });
 }
 
@@ -39,7 +41,13 @@ function tenants(current: () => DeviceRegistry): void {
 function devices(current: () => DeviceRegistry): void {
   it('creates a device once per tenant', async () => {
     const created = await current().createDevice(TENANT, DEVICE, 'token-1', NOW_MS);
-    expect(created).toEqual({ tenant: TENANT, device: DEVICE, incarnation: 1, createdAtMs: NOW_MS });
+    expect(created).toEqual({
+      tenant: TENANT,
+      device: DEVICE,
+      incarnation: 1,
+      createdAtMs: NOW_MS,
+      profile: DEFAULT_DEVICE_PROFILE,
+    });
     expect(await current().createDevice(TENANT, DEVICE, 'token-2', NOW_MS)).toBe('DEVICE_EXISTS');
     expect(await current().createDevice(STRANGER, DEVICE, 'token-3', NOW_MS)).toMatchObject({ tenant: STRANGER });
     expect(await current().findDevice(TENANT, DEVICE)).toEqual(created);
@@ -83,5 +91,76 @@ function tokens(current: () => DeviceRegistry): void {
     expect(await current().deviceOfToken('token-2')).toEqual(created);
     expect(await current().rotateToken(TENANT, 'nothing' as DeviceId, 'token-3')).toBeNull();
     expect(await current().deviceOfToken('token-3')).toBeNull();
+  });
+}
+
+const GATEWAY = 'gw-1' as DeviceId;
+const OTHER_GATEWAY = 'gw-2' as DeviceId;
+const CHILD = 'child-1' as DeviceId;
+
+function profiles(current: () => DeviceRegistry): void {
+  it('keeps the profile of a device, and changes what is given of it', async () => {
+    const given = { payloadFormat: 'cbor', isGateway: true, via: null } as const;
+    const created = await current().createDevice(TENANT, GATEWAY, 'token-1', NOW_MS, given);
+    expect(created).toMatchObject({ profile: given });
+    expect(await current().findDevice(TENANT, GATEWAY)).toEqual(created);
+    const update = { profile: { payloadFormat: 'json' }, childrenMax: 1 } as const;
+    const updated = await current().updateProfile(TENANT, GATEWAY, update);
+    expect(updated).toMatchObject({ incarnation: 1, profile: { payloadFormat: 'json', isGateway: true, via: null } });
+    expect(await current().deviceOfToken('token-1')).toEqual(updated);
+    expect((await current().listDevices(TENANT, null, 10))[0]).toEqual(updated);
+    await current().rotateToken(TENANT, GATEWAY, 'token-2');
+    expect(await current().deviceOfToken('token-2')).toEqual(updated);
+    expect(await current().updateProfile(TENANT, DEVICE, update)).toBeNull();
+  });
+}
+
+function children(current: () => DeviceRegistry): void {
+  const childOf = (via: DeviceId, device: string) => ({ device: device as DeviceId, via, nowMs: NOW_MS });
+
+  it('creates a child without a token, as many as its gateway may have', async () => {
+    const created = await current().createChild(TENANT, childOf(GATEWAY, CHILD), { childrenMax: 2 });
+    expect(created).toMatchObject({ device: CHILD, incarnation: 1, profile: { via: GATEWAY, isGateway: false } });
+    expect(await current().findDevice(TENANT, CHILD)).toEqual(created);
+    expect(await current().createChild(TENANT, childOf(GATEWAY, CHILD), { childrenMax: 2 })).toBe('DEVICE_EXISTS');
+    await current().createChild(TENANT, childOf(GATEWAY, 'child-2'), { childrenMax: 2 });
+    const third = childOf(GATEWAY, 'child-3');
+    expect(await current().createChild(TENANT, third, { childrenMax: 2 })).toBe('CHILDREN_LIMIT');
+    // Neither the children of another gateway count, nor those of a gateway of the same name elsewhere.
+    expect(await current().createChild(TENANT, childOf(OTHER_GATEWAY, 'child-9'), { childrenMax: 1 })).toBeTruthy();
+    expect(await current().createChild(STRANGER, third, { childrenMax: 1 })).toMatchObject({ tenant: STRANGER });
+    await current().deleteDevice(TENANT, CHILD);
+    expect(await current().createChild(TENANT, third, { childrenMax: 2 })).toMatchObject({ device: 'child-3' });
+    expect(await current().createChild(TENANT, childOf(GATEWAY, CHILD), { childrenMax: 2 })).toBe('CHILDREN_LIMIT');
+  });
+
+  it('gives a child a token of its own when it is rotated', async () => {
+    await current().createChild(TENANT, childOf(GATEWAY, CHILD), { childrenMax: 1 });
+    await current().createChild(TENANT, childOf(GATEWAY, 'child-2'), { childrenMax: 2 });
+    const rotated = await current().rotateToken(TENANT, CHILD, 'token-c');
+    expect(await current().deviceOfToken('token-c')).toEqual(rotated);
+    expect(rotated).toMatchObject({ profile: { via: GATEWAY } });
+    await current().deleteDevice(TENANT, CHILD);
+    expect(await current().deviceOfToken('token-c')).toBeNull();
+    expect(await current().findDevice(TENANT, 'child-2' as DeviceId)).not.toBeNull();
+  });
+
+  it('moves a device to a gateway, to another one and away, within the limit of each', async () => {
+    const moved = (via: DeviceId | null) =>
+      current().updateProfile(TENANT, DEVICE, { profile: { via }, childrenMax: 1 });
+    await current().createDevice(TENANT, DEVICE, 'token-1', NOW_MS);
+    await current().createChild(TENANT, childOf(OTHER_GATEWAY, CHILD), { childrenMax: 1 });
+    expect(await moved(GATEWAY)).toMatchObject({ profile: { via: GATEWAY } });
+    // It is there already, so the limit does not concern it.
+    expect(await moved(GATEWAY)).toMatchObject({ profile: { via: GATEWAY } });
+    expect(await moved(OTHER_GATEWAY)).toBe('CHILDREN_LIMIT');
+    expect(await current().findDevice(TENANT, DEVICE)).toMatchObject({ profile: { via: GATEWAY } });
+    await current().deleteDevice(TENANT, CHILD);
+    expect(await moved(OTHER_GATEWAY)).toMatchObject({ profile: { via: OTHER_GATEWAY } });
+    expect(await current().createChild(TENANT, childOf(GATEWAY, CHILD), { childrenMax: 1 })).toMatchObject({
+      device: CHILD,
+    });
+    expect(await moved(null)).toMatchObject({ profile: { via: null } });
+    expect(await current().deviceOfToken('token-1')).toMatchObject({ device: DEVICE, profile: { via: null } });
   });
 }
