@@ -1,8 +1,9 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import type { Logger, Metrics } from '@breakwater/observability';
+import { AuditLog, type Logger, type Metrics } from '@breakwater/observability';
 
 import * as tokens from './api-ports.ts';
 import type { ApiOptions, ApiPorts } from './api-ports.ts';
+import { BanController } from './controllers/ban-controller.ts';
 import { DeviceController } from './controllers/device-controller.ts';
 import { ErrorPageController } from './controllers/error-page-controller.ts';
 import { HealthController } from './controllers/health-controller.ts';
@@ -21,6 +22,7 @@ import { ChangeHub } from './live/change-hub.ts';
 import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
 import { AppendRates } from './services/append-rates.ts';
+import { BanService } from './services/ban-service.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
 import { DeviceService } from './services/device-service.ts';
@@ -69,11 +71,13 @@ export class ApiModule {
         TwinEventsController,
         TelemetryController,
         LedgerController,
+        BanController,
         ErrorPageController,
       ],
       providers: [
         ...portProviders(options),
         AppendRates,
+        BanService,
         ChangeHub,
         ControlLag,
         ControlWriter,
@@ -99,6 +103,8 @@ export class ApiModule {
 
 function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): Provider[] {
   const values: readonly (readonly [symbol, unknown])[] = [
+    [tokens.AUDIT_LOG, new AuditLog({ logger, metrics, ...options })],
+    [tokens.BAN_LIST, ports.bans],
     [tokens.CLOCK, ports.clock],
     [tokens.DEVICE_REGISTRY, ports.registry],
     [tokens.EVENT_LOG, ports.log],

@@ -1,4 +1,5 @@
 import type {
+  BanList,
   ChangeFeed,
   Clock,
   DeviceRegistry,
@@ -20,6 +21,7 @@ export interface ApiPorts {
   readonly registry: DeviceRegistry;
   readonly log: EventLog;
   readonly twins: TwinStore;
+  readonly bans: BanList;
   readonly leases: PartitionLeases;
   readonly sessions: SessionDirectory;
   readonly downlinks: DownlinkChannel;
@@ -30,6 +32,8 @@ export interface ApiPorts {
   readonly writerLedger: WriterLedger;
 }
 
+export const AUDIT_LOG = Symbol('AuditLog');
+export const BAN_LIST = Symbol('BanList');
 export const CLOCK = Symbol('Clock');
 export const DEVICE_REGISTRY = Symbol('DeviceRegistry');
 export const EVENT_LOG = Symbol('EventLog');
@@ -49,6 +53,8 @@ export const METRICS = Symbol('Metrics');
 /** The settings that services read, apart from where they came from. */
 export interface ApiOptions {
   readonly adminApiKey: string;
+  readonly auditLevel: 'info' | 'warn' | 'off';
+  readonly auditLinesPerMinuteMax: number;
   readonly partitionCount: number;
   /** Child devices that may be registered under one gateway device. */
   readonly childrenMax: number;

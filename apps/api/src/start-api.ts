@@ -1,6 +1,7 @@
 import {
   checkInstallation,
   connectRedis,
+  RedisBanList,
   RedisChangeFeed,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
@@ -15,19 +16,26 @@ import {
   apiSettings,
   eventLogSettings,
   platformSettings,
+  protectionSettings,
   readSettings,
   redisSettings,
   SettingsInvalid,
   type SettingsOf,
 } from '@breakwater/config';
-import { Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
+import { type AuditLog, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
 import { createApiApplication } from './api-application.ts';
-import type { ApiOptions, ApiPorts } from './api-ports.ts';
+import { AUDIT_LOG, type ApiOptions, type ApiPorts } from './api-ports.ts';
 import { connectTelemetry } from './clickhouse-ports.ts';
 
-const settingGroup = { ...platformSettings, ...eventLogSettings, ...redisSettings, ...apiSettings };
+const settingGroup = {
+  ...platformSettings,
+  ...eventLogSettings,
+  ...redisSettings,
+  ...protectionSettings,
+  ...apiSettings,
+};
 type Settings = SettingsOf<typeof settingGroup>;
 type Redis = Awaited<ReturnType<typeof connectRedis>>;
 
@@ -45,6 +53,7 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
     await app.listen(settings.httpPort, settings.bindHost);
     const stop = async (): Promise<void> => {
       await app.close();
+      app.get<AuditLog>(AUDIT_LOG).close();
       await close();
     };
     return { ports: { http: settings.httpPort }, stop };
@@ -75,6 +84,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     registry: new RedisDeviceRegistry(redis),
     log,
     twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
+    bans: new RedisBanList(redis, settings),
     leases: new RedisPartitionLeases(redis),
     sessions: new RedisSessionDirectory(redis),
     downlinks,

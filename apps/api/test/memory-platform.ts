@@ -1,4 +1,5 @@
 import {
+  MemoryBanList,
   MemoryChangeFeed,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
@@ -52,6 +53,7 @@ export class MemoryPlatform {
   readonly twins = new MemoryTwinStore();
   readonly telemetryHints = new MemoryTelemetryHints();
   readonly answers = new MemoryOperationAnswers();
+  readonly bans = new MemoryBanList(systemClock, { bansMax: 100 });
   readonly leases = new MemoryPartitionLeases(systemClock);
   readonly sessions = new MemorySessionDirectory(systemClock);
   readonly downlinks = new MemoryDownlinkChannel(systemClock);
@@ -66,6 +68,8 @@ export class MemoryPlatform {
     const { entriesKept, laneBytesMax, ...rest } = options;
     this.options = {
       adminApiKey: ADMIN_KEY,
+      auditLevel: 'info',
+      auditLinesPerMinuteMax: 60,
       partitionCount: 4,
       childrenMax: 2,
       laneBytesMax: { control: laneBytesMax ?? LANE_BYTES_MAX, telemetry: laneBytesMax ?? LANE_BYTES_MAX },
@@ -97,6 +101,7 @@ export class MemoryPlatform {
         registry: this.registry,
         log: this.log,
         twins: this.twins,
+        bans: this.bans,
         leases: this.leases,
         sessions: this.sessions,
         downlinks: this.downlinks,

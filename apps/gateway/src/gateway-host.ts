@@ -14,6 +14,7 @@ import { partitionOf } from '@breakwater/wire';
 import type { AppendBatcher } from './append/append-batcher.ts';
 import type { MessageIntake } from './message-intake.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
+import type { Protection } from './protection/protection.ts';
 import { DeviceSession } from './session/device-session.ts';
 import { isOwnFilter } from './session/own-filters.ts';
 import type { ResendMemories } from './session/resend-memory.ts';
@@ -21,6 +22,7 @@ import type { SessionLifecycle } from './session-lifecycle.ts';
 
 export interface GatewayHostOptions {
   readonly authenticator: DeviceAuthenticator;
+  readonly protection: Protection;
   readonly batcher: AppendBatcher;
   readonly intake: MessageIntake;
   readonly memories: ResendMemories;
@@ -46,11 +48,17 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     if (batcher.bytes > refuseConnectsBytes) {
       return { kind: 'refused', reason: 'serverBusy', detail: 'too much waits for the event log' };
     }
+    const { guard } = this.#options.protection;
+    const presented = guard.presented(credentials);
+    const refusal = guard.admit(presented);
+    if (refusal !== null) return refusal;
     const found = await authenticator.authenticate(credentials);
     if (found.kind === 'badCredentials') {
+      guard.failed(presented);
       return { kind: 'refused', reason: 'badCredentials', detail: 'no device has this token' };
     }
     if (found.kind === 'clientIdTaken') {
+      this.#options.protection.clientIdOfAnother(presented);
       return { kind: 'refused', reason: 'clientIdInvalid', detail: 'the client id is the id of another device' };
     }
     const { device, tokenHash } = found;
@@ -58,7 +66,7 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
     const identity = new DeviceSession({ device, key, partition, tokenHash, memory });
-    return { kind: 'accepted', identity, sessionKey: key };
+    return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey: key };
   }
 
   sessionOpened(session: Session<DeviceSession>): Promise<void> {
@@ -70,7 +78,9 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   }
 
   maySubscribe(session: Session<DeviceSession>, filter: string): boolean {
-    return isOwnFilter(filter, session.identity.device.device);
+    const isOwn = isOwnFilter(filter, session.identity.device.device);
+    if (!isOwn) this.#options.protection.foreignTopic('foreignTopicSubscribed', session, filter);
+    return isOwn;
   }
 
   subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
@@ -78,6 +88,7 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   }
 
   sessionClosed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {
+    this.#options.protection.closed(session, reason);
     this.#options.sessions.closed(session, reason, will);
   }
 }

@@ -9,6 +9,10 @@ export class GatewayMetrics {
   readonly transportRefusals: Counter<'listener' | 'reason'>;
   readonly certificateReloads: Counter<'result'>;
   readonly certificateExpiry: Gauge;
+  readonly closes: Counter<'reason' | 'code'>;
+  readonly subscribesRefused: Counter<'code'>;
+  readonly readingStopped: Counter<'cause'>;
+  readonly bans: Gauge;
   readonly messages: Counter<'kind' | 'qos'>;
   readonly acknowledgeSeconds: Histogram;
   readonly appendSeconds: Histogram;
@@ -32,6 +36,18 @@ export class GatewayMetrics {
     );
     this.certificateReloads = metrics.counter('mqtt_tls_reloads_total', 'Changed TLS files by result.', ['result']);
     this.certificateExpiry = metrics.gauge('mqtt_tls_certificate_expires_seconds', 'Unix time of its end; 0: no TLS.');
+    this.closes = metrics.counter(
+      'mqtt_closes_total',
+      'Connections that ended, by reason, and by the MQTT 5 reason code where the end is ours.',
+      ['reason', 'code'],
+    );
+    this.subscribesRefused = metrics.counter('mqtt_filters_refused_total', 'Filters refused, by MQTT 5 reason code.', [
+      'code',
+    ]);
+    this.readingStopped = metrics.counter('mqtt_reading_stopped_total', 'Sockets that were not read for a while.', [
+      'cause',
+    ]);
+    this.bans = metrics.gauge('bans', 'Bans in force, of devices and addresses.');
     this.messages = metrics.counter('mqtt_messages_received_total', 'Messages from devices.', ['kind', 'qos']);
     this.acknowledgeSeconds = metrics.histogram(
       'mqtt_publish_ack_seconds',

@@ -1,4 +1,5 @@
 import type {
+  BanList,
   Clock,
   DeviceRegistry,
   DownlinkChannel,
@@ -14,6 +15,7 @@ export interface GatewayPorts {
   /** Another instance on the same log, for reads that must not stand in the way of appends. */
   readonly tailLog: EventLog;
   readonly registry: DeviceRegistry;
+  readonly bans: BanList;
   readonly directory: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly outbox: Pick<TwinStore, 'confirmOutbox'>;

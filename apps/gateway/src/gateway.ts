@@ -10,6 +10,7 @@ import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
+import { Protection } from './protection/protection.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
@@ -37,6 +38,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #metrics: GatewayMetrics;
+  readonly #protection: Protection;
   readonly #batcher: AppendBatcher;
   readonly #identity: GatewayIdentity;
   readonly #sessions: SessionLifecycle;
@@ -50,6 +52,7 @@ export class Gateway {
     this.#options = options;
     const { settings, ports } = options;
     this.#metrics = new GatewayMetrics(options.metrics);
+    this.#protection = new Protection({ ...options, ...ports });
     this.#batcher = this.#createBatcher();
     this.#identity = this.#createIdentity();
     const authenticator = new DeviceAuthenticator({
@@ -87,6 +90,7 @@ export class Gateway {
     const host = new GatewayHost({
       ...settings,
       authenticator,
+      protection: this.#protection,
       batcher,
       intake: this.#createIntake(),
       memories: this.#createMemories(),
@@ -111,6 +115,7 @@ export class Gateway {
   /** Settles when devices can connect. */
   async start(): Promise<Readonly<Record<string, number>>> {
     await this.#identity.start();
+    await this.#protection.start();
     this.#rechecks.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     try {
@@ -124,6 +129,7 @@ export class Gateway {
   /** Takes no more, answers what it took, tells the devices, and says of each session that it ended. */
   async stop(): Promise<void> {
     const { drainMs } = this.#options.settings;
+    this.#protection.stopCounting();
     this.#rechecks.stop();
     const listenersClosed = this.#listeners.close();
     await this.#endpoint.drain({ timeoutMs: drainMs });
@@ -132,6 +138,7 @@ export class Gateway {
     await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed]));
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     this.#sweeper = null;
+    await this.#within(drainMs, this.#protection.stop());
   }
 
   /** Takes a new certificate from its files without waiting for the next look at them. */
@@ -205,6 +212,7 @@ export class Gateway {
       }),
       clock: ports.clock,
       metrics: this.#metrics,
+      onForeignTopic: (session, topic) => this.#protection.foreignTopic('foreignTopicPublished', session, topic),
       recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
     });
   }
@@ -218,7 +226,10 @@ export class Gateway {
     const { logger } = this.#options;
     return {
       connected: () => this.#metrics.connects.inc({ result: 'accepted' }),
-      connectRefused: (code) => this.#metrics.connects.inc({ result: `0x${code.toString(16)}` }),
+      connectRefused: (code) => this.#metrics.connects.inc({ result: codeLabel(code) }),
+      connectionEnded: (reason, code) => this.#metrics.closes.inc({ reason, code: codeLabel(code) }),
+      subscribeRefused: (code) => this.#metrics.subscribesRefused.inc({ code: codeLabel(code) }),
+      readingStopped: (cause) => this.#metrics.readingStopped.inc({ cause }),
       publishHeld: () => this.#metrics.held.inc(),
       publishLetGo: (qos) => {
         // With an acknowledgement to wait for, the device sends it again.
@@ -232,6 +243,7 @@ export class Gateway {
     this.#endpoint.sweep();
     this.#metrics.connections.set(this.#sessions.count);
     this.#metrics.certificateExpiry.set((this.#listeners.certificateNotAfterMs ?? 0) / MS_PER_SECOND);
+    this.#metrics.bans.set(this.#protection.banCount);
     this.#metrics.queueRecords.set(this.#batcher.records);
     this.#metrics.queueBytes.set(this.#batcher.bytes);
   }
@@ -249,4 +261,9 @@ export class Gateway {
     }
     clearTimeout(timer);
   }
+}
+
+/** The codes of MQTT 5, which are few. */
+function codeLabel(code: number | null): string {
+  return code === null ? 'none' : `0x${code.toString(16).padStart(2, '0')}`;
 }

@@ -20,6 +20,8 @@ export interface MessageIntakeOptions {
   readonly deadLetterQuota: DeadLetterQuota;
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
+  /** A device wrote to a topic that is not its own. */
+  readonly onForeignTopic: (session: Session<DeviceSession>, topic: string) => void;
   readonly recordBytesMax: number;
 }
 
@@ -198,6 +200,7 @@ export class MessageIntake {
     const { session, message, receivedAtMs } = arrival;
     const { metrics, deadLetterQuota, recordBytesMax } = this.#options;
     metrics.rejected.inc({ reason: code });
+    if (code === 'TOPIC_NOT_OWN') this.#options.onForeignTopic(session, message.topic);
     const letter = {
       kind: 'deadLetter',
       code,

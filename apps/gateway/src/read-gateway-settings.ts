@@ -2,6 +2,7 @@ import {
   eventLogSettings,
   gatewaySettings,
   platformSettings,
+  protectionSettings,
   readSettings,
   redisSettings,
   type SettingsOf,
@@ -14,6 +15,7 @@ const group = {
   ...eventLogSettings,
   ...gatewaySettings,
   ...transportSettings,
+  ...protectionSettings,
 } as const;
 
 export type GatewaySettings = SettingsOf<typeof group>;

@@ -1,6 +1,7 @@
 import {
   checkInstallation,
   connectRedis,
+  RedisBanList,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
   RedisEventLog,
@@ -45,6 +46,7 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
       log: new RedisEventLog({ redis: appends, laneBytesMax, frameBytesMax }),
       tailLog,
       registry: new RedisDeviceRegistry(others),
+      bans: new RedisBanList(others, settings),
       directory: new RedisSessionDirectory(others),
       downlinks,
       outbox: new RedisTwinStore({ redis: others, ...settings }),

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 
 import {
+  MemoryBanList,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
   MemoryEventLog,
@@ -36,6 +37,7 @@ export interface GatewayFixture {
   readonly settings: GatewaySettings;
   readonly log: MemoryEventLog;
   readonly registry: MemoryDeviceRegistry;
+  readonly bans: MemoryBanList;
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
@@ -59,6 +61,7 @@ export interface FixtureOptions {
 interface Shared {
   readonly log: MemoryEventLog;
   readonly registry: MemoryDeviceRegistry;
+  readonly bans: MemoryBanList;
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
@@ -68,6 +71,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Gatewa
   const shared: Shared = {
     log: new MemoryEventLog({ clock: systemClock, logId: 'log' as LogId }),
     registry: new MemoryDeviceRegistry(),
+    bans: new MemoryBanList(systemClock, { bansMax: 100 }),
     directory: new MemorySessionDirectory(systemClock),
     downlinks: new MemoryDownlinkChannel(systemClock),
     confirmed: [],

@@ -1,3 +1,4 @@
+export { MemoryBanList } from './memory-ban-list.ts';
 export { MemoryChangeFeed } from './memory-change-feed.ts';
 export { MemoryDeviceRegistry } from './memory-device-registry.ts';
 export { MemoryDownlinkChannel } from './memory-downlink-channel.ts';

@@ -1,6 +1,7 @@
 import type { LogId } from '@breakwater/twin';
 import { type Clock, systemClock } from '@breakwater/twin-runtime';
 import {
+  banListContract,
   changeFeedContract,
   type ContractHarness,
   deviceRegistryContract,
@@ -15,6 +16,7 @@ import {
 import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 
 import {
+  MemoryBanList,
   MemoryChangeFeed,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
@@ -33,6 +35,7 @@ function underVirtualTime<Port>(makePort: (clock: Clock) => Port): ContractHarne
   return { ...plain(makePort(clock)), pass: (durationMs) => clock.advance(durationMs) };
 }
 
+banListContract('memory', { make: async (options) => underVirtualTime((clock) => new MemoryBanList(clock, options)) });
 eventLogContract('memory', {
   make: async (options) => plain(new MemoryEventLog({ clock: systemClock, logId: 'memory-log' as LogId, ...options })),
 });

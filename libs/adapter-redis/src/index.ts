@@ -3,6 +3,7 @@ export { blockingConnection, connectRedis } from './connect-redis.ts';
 export type { ConnectOptions } from './connect-redis.ts';
 export { mintLogId, RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';
 export type { RedisEventLogOptions } from './log/redis-event-log.ts';
+export { RedisBanList } from './redis-ban-list.ts';
 export { RedisChangeFeed } from './redis-change-feed.ts';
 export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
 export { RedisDeviceRegistry } from './redis-device-registry.ts';

@@ -12,6 +12,10 @@ export const redisKeys = {
   operationsChannel: 'bw:operations',
   telemetryHintsChannel: 'bw:telemetry-hints',
 
+  bans: 'bw:{bans}:list',
+  banEnds: 'bw:{bans}:ends',
+  bansVersion: 'bw:{bans}:version',
+
   lane: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}`,
   frames: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}:frames`,
   producer: (lane: Lane, partition: Partition, producerId: string) =>

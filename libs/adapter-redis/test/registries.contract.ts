@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import {
+  banListContract,
   changeFeedContract,
   deviceRegistryContract,
   downlinkChannelContract,
@@ -11,6 +12,7 @@ import {
 import type { Redis } from 'ioredis';
 
 import {
+  RedisBanList,
   RedisChangeFeed,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
@@ -39,6 +41,7 @@ const BYTES_MAX = 1024 * 1024;
     return { port, cleanup };
   };
 
+  banListContract('Redis', { make: (options) => make((redis) => new RedisBanList(redis, options)) });
   partitionLeasesContract('Redis', { make: () => make((redis) => new RedisPartitionLeases(redis)) });
   sessionDirectoryContract('Redis', { make: () => make((redis) => new RedisSessionDirectory(redis)) });
   downlinkChannelContract('Redis', {

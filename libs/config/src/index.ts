@@ -7,6 +7,7 @@ export { writerSettings } from './settings/writer-settings.ts';
 export { eventLogSettings } from './settings/event-log-settings.ts';
 export { gatewaySettings } from './settings/gateway-settings.ts';
 export { transportSettings } from './settings/transport-settings.ts';
+export { protectionSettings } from './settings/protection-settings.ts';
 export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
 export { apiSettings } from './settings/api-settings.ts';

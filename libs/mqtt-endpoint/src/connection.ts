@@ -162,7 +162,7 @@ export class Connection<Identity> {
     if (this.session === null) return;
     ready.session.outbound.sweep(nowMs);
     if (this.#blockedSinceMs !== null && nowMs - this.#blockedSinceMs > SLOW_READER_TIMEOUT_MS) {
-      return this.#end({ reason: 'overloaded', code: null, detail: 'client does not read' });
+      return this.#end({ reason: 'slowReader', code: null, detail: 'client does not read' });
     }
     // While we do not read, silence is our doing.
     if (!this.#gate.isOpen) return;
@@ -177,7 +177,7 @@ export class Connection<Identity> {
   #sweepHandshake(nowMs: number): void {
     if (nowMs - this.#acceptedAtMs <= this.#context.limits.connectTimeoutMs) return;
     if (this.#state === 'awaitingConnect') {
-      return this.#end({ reason: 'protocolError', code: null, detail: 'no CONNECT in time' });
+      return this.#end({ reason: 'connectTimeout', code: null, detail: 'no CONNECT in time' });
     }
     this.#refuseUnavailable('not ready in time');
   }
@@ -388,6 +388,7 @@ export class Connection<Identity> {
     this.#ready?.inbound.end();
     if (this.#ready !== null) this.#leaveSession(this.#ready.state, ending.reason);
     this.#context.observer.connectionClosed?.(ending.reason, says, ending.detail);
+    this.#context.observer.connectionEnded?.(ending.reason, ending.code);
     if (this.#isOpened) this.#announceClosed();
     this.#context.onConnectionGone();
   }

@@ -38,7 +38,13 @@ export type Authentication<Identity> =
   | {
       readonly kind: 'refused';
       readonly reason:
-        'badCredentials' | 'notAuthorized' | 'banned' | 'serverBusy' | 'serverUnavailable' | 'clientIdInvalid';
+        | 'badCredentials'
+        | 'notAuthorized'
+        | 'banned'
+        | 'serverBusy'
+        | 'serverUnavailable'
+        | 'clientIdInvalid'
+        | 'connectRateExceeded';
       readonly detail: string;
     };
 
@@ -99,6 +105,10 @@ export type CloseReason =
   /** What the client proved itself with is good no longer, by its own date. */
   | 'credentialExpired'
   | 'protocolError'
+  /** No CONNECT in time. */
+  | 'connectTimeout'
+  /** The client left what it was sent unread. */
+  | 'slowReader'
   | 'overloaded'
   | 'draining';
 
@@ -187,6 +197,8 @@ export interface EndpointLimits {
   readonly subscriptionsMax: number;
   readonly topicAliasMax: number;
   readonly publishesPerSecondMax: number;
+  /** SUBSCRIBE packets of one connection in a minute; more are refused. No limit when absent. */
+  readonly subscribesPerMinuteMax?: number;
   /** How long a packet may take from its first byte to its last; two minutes when absent. */
   readonly packetTimeoutMs?: number;
   /** Largest QoS that a filter is granted, and so that a host should send with. 1 when absent. */

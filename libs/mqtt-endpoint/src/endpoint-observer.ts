@@ -11,6 +11,10 @@ export interface EndpointObserver {
   connectRefused?(code: number, detail: string): void;
   /** Any end of an accepted connection. `code` is what a DISCONNECT said, null when there was none. */
   connectionClosed?(reason: CloseReason, code: number | null, detail: string | null): void;
+  /** The same end, with the code that MQTT 5 has for it also where the client could not be told. For counting. */
+  connectionEnded?(reason: CloseReason, code: number | null): void;
+  /** One filter of a SUBSCRIBE. `code` is the MQTT 5 reason code, also for older clients. */
+  subscribeRefused?(code: number): void;
   publishReceived?(qos: 0 | 1 | 2, payloadBytes: number): void;
   publishSettled?(qos: 0 | 1 | 2, outcome: PublishOutcome['kind']): void;
   /** A QoS 2 message that was handed over before. */

@@ -30,6 +30,9 @@ export const TOPIC_LEVELS_MAX = 200;
 /** Longest reason string on the wire. */
 export const REASON_STRING_CHARACTERS_MAX = 256;
 
+/** Filters of one SUBSCRIBE or UNSUBSCRIBE packet. */
+export const FILTERS_PER_PACKET_MAX = 256;
+
 /** User properties of one packet. */
 export const USER_PROPERTIES_MAX = 64;
 

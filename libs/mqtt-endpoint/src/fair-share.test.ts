@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { FILTERS_PER_PACKET_MAX } from './engine-limits.ts';
 import { createFixture, settled } from './testing/endpoint-fixture.ts';
 
 const ping = [0xc0, 0];
@@ -83,9 +84,14 @@ describe('a reader that does not read', () => {
     host.maySubscribeTo = () => false;
     const client = await connect();
     client.transport.isStuck = true;
-    const filters = Array.from({ length: 10_000 }, () => ({ topic: 'f', qos: 0 as const }));
-    for (let round = 0; round < 40 && client.transport.state === 'open'; round++) {
-      if (!client.transport.isPaused) client.send({ cmd: 'subscribe', messageId: 1, subscriptions: filters });
+    const filters = Array.from({ length: FILTERS_PER_PACKET_MAX }, () => ({ topic: 'f', qos: 0 as const }));
+    const packets = Array.from(
+      { length: 40 },
+      () => ({ cmd: 'subscribe', messageId: 1, subscriptions: filters }) as const,
+    );
+    for (let round = 0; round < 40; round++) {
+      expect(client.transport.state).toBe('open');
+      if (!client.transport.isPaused) client.send(...packets);
       for (let count = 0; count < 20; count++) {
         void endpoint.session('d1')?.send({ topic: 't', payload: Buffer.alloc(1_000), qos: 0 });
       }
@@ -93,6 +99,26 @@ describe('a reader that does not read', () => {
     }
     expect(client.transport.isPaused).toBe(true);
     expect(client.transport.bytesQueued()).toBeLessThanOrEqual(65_536);
+  });
+
+  it('costs the same of many, and a reader among them is served', async () => {
+    const { connect, endpoint } = createFixture({ connectionsMax: 300, outboundQueueMax: 10 });
+    const stuck = await Promise.all(Array.from({ length: 200 }, (_, at) => connect({ clientId: `stuck-${at}` })));
+    const reader = await connect({ clientId: 'reader' });
+    for (const { transport } of stuck) transport.isStuck = true;
+    const outcomes = new Map<string, number>();
+    for (let round = 0; round < 200; round++) {
+      for (const session of endpoint.sessions()) {
+        const sent = session.send({ topic: 't', payload: Buffer.alloc(1_000), qos: 0 });
+        void sent.then(({ kind }) => outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1));
+      }
+      await settled();
+    }
+    for (const { transport } of stuck) expect(transport.bytesQueued()).toBeLessThanOrEqual(65_536);
+    expect(reader.heard()).toHaveLength(1 + 200);
+    // Of each stuck one: what its socket took, and its queue. All else was refused to the caller.
+    const waiting = 201 * 200 - [...outcomes.values()].reduce((sum, count) => sum + count, 0);
+    expect(waiting).toBe(200 * 10);
   });
 });
 

@@ -25,5 +25,6 @@ export {
   type MqttEndpointOptions,
 } from './endpoint.ts';
 export { createMemorySessionStore } from './memory-session-store.ts';
+export { ReasonCode } from './reason-codes.ts';
 export type { SessionOptions } from './session-keeper.ts';
 export type { ClaimedSession, SessionSnapshot, SessionStore, StoredMessage } from './session-store.ts';

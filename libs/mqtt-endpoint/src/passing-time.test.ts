@@ -84,7 +84,7 @@ describe('a reader that does not read', () => {
     advance(1);
     endpoint.sweep();
     expect(client.transport.state).toBe('destroyed');
-    expect(host.closed).toMatchObject([{ reason: 'overloaded' }]);
+    expect(host.closed).toMatchObject([{ reason: 'slowReader' }]);
   });
 });
 

@@ -8,6 +8,7 @@ import { PublishRate } from './publish-rate.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, ReasonCode } from './reason-codes.ts';
 import type { SessionState } from './session-state.ts';
+import { SubscribeRate } from './subscribe-rate.ts';
 
 /** How a connection ends. `code` null: nothing is said to the client. */
 export interface Ending {
@@ -23,6 +24,7 @@ export interface ReadyConnection<Identity> {
   readonly inbound: InboundPublishes<Identity>;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
+  readonly subscribeRate: SubscribeRate;
   readonly clientPacketBytesMax: number;
   /** CONNECT asked for a session expiry, so DISCONNECT may ask for another one. */
   readonly mayExtendSession: boolean;
@@ -97,6 +99,7 @@ export function createReadyConnection<Identity>(
     inbound,
     output,
     gate,
+    subscribeRate: new SubscribeRate(limits.subscribesPerMinuteMax ?? Number.POSITIVE_INFINITY, now()),
     clientPacketBytesMax: request.packetBytesMax,
     mayExtendSession: request.sessionExpirySeconds > 0,
     disconnect: options.onDisconnect,

@@ -1,6 +1,7 @@
 import type { IDisconnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
 import type { InboundMessage } from './endpoint-host.ts';
 import type { EngineContext } from './engine-context.ts';
+import { FILTERS_PER_PACKET_MAX } from './engine-limits.ts';
 import { AckType, encodeAckWithReason, encodePacket, PINGRESP } from './packet-encoder.ts';
 import { validatePacket } from './packet-validator.ts';
 import { ProtocolFault } from './protocol-fault.ts';
@@ -13,6 +14,10 @@ export interface ReceivedPacket {
   readonly bytes: number;
 }
 
+const TOO_MANY_FILTERS = new ProtocolFault(
+  ReasonCode.quotaExceeded,
+  `a packet may have ${FILTERS_PER_PACKET_MAX} filters`,
+);
 const TOO_LARGE_FOR_CLIENT = new ProtocolFault(ReasonCode.packetTooLarge, 'the answer is larger than you take');
 
 /** What an authenticated client may say, and the answer to it. A fault ends the connection. */
@@ -72,6 +77,7 @@ function subscribe<Identity>(
   ready: ReadyConnection<Identity>,
   packet: ISubscribePacket,
 ): ProtocolFault | null {
+  if (packet.subscriptions.length > FILTERS_PER_PACKET_MAX) return TOO_MANY_FILTERS;
   const { session, output, state, inbound } = ready;
   const tellSubscribed = (tell: () => void): void => {
     try {
@@ -82,7 +88,11 @@ function subscribe<Identity>(
     }
   };
   try {
-    const { codes, grants } = session.filters.subscribe(packet.subscriptions);
+    const isTooOften = !ready.subscribeRate.spend(context.now());
+    const { codes, grants, refusals } = isTooOften
+      ? session.filters.refuseAll(packet.subscriptions, ReasonCode.quotaExceeded)
+      : session.filters.subscribe(packet.subscriptions);
+    for (const code of refusals) context.observer.subscribeRefused?.(code);
     const suback = { cmd: 'suback' as const, messageId: packet.messageId as number, granted: [...codes] };
     const bytes = encodePacket(suback, session.protocolVersion);
     if (bytes.length > ready.clientPacketBytesMax) return TOO_LARGE_FOR_CLIENT;
@@ -99,6 +109,7 @@ function subscribe<Identity>(
 }
 
 function unsubscribe<Identity>(ready: ReadyConnection<Identity>, packet: IUnsubscribePacket): ProtocolFault | null {
+  if (packet.unsubscriptions.length > FILTERS_PER_PACKET_MAX) return TOO_MANY_FILTERS;
   const granted = [...ready.session.filters.unsubscribe(packet.unsubscriptions)];
   const unsuback = { cmd: 'unsuback' as const, messageId: packet.messageId as number, granted };
   const bytes = encodePacket(unsuback, ready.session.protocolVersion);

@@ -32,6 +32,7 @@ export const ReasonCode = {
   payloadFormatInvalid: 0x99,
   useAnotherServer: 0x9c,
   sharedSubscriptionsNotSupported: 0x9e,
+  connectionRateExceeded: 0x9f,
   subscriptionIdentifiersNotSupported: 0xa1,
 } as const;
 export type ReasonCode = (typeof ReasonCode)[keyof typeof ReasonCode];
@@ -59,6 +60,10 @@ export const refusalCodes: Readonly<Record<AuthenticationRefusal, { reasonCode: 
     banned: { reasonCode: ReasonCode.banned, returnCode: ReturnCode.notAuthorized },
     serverBusy: { reasonCode: ReasonCode.serverBusy, returnCode: ReturnCode.serverUnavailable },
     serverUnavailable: { reasonCode: ReasonCode.serverUnavailable, returnCode: ReturnCode.serverUnavailable },
+    connectRateExceeded: {
+      reasonCode: ReasonCode.connectionRateExceeded,
+      returnCode: ReturnCode.serverUnavailable,
+    },
     clientIdInvalid: { reasonCode: ReasonCode.clientIdentifierNotValid, returnCode: ReturnCode.identifierRejected },
   };
 
@@ -85,6 +90,8 @@ export const closeReasonCodes: Readonly<Record<CloseReason, ReasonCode>> = {
   revoked: ReasonCode.administrativeAction,
   credentialExpired: ReasonCode.notAuthorized,
   protocolError: ReasonCode.protocolError,
+  connectTimeout: ReasonCode.protocolError,
+  slowReader: ReasonCode.quotaExceeded,
   overloaded: ReasonCode.quotaExceeded,
   draining: ReasonCode.serverShuttingDown,
 };

@@ -11,6 +11,8 @@ export interface SubscribeAnswer {
   /** One code per filter, in the order asked. */
   readonly codes: readonly number[];
   readonly grants: readonly SubscriptionGrant[];
+  /** Of each filter that was refused, the code that MQTT 5 has for it. */
+  readonly refusals: readonly ReasonCode[];
 }
 
 /** Filters in force on one session. They are decided one by one, and a refused one is never stored. */
@@ -43,10 +45,12 @@ export class Subscriptions {
   subscribe(requests: readonly ISubscription[]): SubscribeAnswer {
     const codes: number[] = [];
     const grants: SubscriptionGrant[] = [];
+    const refusals: ReasonCode[] = [];
     for (const { topic, qos, nl, rap, rh } of requests) {
       const refusal = this.#refusal(topic);
       if (refusal !== null) {
-        codes.push(this.#version === 5 ? refusal : REFUSED_BEFORE_5);
+        codes.push(this.#toCode(refusal));
+        refusals.push(refusal);
         continue;
       }
       // A SUBACK may grant less than was asked.
@@ -56,7 +60,13 @@ export class Subscriptions {
       this.#filters.set(topic, granted);
       codes.push(granted);
     }
-    return { codes, grants };
+    return { codes, grants, refusals };
+  }
+
+  /** None of them is looked at. */
+  refuseAll(requests: readonly ISubscription[], refusal: ReasonCode): SubscribeAnswer {
+    const codes = requests.map(() => this.#toCode(refusal));
+    return { codes, grants: [], refusals: requests.map(() => refusal) };
   }
 
   unsubscribe(filters: readonly string[]): readonly number[] {
@@ -68,6 +78,10 @@ export class Subscriptions {
   /** What a session was granted before may be denied to it now. */
   decideAgain(): void {
     for (const filter of this.#filters.keys()) if (!this.#isAllowed(filter)) this.#filters.delete(filter);
+  }
+
+  #toCode(refusal: ReasonCode): number {
+    return this.#version === 5 ? refusal : REFUSED_BEFORE_5;
   }
 
   #refusal(filter: string): ReasonCode | null {

@@ -10,6 +10,8 @@ export {
 } from './outbox-payload.ts';
 export type { DeadLetterPayload } from './outbox-payload.ts';
 export { PlatformError } from './platform-error.ts';
+export { banIdOf } from './ports/ban-list.ts';
+export type { Ban, BanList, BanReason, BanSnapshot, BanSubject, NewBan } from './ports/ban-list.ts';
 export type { ChangeFeed, ChangeRecord, FeedEntry } from './ports/change-feed.ts';
 export type { Clock, Random } from './ports/clock.ts';
 export { DEFAULT_DEVICE_PROFILE, PAYLOAD_FORMATS } from './ports/device-registry.ts';

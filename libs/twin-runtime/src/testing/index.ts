@@ -1,3 +1,5 @@
+export { banListContract } from './ban-list-contract.ts';
+export type { BanListContractOptions } from './ban-list-contract.ts';
 export { changeFeedContract } from './change-feed-contract.ts';
 export type { ChangeFeedContractOptions } from './change-feed-contract.ts';
 export type { ContractHarness, HarnessMaker } from './contract-harness.ts';

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+
+import type { Credentials } from '@breakwater/mqtt-endpoint';
+
+import { addressKey } from './address-key.ts';
+
+/** What a CONNECT shows of whoever sent it, before anything was looked up. */
+export interface Presented {
+  readonly clientId: string;
+  readonly remoteAddress: string;
+  /** What is counted and banned of the address; empty when there is none. */
+  readonly address: string;
+  /** Digest of the credential; null when there is none in the CONNECT, as with a client certificate. */
+  readonly credential: string | null;
+  /**
+   * Client id and user name, as far as there are any, each at this address: whoever fails under the name of another
+   * keeps him from nothing.
+   */
+  readonly names: readonly string[];
+}
+
+/** Half a SHA-256 is enough to tell credentials apart, and half the memory. */
+const DIGEST_CHARACTERS = 32;
+
+export function presentedOf(credentials: Credentials): Presented {
+  const { clientId, username, password, remoteAddress } = credentials;
+  const address = addressKey(remoteAddress);
+  const secret = password !== null && password.length > 0 ? password : username;
+  const names = [`client:${digestOf(clientId)}`];
+  if (username !== null && username !== '') names.push(`user:${digestOf(username)}`);
+  return {
+    clientId,
+    remoteAddress,
+    address,
+    credential: secret === null || secret === '' ? null : digestOf(secret),
+    names: names.map((name) => `${name}@${address}`),
+  };
+}
+
+/** Nothing of what strangers send is kept as it is: neither its length nor, for a token, its secret. */
+function digestOf(secret: string | Uint8Array): string {
+  return createHash('sha256').update(secret).digest('hex').slice(0, DIGEST_CHARACTERS);
+}
