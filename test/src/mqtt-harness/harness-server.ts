@@ -9,7 +9,7 @@ import {
 } from '@breakwater/mqtt-endpoint';
 
 import { FanOutHost } from './fan-out-host.ts';
-import { toSuiteProfile } from './suite-profile.ts';
+import { packetsIn, toSuiteProfile } from './suite-profile.ts';
 
 const SWEEP_INTERVAL_MS = 50;
 const CLOSE_GRACE_MS = 200;
@@ -47,6 +47,8 @@ export interface HarnessOptions {
   /** `suite` answers byte by byte as mosquitto's own suite wants it, see `suite-profile.ts`. */
   readonly profile: 'engine' | 'suite';
   readonly limits?: Partial<EndpointLimits>;
+  /** Changes what a connection says, packet by packet; made once per connection. Only to show that a test would notice. */
+  readonly plant?: () => (packet: Buffer) => readonly Buffer[];
 }
 
 /** The engine behind a TCP port on loopback, with a small broker for a host. For tests only. */
@@ -89,7 +91,7 @@ export class HarnessServer {
   }
 
   #serve(socket: Socket): void {
-    const input = this.#endpoint.accept(new SocketTransport(socket, this.#options.profile));
+    const input = this.#endpoint.accept(new SocketTransport(socket, this.#options));
     socket.on('data', (bytes) => input.receive(bytes));
     socket.on('drain', () => input.drained());
     socket.on('error', () => socket.destroy());
@@ -100,18 +102,21 @@ export class HarnessServer {
 class SocketTransport implements Transport {
   readonly remoteAddress = LOOPBACK;
   readonly #socket: Socket;
-  readonly #profile: HarnessOptions['profile'];
+  readonly #isSuite: boolean;
+  readonly #planted: ((packet: Buffer) => readonly Buffer[]) | null;
   #isMqtt5: boolean | null = null;
 
-  constructor(socket: Socket, profile: HarnessOptions['profile']) {
+  constructor(socket: Socket, { profile, plant }: HarnessOptions) {
     this.#socket = socket;
-    this.#profile = profile;
+    this.#isSuite = profile === 'suite';
+    this.#planted = plant?.() ?? null;
   }
 
   write(bytes: Uint8Array): boolean {
     // CONNACK comes first, and only that of MQTT 5 has properties.
     this.#isMqtt5 ??= (bytes[1] as number) > 2;
-    return this.#socket.write(this.#profile === 'suite' && this.#isMqtt5 ? toSuiteProfile(bytes) : bytes);
+    const said = this.#planted === null ? bytes : Buffer.concat(packetsIn(bytes).flatMap(this.#planted));
+    return this.#socket.write(this.#isSuite && this.#isMqtt5 ? toSuiteProfile(said) : said);
   }
 
   bytesQueued(): number {

@@ -36,14 +36,19 @@ const ACK_TYPES: ReadonlySet<number> = new Set([0x40, 0x50, 0x62, 0x70]);
 
 /** Rewrites the whole packets in `bytes`, which is what one connection of MQTT 5 writes at once. */
 export function toSuiteProfile(bytes: Uint8Array): Buffer {
+  return Buffer.concat(packetsIn(bytes).map((packet) => rewrite(packet, frameAt(packet, 0).bodyAt)));
+}
+
+/** The engine writes whole packets only. */
+export function packetsIn(bytes: Uint8Array): Buffer[] {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const packets: Buffer[] = [];
   for (let at = 0; at < input.length;) {
-    const { bodyAt, end } = frameAt(input, at);
-    packets.push(rewrite(input.subarray(at, end), bodyAt - at));
+    const { end } = frameAt(input, at);
+    packets.push(input.subarray(at, end));
     at = end;
   }
-  return Buffer.concat(packets);
+  return packets;
 }
 
 function rewrite(packet: Buffer, bodyAt: number): Buffer {

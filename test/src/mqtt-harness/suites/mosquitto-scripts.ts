@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { machineAptFiles, sourceEntries } from './debian-sources.ts';
+import { freePort } from './free-port.ts';
 import { missingPrograms, runOrThrow, runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
 
 const VERSION = '2.0.11';
@@ -91,15 +91,4 @@ async function fetchSource(): Promise<string> {
 function putHarness(path: string, starts: string): void {
   writeFileSync(path, `#!/bin/sh\n: > "${starts}/$3"\nexec "${process.execPath}" "${HARNESS}" --profile suite "$@"\n`);
   chmodSync(path, 0o755);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
 }

@@ -1,0 +1,44 @@
+import type { Packet } from 'mqtt-packet';
+
+/** Over it an interval is "long". A second more or less means nothing. */
+const LONG_SECONDS = 60;
+
+/** A packet in one line, without what no two servers need agree on: the order of properties, and reason strings. */
+export function packetLine(packet: Packet, topicPrefix: string): string {
+  switch (packet.cmd) {
+    case 'connack':
+      return words('connack', packet.sessionPresent && 'present', code(packet.reasonCode ?? packet.returnCode));
+    case 'publish': {
+      const expiry = packet.properties?.messageExpiryInterval;
+      return words(
+        `publish ${packet.topic.replace(topicPrefix, '')} ${packet.payload.toString()} qos${packet.qos}`,
+        packet.messageId !== undefined && `id${packet.messageId}`,
+        packet.dup && 'dup',
+        packet.retain && 'retain',
+        expiry !== undefined && `expiry ${expiry > LONG_SECONDS ? 'long' : 'short'}`,
+      );
+    }
+    case 'suback':
+    case 'unsuback': {
+      const granted = (packet.granted ?? []) as readonly (number | { readonly qos: number })[];
+      return words(`${packet.cmd} ${packet.messageId}`, `[${granted.join(' ')}]`);
+    }
+    case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+      return words(`${packet.cmd} ${packet.messageId}`, code(packet.reasonCode));
+    case 'disconnect':
+      return words('disconnect', code(packet.reasonCode));
+    default:
+      return packet.cmd;
+  }
+}
+
+function code(reasonCode: number | undefined): string | false {
+  return reasonCode !== undefined && reasonCode !== 0 && `0x${reasonCode.toString(16)}`;
+}
+
+function words(...all: readonly (string | false | undefined)[]): string {
+  return all.filter((word) => typeof word === 'string').join(' ');
+}
