@@ -9,7 +9,8 @@ import type { PlantedBug } from './planted-bugs.ts';
 import { runSession, type StepRecord } from './session-run.ts';
 import { playsExpiry, scriptArbitrary, type SessionScript } from './session-script.ts';
 
-const AT_ONCE = 100;
+/** A hundred sessions are played at once. Those that wait most of their time have places of their own. */
+const AT_ONCE = { playing: 60, waiting: 40 } as const;
 /** So many failures are shown and made small; more say the same. */
 const FAILURES_MAX = 3;
 const SHRINK_MS_MAX = 30_000;
@@ -57,18 +58,22 @@ class Comparison {
   }
 
   async run({ seeds, shrinks }: DifferentialOptions): Promise<DifferentialOutcome> {
-    const waiting = [...seeds];
     const failed: { readonly seed: number; readonly failure: string }[] = [];
     let sessions = 0;
-    const work = async (): Promise<void> => {
-      for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+    const work = async (left: number[]): Promise<void> => {
+      for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
         if (failed.length >= FAILURES_MAX) return;
         const difference = await this.#differenceOf(scriptOf(seed), playsExpiry(seed));
         sessions += 1;
         if (difference !== null) failed.push({ seed, failure: `seed ${seed}\n${difference}` });
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    const playing = seeds.filter((seed) => !playsExpiry(seed));
+    const waiting = seeds.filter(playsExpiry);
+    await Promise.all([
+      ...Array.from({ length: AT_ONCE.playing }, () => work(playing)),
+      ...Array.from({ length: AT_ONCE.waiting }, () => work(waiting)),
+    ]);
     const failures: string[] = [];
     for (const { seed, failure } of failed.slice(0, FAILURES_MAX)) {
       failures.push(shrinks ? ((await this.#smallest(seed)) ?? failure) : failure);
