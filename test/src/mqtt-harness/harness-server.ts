@@ -47,7 +47,7 @@ export interface HarnessOptions {
   /** `suite` answers byte by byte as mosquitto's own suite wants it, see `suite-profile.ts`. */
   readonly profile: 'engine' | 'suite';
   readonly limits?: Partial<EndpointLimits>;
-  /** Changes what a connection says, packet by packet; made once per connection. Only to show that a test would notice. */
+  /** Changes what a connection says, packet by packet; made once per connection. It shows that a test would notice. */
   readonly plant?: () => (packet: Buffer) => readonly Buffer[];
 }
 

@@ -50,8 +50,8 @@ export function withoutKnownDifferences(pair: SessionPair): SessionPair {
  * What is left out of the scripts, because mosquitto 2.0 goes on in another state after it:
  * - a second CONNECT, which both close, and with which mosquitto forgets the session;
  * - SUBACK and PINGRESP from a client, which mosquitto takes for nothing and the engine for an error;
- * - a Receive Maximum of the client: mosquitto 2.0.11 sends more than it after the first acknowledgement, counts a PUBREL
- *   that it sends again, and lets QoS 0 overtake what waits. The model tests of libs/mqtt-endpoint have it;
+ * - a Receive Maximum of the client: mosquitto 2.0.11 sends more than it after the first acknowledgement, counts a
+ *   PUBREL that it sends again, and lets QoS 0 overtake what waits. The tests of libs/mqtt-endpoint have it;
  * - a QoS 2 message that is sent a third time: mosquitto 2.0.11 closes the connection;
  * - packets with reserved bits from a client of MQTT 3.1, which mosquitto takes.
  */

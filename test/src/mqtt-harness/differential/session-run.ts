@@ -9,13 +9,13 @@ export interface StepRecord {
   readonly peer: readonly string[];
 }
 
-/** Longer than the short expiry of sessions and messages by so much that the rounding of a server to seconds is in it. */
+/** Longer than the short expiry of sessions and messages, with the rounding of servers to seconds. */
 const EXPIRE_MS = 13_500;
 /** All that is played in one go takes less, or the run says nothing about what should have expired and what not. */
 const PLAY_MS_MAX = 9_000;
 const RUNS_MAX = 5;
 const MESSAGE_EXPIRY_SECONDS = { long: 3_600, short: 10 } as const;
-/** To the device in one session: fewer than either server has in flight at once, so that none has to wait for others. */
+/** To the device in one session: fewer than either server has in flight at once, so that none waits for others. */
 const MESSAGES_MAX = 30;
 /** What is open at the end is answered in so many rounds at most. */
 const ANSWERS_MAX = 200;

@@ -29,7 +29,7 @@ export type Step =
   | { readonly kind: 'faulty'; readonly fault: FaultyPacket }
   | { readonly kind: 'expire' };
 
-/** Topics to the device. Each matches one filter alone, because a copy per filter or one for all is a router's choice. */
+/** Topics to the device. Each matches one filter alone: a copy per filter or one for all is a router's choice. */
 export const TOPICS = ['a', 'b', 'w/+'] as const;
 export type Topic = (typeof TOPICS)[number];
 
