@@ -117,6 +117,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.OPERATION_ANSWERS, ports.answers],
     [tokens.TELEMETRY_READER, ports.telemetry],
     [tokens.WRITER_LEDGER, ports.writerLedger],
+    [tokens.TEMPORAL_HEALTH, ports.temporal],
     [tokens.API_OPTIONS, options],
     [tokens.METRICS, metrics],
     [tokens.LOGGER, logger],

@@ -1,3 +1,4 @@
+import type { TemporalHealth } from '@breakwater/adapter-temporal';
 import type {
   BanList,
   ChangeFeed,
@@ -30,6 +31,7 @@ export interface ApiPorts {
   readonly answers: OperationAnswers;
   readonly telemetry: TelemetryReader;
   readonly writerLedger: WriterLedger;
+  readonly temporal: TemporalHealth;
 }
 
 export const AUDIT_LOG = Symbol('AuditLog');
@@ -46,6 +48,7 @@ export const TELEMETRY_HINTS = Symbol('TelemetryHints');
 export const OPERATION_ANSWERS = Symbol('OperationAnswers');
 export const TELEMETRY_READER = Symbol('TelemetryReader');
 export const WRITER_LEDGER = Symbol('WriterLedger');
+export const TEMPORAL_HEALTH = Symbol('TemporalHealth');
 export const API_OPTIONS = Symbol('ApiOptions');
 export const LOGGER = Symbol('Logger');
 export const METRICS = Symbol('Metrics');

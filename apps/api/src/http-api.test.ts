@@ -67,6 +67,16 @@ describe('health', () => {
     await other.stop();
   });
 
+  it('is ready without Temporal from the start, and names it as degraded until it is back', async () => {
+    const other = await new MemoryPlatform().start();
+    other.temporalTrouble = 'it cannot be reached (ECONNREFUSED)';
+    const degraded = [{ part: 'temporal', detail: 'it cannot be reached (ECONNREFUSED)' }];
+    expect(await readiness(other)).toMatchObject({ status: 200, body: { status: 'ready', degraded } });
+    other.temporalTrouble = null;
+    await until(other, { status: 200, body: { degraded: [] } });
+    await other.stop();
+  });
+
   it('stays ready, degraded, while shards are behind', async () => {
     const other = await new MemoryPlatform({ partitionCount: 1, writeTimeoutMs: 10 }).start();
     await until(other, { status: 200, body: { degraded: [] } });

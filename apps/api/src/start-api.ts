@@ -12,6 +12,7 @@ import {
   RedisTelemetryHints,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
+import { temporalHealth } from '@breakwater/adapter-temporal';
 import {
   apiSettings,
   eventLogSettings,
@@ -21,6 +22,7 @@ import {
   redisSettings,
   SettingsInvalid,
   type SettingsOf,
+  temporalSettings,
 } from '@breakwater/config';
 import { type AuditLog, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
@@ -35,6 +37,7 @@ const settingGroup = {
   ...redisSettings,
   ...protectionSettings,
   ...apiSettings,
+  ...temporalSettings,
 };
 type Settings = SettingsOf<typeof settingGroup>;
 type Redis = Awaited<ReturnType<typeof connectRedis>>;
@@ -93,6 +96,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     answers,
     telemetry: telemetry.reader,
     writerLedger: telemetry.writerLedger,
+    temporal: temporalHealth(settings),
   };
   const close = async (): Promise<void> => {
     answers.close();

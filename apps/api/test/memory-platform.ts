@@ -58,6 +58,7 @@ export class MemoryPlatform {
   readonly sessions = new MemorySessionDirectory(systemClock);
   readonly downlinks = new MemoryDownlinkChannel(systemClock);
   readonly worker: MemoryWorker;
+  temporalTrouble: string | null = null;
   #telemetryTsMs = Date.now();
   readonly options: ApiOptions;
   app!: NestFastifyApplication;
@@ -110,6 +111,7 @@ export class MemoryPlatform {
         answers: this.answers,
         telemetry: this.telemetry,
         writerLedger: this.telemetry,
+        temporal: { trouble: () => Promise.resolve(this.temporalTrouble) },
       },
       options: this.options,
       metrics: new Metrics('api'),

@@ -6,6 +6,7 @@ import {
   readSettings,
   redisSettings,
   type SettingsOf,
+  temporalSettings,
   transportSettings,
 } from '@breakwater/config';
 
@@ -14,6 +15,7 @@ const group = {
   ...redisSettings,
   ...eventLogSettings,
   ...gatewaySettings,
+  ...temporalSettings,
   ...transportSettings,
   ...protectionSettings,
 } as const;

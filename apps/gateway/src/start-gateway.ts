@@ -1,6 +1,13 @@
 import 'reflect-metadata';
 
-import { type Logger, Metrics, type RunningProcess, startHealthServer } from '@breakwater/observability';
+import { temporalHealth, type TemporalHealth } from '@breakwater/adapter-temporal';
+import {
+  type Logger,
+  Metrics,
+  type Readiness,
+  type RunningProcess,
+  startHealthServer,
+} from '@breakwater/observability';
 import { NestFactory } from '@nestjs/core';
 
 import { Gateway } from './gateway.ts';
@@ -18,10 +25,11 @@ export async function startGateway(settings: GatewaySettings, logger: Logger): P
       { logger: false, abortOnError: false },
     );
     const gateway = context.get(Gateway);
+    const temporal = temporalHealth(settings);
     const health = await startHealthServer({
       port: settings.metricsPort,
       metrics,
-      readiness: () => gateway.readiness(),
+      readiness: () => withTemporal(gateway.readiness(), temporal),
     });
     const mqttPorts = await gateway.start();
     // What certificate tools send after they have written new files. Without TLS the signal ends the process as ever.
@@ -41,4 +49,12 @@ export async function startGateway(settings: GatewaySettings, logger: Logger): P
     close();
     throw error;
   }
+}
+
+/** Named beside what the gateway itself leans on, and never more than that: events flow without Temporal. */
+async function withTemporal(readiness: Readiness, temporal: TemporalHealth): Promise<Readiness> {
+  const detail = await temporal.trouble();
+  return detail === null
+    ? readiness
+    : { ...readiness, degraded: [...readiness.degraded, { part: 'temporal', detail }] };
 }

@@ -11,3 +11,4 @@ export { protectionSettings } from './settings/protection-settings.ts';
 export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
 export { apiSettings } from './settings/api-settings.ts';
+export { temporalSettings } from './settings/temporal-settings.ts';

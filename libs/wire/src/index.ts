@@ -1,3 +1,4 @@
+export { COMMAND_SEARCH_ATTRIBUTES } from './command-search-attributes.ts';
 export { ERROR_CODES } from './error-codes.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { isTelemetryKey, LIMITS } from './limits.ts';

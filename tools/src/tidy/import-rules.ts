@@ -46,6 +46,11 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     may: [...adapterBase, /^@clickhouse\/client$/, /^umzug$/],
     reason: 'an adapter knows the ports and one technology',
   },
+  {
+    package: /^libs\/adapter-temporal$/,
+    may: adapterBase,
+    reason: 'an adapter knows the ports and one technology',
+  },
   { package: /^apps\//, may: [anyLib, anyNpm], reason: 'an app may use every library and never another app' },
   {
     package: /^test$/,

@@ -1,9 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { TemporalHealth } from '@breakwater/adapter-temporal';
 import type { Partition } from '@breakwater/twin';
 import type { Readiness as ReadinessAnswer } from '@breakwater/observability';
 import type { PartitionLeases, TwinStore, WriterLedger } from '@breakwater/twin-runtime';
 
-import { API_OPTIONS, PARTITION_LEASES, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import {
+  API_OPTIONS,
+  PARTITION_LEASES,
+  TEMPORAL_HEALTH,
+  TWIN_STORE,
+  WRITER_LEDGER,
+  type ApiOptions,
+} from '../api-ports.ts';
 import { problemFromError } from '../http/problem-from-error.ts';
 import { ControlLag } from './control-lag.ts';
 
@@ -19,7 +27,7 @@ type Degraded = ReadinessAnswer['degraded'][number];
  * up, and what the telemetry writer stored can be read; the last is waited for only so long, since an API that starts
  * while ClickHouse is away has work to do. From then on only what stops every event makes it 503, and what stops a part
  * of them is named as degraded: an outage of ClickHouse, or one shard that moves, would otherwise take the whole API
- * out of its load balancer.
+ * out of its load balancer. No event needs Temporal, so it is named and never waited for.
  */
 @Injectable()
 export class Readiness {
@@ -32,6 +40,7 @@ export class Readiness {
     @Inject(TWIN_STORE) private readonly twins: TwinStore,
     @Inject(PARTITION_LEASES) private readonly leases: PartitionLeases,
     @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
+    @Inject(TEMPORAL_HEALTH) private readonly temporal: TemporalHealth,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly lag: ControlLag,
   ) {}
@@ -46,12 +55,13 @@ export class Readiness {
 
   async #check(): Promise<ReadinessAnswer> {
     let someShardIsOwned = false;
-    const [store, shards, telemetry] = await Promise.all([
+    const [store, shards, telemetry, temporal] = await Promise.all([
       this.#probe('redis', () => this.twins.ledger(0 as Partition)),
       this.#probe('twin-worker', () => this.#shardsKeepUp(() => (someShardIsOwned = true))),
       this.#probe('clickhouse', () => this.writer.readWriterLedger()),
+      this.#probe('temporal', () => this.#temporalServes()),
     ]);
-    const degraded = [store, shards, telemetry].filter((part) => part !== null);
+    const degraded = [store, shards, telemetry, temporal].filter((part) => part !== null);
     const telemetryIsDue = performance.now() - this.#startedAtMs < this.options.readyWaitsForTelemetryMs;
     this.#wasReady ||= store === null && shards === null && (telemetry === null || !telemetryIsDue);
     return { ready: this.#wasReady && store === null && someShardIsOwned, degraded };
@@ -66,6 +76,11 @@ export class Readiness {
     const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
     const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
     if (behind > 0) throw new NotReady(`${behind} of ${partitions.length} shards are behind`);
+  }
+
+  async #temporalServes(): Promise<void> {
+    const trouble = await this.temporal.trouble();
+    if (trouble !== null) throw new NotReady(trouble);
   }
 
   async #probe(part: string, probe: () => Promise<unknown>): Promise<Degraded | null> {

@@ -1,4 +1,4 @@
-import { integer, text } from '../define-settings.ts';
+import { choice, integer, text } from '../define-settings.ts';
 
 /** Settings of `npm start`, the embedded platform. */
 export const standaloneSettings = {
@@ -12,6 +12,23 @@ export const standaloneSettings = {
     unit: 'MB',
     reason:
       'What Redis may hold: the twins and the backlog of the log. The lanes of the log get 60 % of it, and a sum of budgets over 80 % refuses the start. Full, it refuses appends and keeps draining.',
+  }),
+  embeddedTemporal: choice('EMBEDDED_TEMPORAL', {
+    values: ['obtain', 'found', 'off'],
+    default: 'obtain',
+    reason:
+      'Temporal, which keeps commands durable. `obtain`: it is started, and its program is downloaded or built in the background if this machine has none. `found`: it is started if its program is here. `off`: neither. Events never wait for it.',
+  }),
+  temporalCliPath: text('TEMPORAL_CLI_PATH', {
+    reason:
+      'The `temporal` program (with server 1.29 or newer) that is started. Empty: the first on PATH, then the one that an earlier start obtained, then Homebrew.',
+  }),
+  temporalUiPort: integer('TEMPORAL_UI_PORT', {
+    default: 8233,
+    min: 1,
+    max: 65535,
+    unit: 'port',
+    reason: 'Port of the pages of Temporal on 127.0.0.1: they ask for no password, so they are for this machine only.',
   }),
   twinWorkers: integer('TWIN_WORKERS', {
     default: 2,

@@ -1,0 +1,4 @@
+export { temporalHealth } from './temporal-health.ts';
+export type { TemporalHealth, TemporalPlace } from './temporal-health.ts';
+export { TemporalProbe } from './temporal-probe.ts';
+export type { TemporalProbeOptions } from './temporal-probe.ts';
