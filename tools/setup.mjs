@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { buildWorkspace } from './setup/build-workspace.mjs';
 import { installDependencies } from './setup/install-dependencies.mjs';
 import { provideRedisServer } from './setup/provide-redis-server.mjs';
+import { provideTemporal } from './setup/provide-temporal.mjs';
 import { provideTestPrograms } from './setup/provide-test-programs.mjs';
 import { checkHostNode, verifyPlatformNode } from './setup/verify-node.mjs';
 import { runStep, SetupRefused } from './setup/run-step.mjs';
@@ -18,6 +19,7 @@ try {
   const installed = runStep('dependencies', () => installDependencies(rootFolder));
   runStep('node', () => verifyPlatformNode(rootFolder));
   runStep('redis-server', () => provideRedisServer(process.env));
+  runStep('temporal', () => provideTemporal(rootFolder, process.env, { inCi }));
   if (inCi) runStep('test programs', () => provideTestPrograms());
   runStep('build', () => buildWorkspace(rootFolder, { force: installed.changed }));
 } catch (error) {

@@ -41,7 +41,7 @@ export class Installation {
     } = {},
   ): Promise<Installation> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'breakwater-')));
-    const [freeHttpPort = 0, freeMqttPort = 0, webSocketPort = 0] = await freePorts(3);
+    const [freeHttpPort = 0, freeMqttPort = 0, webSocketPort = 0, temporalUiPort = 0] = await freePorts(4);
     const httpPort = Number(options.env?.['HTTP_PORT'] ?? freeHttpPort);
     const mqttPort = Number(options.env?.['MQTT_PORT'] ?? freeMqttPort);
     const child = spawn(
@@ -54,6 +54,9 @@ export class Installation {
           HTTP_PORT: String(httpPort),
           MQTT_PORT: String(mqttPort),
           MQTT_WS_PORT: String(webSocketPort),
+          TEMPORAL_UI_PORT: String(temporalUiPort),
+          // Building it meanwhile would spoil every figure, and is not for a test to begin.
+          EMBEDDED_TEMPORAL: 'found',
           DATA_DIR: dataDir,
           ADMIN_API_KEY: ADMIN_KEY,
           ...options.env,

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where Homebrew puts programs; a shell that was not set up for it does not have them on its PATH. */
-const HOMEBREW_FOLDERS = process.platform === 'darwin' ? ['/opt/homebrew/bin', '/usr/local/bin'] : [];
+export const HOMEBREW_FOLDERS = process.platform === 'darwin' ? ['/opt/homebrew/bin', '/usr/local/bin'] : [];
 
 export function findProgram(name, env = process.env) {
   const folders = [...(env.PATH ?? '').split(delimiter), ...HOMEBREW_FOLDERS];

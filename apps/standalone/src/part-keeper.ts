@@ -24,6 +24,8 @@ export interface KeeperSurroundings {
  *
  *   idle ──start──▶ starting ──ready──▶ serving ──exit──▶ waiting ──delay──▶ starting
  *                      └─ exit or time-out at the first start: refused ─┘        stop: from anywhere to stopped
+ *
+ * A part that is started in the background refuses nothing: its first start is tried again like every later one.
  */
 export class PartKeeper {
   readonly part: Part;
@@ -58,6 +60,15 @@ export class PartKeeper {
     this.#around.onChange();
     this.#around.report.ready(this.part.name, ports, performance.now() - startedAt);
     this.#watching = this.#watch(child, startedAt);
+  }
+
+  /** For a part that the others can do without. Resolves when its first try serves or has failed; never refuses. */
+  startInBackground(): Promise<void> {
+    const startedAt = performance.now();
+    const child = this.#spawn();
+    const tried = this.#serveFirst(child, startedAt);
+    this.#watching = tried.then(() => this.#watch(child, startedAt));
+    return tried;
   }
 
   async stop(): Promise<void> {
@@ -121,6 +132,15 @@ export class PartKeeper {
       if (ports === undefined) child.signal('SIGKILL');
       else this.#servesAgain(ports, performance.now() - startedAt);
     }
+  }
+
+  async #serveFirst(child: PartProcess, startedAt: number): Promise<void> {
+    const ports = await child.ready(this.#around.readyTimeoutMs);
+    if (this.#stopping) return;
+    if (ports === undefined) return child.signal('SIGKILL');
+    this.#ports = ports;
+    this.#around.onChange();
+    this.#around.report.ready(this.part.name, ports, performance.now() - startedAt);
   }
 
   #servesAgain(ports: PartPorts, tookMs: number): void {

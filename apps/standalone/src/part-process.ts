@@ -59,7 +59,10 @@ export class PartProcess {
     const serving =
       this.#part.probe === undefined ? this.#readyLine.promise : this.#probed(this.#part.probe, timeoutMs);
     try {
-      return await Promise.race([serving, this.exited.then(() => undefined), deadline.promise]);
+      const ports = await Promise.race([serving, this.exited.then(() => undefined), deadline.promise]);
+      // What it said before it served explains no later end.
+      if (ports !== undefined) this.#lastWords = '';
+      return ports;
     } finally {
       clearTimeout(timer);
     }
@@ -97,7 +100,7 @@ export class PartProcess {
 
   async #probed(probe: () => Promise<boolean>, timeoutMs: number): Promise<PartPorts | undefined> {
     for (let waitedMs = 0; waitedMs < timeoutMs && !this.#hasExited; waitedMs += PROBE_INTERVAL_MS) {
-      if (await probe()) return {};
+      if (await probe()) return this.#part.ports ?? {};
       await new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS));
     }
     return undefined;

@@ -14,6 +14,8 @@ export interface Part {
    * Must answer or fail quickly: it is repeated until the start takes too long.
    */
   readonly probe?: () => Promise<boolean>;
+  /** Where a program that is not ours listens; our own programs say it in their ready line. */
+  readonly ports?: PartPorts;
 }
 
 export type PartPorts = Readonly<Record<string, number>>;

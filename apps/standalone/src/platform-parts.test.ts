@@ -8,6 +8,8 @@ const parts = platformParts({
   redisSocketPath: '/x/redis.sock',
   redisMemoryMegabytes: 512,
   clickhousePort: 4711,
+  temporalAddress: '127.0.0.1:4712',
+  temporalNamespace: 'breakwater',
   twinWorkers: 2,
   adminKey: 'the-key-of-the-administrator',
   partitions: 16,
@@ -42,6 +44,7 @@ describe('the parts of npm start', () => {
   it('find each other by socket and loopback only', () => {
     for (const part of parts.filter((candidate) => candidate.name !== 'redis')) {
       expect(part.env).toMatchObject({ REDIS_URL: 'unix:///x/redis.sock', CLICKHOUSE_URL: 'http://127.0.0.1:4711' });
+      expect(part.env).toMatchObject({ TEMPORAL_ADDRESS: '127.0.0.1:4712', TEMPORAL_TLS: 'false' });
     }
   });
 

@@ -13,6 +13,9 @@ export interface PlatformOptions {
   readonly redisSocketPath: string;
   readonly redisMemoryMegabytes: number;
   readonly clickhousePort: number;
+  /** Empty when there is to be no Temporal. */
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
   readonly twinWorkers: number;
   readonly adminKey: string;
   readonly partitions: number;
@@ -21,7 +24,7 @@ export interface PlatformOptions {
 }
 
 /** Stop order: first nothing new comes in, then what is in is worked off, and the stores go last. */
-const STOP = { gateway: 1, api: 2, writer: 3, worker: 4, clickhouse: 5, redis: 6 } as const;
+export const STOP = { gateway: 1, api: 2, writer: 3, worker: 4, clickhouse: 5, temporal: 5, redis: 6 } as const;
 /** The api is last: its port opens when the platform can be used, so when devices can connect too. */
 const START = { store: 1, app: 2, api: 3 } as const;
 
@@ -88,6 +91,9 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
     REDIS_URL: `unix://${options.redisSocketPath}`,
     CLICKHOUSE_URL: `http://127.0.0.1:${options.clickhousePort}`,
     EMBEDDED_CLICKHOUSE_PORT: String(options.clickhousePort),
+    TEMPORAL_ADDRESS: options.temporalAddress,
+    TEMPORAL_NAMESPACE: options.temporalNamespace,
+    TEMPORAL_TLS: 'false',
     ADMIN_API_KEY: '',
     PARTITIONS: String(options.partitions),
     METRICS_PORT: '0',

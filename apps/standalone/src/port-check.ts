@@ -6,12 +6,13 @@ export interface WantedPort {
   /** The setting that moves it. */
   readonly setting: string;
   readonly port: number;
+  readonly host: string;
 }
 
 /** Tries every port before anything is started, so that one message names all that are taken. */
-export async function checkPorts(wanted: readonly WantedPort[], host: string): Promise<void> {
+export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
   const problems: string[] = [];
-  for (const { setting, port } of wanted) {
+  for (const { setting, port, host } of wanted) {
     const code = await bindError(port, host);
     if (code === 'EADDRINUSE') problems.push(`Port ${port} is in use: stop what listens there, or set ${setting}`);
     else if (code === 'EACCES') problems.push(`Port ${port} may not be used by this user: set ${setting} above 1023`);

@@ -6,23 +6,25 @@ import {
   readSettings,
   type SettingsOf,
   standaloneSettings,
+  temporalSettings,
 } from '@breakwater/config';
 
 import { banner } from './banner.ts';
 import type { ConsoleReport } from './console-report.ts';
 import { adminKeyOf, checkInstallation, freeMegabytesOf, prepareDataFolder } from './data-folder.ts';
+import { EmbeddedTemporal, type EmbeddedTemporalOptions } from './embedded-temporal.ts';
 import { firstDevice } from './first-device.ts';
 import { laneBudgets } from './lane-budgets.ts';
 import type { Part } from './part.ts';
-import { platformParts } from './platform-parts.ts';
-import { checkPorts, freeLoopbackPort } from './port-check.ts';
+import { platformParts, STOP } from './platform-parts.ts';
+import { checkPorts, freeLoopbackPort, type WantedPort } from './port-check.ts';
 import { processIdentity } from './process-identity.ts';
 import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
 import { endLeftovers, endProcess, RunFile } from './run-file.ts';
 import { Supervisor } from './supervisor.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
-const settingGroup = { ...platformSettings, ...standaloneSettings, ...eventLogSettings };
+const settingGroup = { ...platformSettings, ...standaloneSettings, ...eventLogSettings, ...temporalSettings };
 type Settings = SettingsOf<typeof settingGroup>;
 
 /** The running platform, as main.ts holds it. */
@@ -37,9 +39,11 @@ export interface Standalone {
 export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): Standalone {
   let supervisor: Supervisor | undefined;
   let runFile: RunFile | undefined;
+  let temporal: EmbeddedTemporal | undefined;
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
+    temporal?.stop();
     await supervisor?.stop();
     runFile?.release();
   };
@@ -52,7 +56,8 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     prepareDataFolder(dataFolder, settings.diskFreeMegabytesMin);
     runFile = await claimFolder(dataFolder, settings, report);
     checkInstallation(dataFolder, settings.partitionCount);
-    await checkPorts(publicPorts(settings), settings.bindHost);
+    await checkPorts(publicPorts(settings));
+    const temporalPort = await freeLoopbackPort();
     const adminKey = adminKeyOf(dataFolder, settings.adminApiKey);
     const parts = platformParts({
       dataFolder,
@@ -60,6 +65,8 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       redisSocketPath: redisSocketPath(dataFolder),
       redisMemoryMegabytes: settings.redisMemoryMegabytes,
       clickhousePort: await freeLoopbackPort(),
+      temporalAddress: settings.embeddedTemporal === 'off' ? '' : `127.0.0.1:${temporalPort}`,
+      temporalNamespace: settings.temporalNamespace,
       twinWorkers: settings.twinWorkers,
       adminKey,
       partitions: settings.partitionCount,
@@ -70,13 +77,18 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     report.line('Breakwater starts:');
     await supervisor.start();
     if (stopping) return;
+    const server = await temporalServer(settings, dataFolder, temporalPort);
+    temporal = new EmbeddedTemporal({ mode: settings.embeddedTemporal, server, supervisor, report });
+    temporal.start();
     await waitUntilReady(settings.httpPort, report);
     const device = await firstDevice({ dataFolder, httpPort: settings.httpPort, adminKey });
     const { httpPort, mqttPort, mqttWebSocketPort } = settings;
     const tookMs = performance.now() - startedAt;
     const tls = settings.tlsCertFile === '' ? null : settings;
-    const ports = { httpPort, mqttPort, mqttWebSocketPort, tls };
-    if (!stopping) report.line(banner({ ...ports, adminKey, dataFolder, device, tookMs }));
+    const places = { httpPort, mqttPort, mqttWebSocketPort, tls, temporal: await temporal.bannerLine() };
+    if (stopping) return;
+    report.line(banner({ ...places, adminKey, dataFolder, device, tookMs }));
+    void temporal.obtainIfMissing();
   };
   return { started: start(), stop, kill: () => supervisor?.kill() };
 }
@@ -108,6 +120,16 @@ function newSupervisor(options: {
   });
 }
 
+async function temporalServer(
+  settings: Settings,
+  dataFolder: string,
+  frontendPort: number,
+): Promise<EmbeddedTemporalOptions['server']> {
+  const { temporalNamespace: namespace, temporalUiPort: uiPort } = settings;
+  const metricsPort = await freeLoopbackPort();
+  return { dataFolder, namespace, frontendPort, uiPort, metricsPort, stopLevel: STOP.temporal };
+}
+
 async function claimFolder(dataFolder: string, settings: Settings, report: ConsoleReport): Promise<RunFile> {
   const { runFile, leftovers } = RunFile.claim(join(dataFolder, 'run.json'));
   await endLeftovers(leftovers, {
@@ -120,18 +142,20 @@ async function claimFolder(dataFolder: string, settings: Settings, report: Conso
   return runFile;
 }
 
-function publicPorts(settings: Settings): { setting: string; port: number }[] {
+function publicPorts(settings: Settings): WantedPort[] {
+  const { bindHost: host, httpPort, mqttPort, mqttWebSocketPort, embeddedTemporal, temporalUiPort } = settings;
   return [
-    { setting: 'HTTP_PORT', port: settings.httpPort },
-    { setting: 'MQTT_PORT', port: settings.mqttPort },
-    ...(settings.mqttWebSocketPort === 0 ? [] : [{ setting: 'MQTT_WS_PORT', port: settings.mqttWebSocketPort }]),
+    { setting: 'HTTP_PORT', port: httpPort, host },
+    { setting: 'MQTT_PORT', port: mqttPort, host },
+    ...(mqttWebSocketPort === 0 ? [] : [{ setting: 'MQTT_WS_PORT', port: mqttWebSocketPort, host }]),
     ...(settings.tlsCertFile === '' ? [] : tlsPorts(settings)),
+    ...(embeddedTemporal === 'off' ? [] : [{ setting: 'TEMPORAL_UI_PORT', port: temporalUiPort, host: '127.0.0.1' }]),
   ];
 }
 
-function tlsPorts(settings: Settings): { setting: string; port: number }[] {
+function tlsPorts({ bindHost: host, mqttTlsPort, mqttWebSocketTlsPort }: Settings): WantedPort[] {
   return [
-    { setting: 'MQTT_TLS_PORT', port: settings.mqttTlsPort },
-    { setting: 'MQTT_WSS_PORT', port: settings.mqttWebSocketTlsPort },
+    { setting: 'MQTT_TLS_PORT', port: mqttTlsPort, host },
+    { setting: 'MQTT_WSS_PORT', port: mqttWebSocketTlsPort, host },
   ].filter(({ port }) => port !== 0);
 }

@@ -17,23 +17,15 @@ export interface SupervisorOptions {
 
 /** Runs all parts: up level by level, down level by level in the other order, and none left behind either way. */
 export class Supervisor {
-  readonly #keepers: readonly PartKeeper[];
+  readonly #keepers: PartKeeper[];
+  readonly #options: SupervisorOptions;
   readonly #runFile: RunFile;
   #stopped: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#runFile = options.runFile;
-    this.#keepers = options.parts.map(
-      (part) =>
-        new PartKeeper(part, {
-          report: options.report,
-          logFile: join(options.logFolder, `${part.name}.log`),
-          readyTimeoutMs: options.readyTimeoutMs,
-          stopGraceMs: options.stopGraceMs,
-          onChange: () => this.#record(),
-          explainCrash: options.explainCrash,
-        }),
-    );
+    this.#options = options;
+    this.#keepers = options.parts.map((part) => this.#keeperOf(part));
   }
 
   async start(): Promise<void> {
@@ -44,6 +36,17 @@ export class Supervisor {
       const failed = results.find((result) => result.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
     }
+  }
+
+  /**
+   * Adds a part that the others can do without: a start that fails is tried again. It stops with the others of its
+   * level. Resolves when its first try serves or has failed.
+   */
+  async startLater(part: Part): Promise<void> {
+    if (this.#stopped !== undefined) return;
+    const keeper = this.#keeperOf(part);
+    this.#keepers.push(keeper);
+    await keeper.startInBackground();
   }
 
   /** Stops what runs, in order. A second call waits for the first. */
@@ -60,6 +63,18 @@ export class Supervisor {
     for (const level of levels(this.#keepers, (keeper) => keeper.part.stopLevel)) {
       await Promise.all(level.map((keeper) => keeper.stop()));
     }
+  }
+
+  #keeperOf(part: Part): PartKeeper {
+    const { report, logFolder, readyTimeoutMs, stopGraceMs, explainCrash } = this.#options;
+    return new PartKeeper(part, {
+      report,
+      logFile: join(logFolder, `${part.name}.log`),
+      readyTimeoutMs,
+      stopGraceMs,
+      onChange: () => this.#record(),
+      explainCrash,
+    });
   }
 
   #record(): void {

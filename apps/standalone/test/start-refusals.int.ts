@@ -34,6 +34,7 @@ async function start(env: Record<string, string>): Promise<{ exitCode: number | 
       ...process.env,
       BIND_HOST: '127.0.0.1',
       HTTP_PORT: String(takenPort),
+      EMBEDDED_TEMPORAL: 'off',
       DATA_DIR: join(folder, 'data'),
       ...env,
     },
@@ -55,8 +56,10 @@ async function expectRefusal(env: Record<string, string>, code: string, words: r
 
 describe('npm start refuses, with a clear message and exit code 1', () => {
   it('a port that is in use, naming every one of them', async () => {
-    const ports = { MQTT_PORT: String(takenPort), MQTT_WS_PORT: '0' };
-    await expectRefusal(ports, 'PORT_IN_USE', [`Port ${takenPort} is in use`, 'set HTTP_PORT', 'set MQTT_PORT']);
+    const port = String(takenPort);
+    const ports = { MQTT_PORT: port, MQTT_WS_PORT: '0', TEMPORAL_UI_PORT: port, EMBEDDED_TEMPORAL: 'found' };
+    const settings = ['set HTTP_PORT', 'set MQTT_PORT', 'set TEMPORAL_UI_PORT'];
+    await expectRefusal(ports, 'PORT_IN_USE', [`Port ${takenPort} is in use`, ...settings]);
   });
 
   it('a disk without space', () =>

@@ -29,6 +29,7 @@ beforeEach(async () => {
       HTTP_PORT: String(http),
       MQTT_PORT: String(mqtt),
       MQTT_WS_PORT: '0',
+      EMBEDDED_TEMPORAL: 'off',
       DATA_DIR: folder,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

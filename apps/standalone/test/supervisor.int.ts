@@ -116,6 +116,21 @@ describe('the supervisor', () => {
     expect(pids.map(processIdentity).filter((identity) => identity !== undefined)).toEqual([]);
   });
 
+  it('is not kept up by a part that the others can do without, tries it again, and stops it too', async () => {
+    const supervised = supervise([part('store', 'good', { start: 1, stop: 2 })]);
+    await supervised.start();
+    const tried = supervised.startLater(part('extra', 'refuses', { start: 0, stop: 1 }));
+    await until('the second try', () => /extra.*starts again in 500 ms/.test(printed));
+    await tried;
+    expect(printed).toMatch(/extra.*: ended \(exit code 1, there is no table to sit at\), starts again in 250 ms/);
+    await supervised.startLater(part('late', 'good', { start: 0, stop: 1 }));
+    expect(running().map(({ name }) => name)).toEqual(expect.arrayContaining(['store', 'late']));
+    const pids = running().map(({ pid }) => pid);
+    await supervised.stop();
+    expect(pids.map(processIdentity).filter((identity) => identity !== undefined)).toEqual([]);
+    expect(journal().slice(-2)).toEqual(['late asked to stop', 'store asked to stop']);
+  });
+
   it('refuses a part that never becomes ready', async () => {
     const start = supervise([part('slow', 'never-ready', { start: 1, stop: 1 })], { readyTimeoutMs: 1_500 }).start();
     await expect(start).rejects.toThrow(/slow was not ready after 2 s: still looking for my glasses/);

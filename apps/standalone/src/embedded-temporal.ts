@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+
+import type { ConsoleReport } from './console-report.ts';
+import type { Supervisor } from './supervisor.ts';
+import { TemporalProgram } from './temporal-program.ts';
+import { temporalPart, type TemporalServerOptions } from './temporal-server.ts';
+
+/** Events flow already; the banner waits this long so that it need not say "starts". */
+const BANNER_WAIT_MS = 3_000;
+
+export interface EmbeddedTemporalOptions {
+  readonly mode: 'obtain' | 'found' | 'off';
+  readonly server: Omit<TemporalServerOptions, 'programPath'>;
+  readonly supervisor: Supervisor;
+  readonly report: ConsoleReport;
+}
+
+/**
+ * Temporal beside the platform. Events flow without it, so nothing waits for it: it starts when the others serve, and
+ * on a machine that has no program for it, the program is obtained while the platform already works.
+ */
+export class EmbeddedTemporal {
+  readonly #options: EmbeddedTemporalOptions;
+  readonly #program: TemporalProgram;
+  #found: Promise<boolean> = Promise.resolve(false);
+  #firstTry: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(options: EmbeddedTemporalOptions) {
+    this.#options = options;
+    this.#program = new TemporalProgram(join(options.server.dataFolder, 'logs', 'temporal.log'), process.env);
+  }
+
+  /** Starts the server if its program is on this machine. */
+  start(): void {
+    if (this.#options.mode === 'off') return;
+    this.#found = this.#program.find().then((search) => {
+      if (search.event === 'found') this.#startServer(search.path);
+      else if (this.#options.mode === 'found') this.#sayMissing(search.reason);
+      return search.event === 'found';
+    });
+  }
+
+  /** Obtains the program if there is none, which may take minutes, and starts the server then. */
+  async obtainIfMissing(): Promise<void> {
+    if (this.#options.mode !== 'obtain' || (await this.#found)) return;
+    const search = await this.#program.obtain();
+    if (search.event === 'found') this.#startServer(search.path);
+    else this.#sayMissing(search.reason);
+  }
+
+  /** Where it is, or why it is not there yet. */
+  async bannerLine(): Promise<string> {
+    const { mode, server } = this.#options;
+    if (mode === 'off') return 'off (EMBEDDED_TEMPORAL)';
+    if (!(await this.#found)) {
+      return mode === 'found'
+        ? 'missing on this machine, see above'
+        : 'its program is missing here and is obtained meanwhile, which can take minutes; all else works without it';
+    }
+    const waited = new Promise<'waited'>((resolve) => setTimeout(() => resolve('waited'), BANNER_WAIT_MS));
+    const isLate = (await Promise.race([this.#firstTry, waited])) === 'waited';
+    const url = `http://localhost:${server.uiPort}/namespaces/${server.namespace}/workflows`;
+    return isLate ? `${url} (starts)` : url;
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    this.#program.stop();
+  }
+
+  #startServer(programPath: string): void {
+    this.#firstTry = this.#options.supervisor.startLater(temporalPart({ ...this.#options.server, programPath }));
+  }
+
+  #sayMissing(reason: string): void {
+    if (this.#stopping) return;
+    this.#options.report.notice('temporal', `is missing, everything else works (TEMPORAL_CLI_MISSING): ${reason}`);
+  }
+}
