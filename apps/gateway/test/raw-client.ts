@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
+import { generate, type IConnectPacket, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
 
 import { until } from './gateway-fixture.ts';
 
@@ -21,27 +21,39 @@ export class RawClient {
     socket.on('close', () => (this.closed = true));
   }
 
-  static async open(port: number, device: string, version: 4 | 5 = 4): Promise<RawClient> {
+  static open(port: number, device: string, version: 4 | 5 = 4): Promise<RawClient> {
+    return RawClient.openAs(port, { clientId: device, protocolVersion: version });
+  }
+
+  /** By default as the device that the client id names. */
+  static async openAs(port: number, connectPacket: Partial<IConnectPacket> & { clientId: string }): Promise<RawClient> {
+    const { clientId, protocolVersion = 4 } = connectPacket;
+    const version = protocolVersion === 5 ? 5 : 4;
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     const client = new RawClient(socket, version);
     client.send({
       cmd: 'connect',
       protocolId: 'MQTT',
-      protocolVersion: version,
-      clientId: device,
       clean: true,
       keepalive: 60,
-      username: device,
-      password: Buffer.from(`token-${device}`),
+      username: clientId,
+      password: Buffer.from(`token-${clientId}`),
+      ...connectPacket,
+      protocolVersion: version,
     });
     await until('CONNACK', () => client.packets.length > 0 || client.closed);
     return client;
   }
 
+  /** The code of CONNACK; null when none came. */
+  get connackCode(): number | null {
+    const [first] = this.packets;
+    return first?.cmd === 'connack' ? (first.returnCode ?? first.reasonCode ?? 0) : null;
+  }
+
   /** CONNACK said yes. */
   get accepted(): boolean {
-    const [first] = this.packets;
-    return first?.cmd === 'connack' && (first.returnCode ?? first.reasonCode ?? 0) === 0;
+    return this.connackCode === 0;
   }
 
   send(packet: Packet): void {
