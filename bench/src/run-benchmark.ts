@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 
 import { createClient } from '@clickhouse/client';
 
-import { positiveNumber, readArguments, runProgram } from './command-line.ts';
+import { positiveNumber, readArguments } from './command-line.ts';
 import { Installation } from './installation.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { PlatformClient, type LedgerTotals } from './platform-client.ts';
@@ -44,8 +44,8 @@ interface Quantiles {
   readonly p99: number;
 }
 
-void runProgram(async () => {
-  const args = readArguments(DEFAULTS, process.argv.slice(2));
+export async function runPlatformBenchmark(argv: readonly string[]): Promise<void> {
+  const args = readArguments(DEFAULTS, argv);
   const rate = positiveNumber('rate', args.rate);
   const seconds = positiveNumber('seconds', args.seconds);
   const devices = positiveNumber('devices', args.devices);
@@ -60,7 +60,7 @@ void runProgram(async () => {
     await installation.stop();
     await installation.remove();
   }
-});
+}
 
 async function measure(
   installation: Installation,

@@ -19,6 +19,10 @@ export function agreeKeepalive(request: ConnectRequest, limits: EndpointLimits):
   return { seconds: isOurs ? limits.keepaliveSecondsMax : asked, isOurs };
 }
 
+const { accepted: returnCode } = ReturnCode;
+const NEW_BEFORE_5 = encodePacket({ cmd: 'connack', sessionPresent: false, returnCode }, 4);
+const RESUMED_BEFORE_5 = encodePacket({ cmd: 'connack', sessionPresent: true, returnCode }, 4);
+
 /** What is granted of what CONNECT asked for. */
 export interface Grant {
   readonly keepalive: Keepalive;
@@ -26,14 +30,35 @@ export interface Grant {
   readonly sessionExpirySeconds: number;
 }
 
-export function encodeAccepted(request: ConnectRequest, grant: Grant, limits: EndpointLimits): Buffer {
-  const { keepalive, sessionPresent, sessionExpirySeconds } = grant;
-  if (request.version !== 5) {
-    const { accepted: returnCode } = ReturnCode;
-    // MQTT 3.1 has no such flag.
-    const isTold = sessionPresent && request.version === 4;
-    return encodePacket({ cmd: 'connack', sessionPresent: isTold, returnCode }, request.version);
+/**
+ * CONNACKs with success. Nearly all clients of one endpoint are told the same, and encoding it is a good part of what
+ * a connect costs, so what says nothing of the client itself is encoded once.
+ */
+export class AcceptedConnacks {
+  readonly #limits: EndpointLimits;
+  readonly #usual = new Map<boolean, Buffer>();
+
+  constructor(limits: EndpointLimits) {
+    this.#limits = limits;
   }
+
+  encode(request: ConnectRequest, grant: Grant): Buffer {
+    const { keepalive, sessionPresent, sessionExpirySeconds } = grant;
+    // MQTT 3.1 has no such flag.
+    if (request.version !== 5) return sessionPresent && request.version === 4 ? RESUMED_BEFORE_5 : NEW_BEFORE_5;
+    const isUsual =
+      !request.clientIdAssigned && !keepalive.isOurs && request.sessionExpirySeconds <= sessionExpirySeconds;
+    if (!isUsual) return encodeAccepted(request, grant, this.#limits);
+    const known = this.#usual.get(sessionPresent);
+    if (known !== undefined) return known;
+    const encoded = encodeAccepted(request, grant, this.#limits);
+    this.#usual.set(sessionPresent, encoded);
+    return encoded;
+  }
+}
+
+function encodeAccepted(request: ConnectRequest, grant: Grant, limits: EndpointLimits): Buffer {
+  const { keepalive, sessionPresent, sessionExpirySeconds } = grant;
   const properties: NonNullable<IConnackPacket['properties']> = {
     topicAliasMaximum: limits.topicAliasMax,
     receiveMaximum: Math.min(limits.receiveMax, PACKET_ID_MAX),

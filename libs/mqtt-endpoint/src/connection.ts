@@ -1,4 +1,4 @@
-import { agreeKeepalive, encodeAccepted, encodeRefused } from './connack.ts';
+import { agreeKeepalive, encodeRefused } from './connack.ts';
 import { type ConnectRefusal, type ConnectRequest, readConnect, SESSION_EXPIRY_NEVER } from './connect-request.ts';
 import { ConnectionOutput } from './connection-output.ts';
 import type { DeviceSession } from './device-session.ts';
@@ -13,6 +13,7 @@ import {
 } from './engine-limits.ts';
 import { encodeDisconnect } from './packet-encoder.ts';
 import { PacketFramer } from './packet-framer.ts';
+import { readPlainPublish } from './plain-publish.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { ReadingGate, StopReason } from './reading-gate.ts';
 import { closeReasonCodes, ReasonCode, refusalCodes } from './reason-codes.ts';
@@ -235,9 +236,10 @@ export class Connection<Identity> {
   #handleReady(frame: Buffer, ready: ReadyConnection<Identity>): ProtocolFault | null {
     const { layout, codec } = this.#context;
     const version = ready.session.protocolVersion;
-    const malformed = layout.check(frame, this.#framer.bodyOffset, version);
+    const { bodyOffset } = this.#framer;
+    const malformed = layout.check(frame, bodyOffset, version);
     if (malformed !== null) return malformed;
-    const packet = codec.decode(frame, version);
+    const packet = readPlainPublish(frame, bodyOffset, version) ?? codec.decode(frame, version);
     if (packet instanceof ProtocolFault) return packet;
     return handlePacket(this.#context, ready, { packet, userProperties: layout.userProperties, bytes: frame.length });
   }
@@ -328,7 +330,7 @@ export class Connection<Identity> {
   }
 
   #welcome(request: ConnectRequest, ready: ReadyConnection<Identity>): void {
-    const { keeper, limits, observer } = this.#context;
+    const { keeper, limits, observer, connacks } = this.#context;
     const keepalive = agreeKeepalive(request, limits);
     this.#keepaliveMs = keepalive.seconds * MS_PER_SECOND * KEEPALIVE_GRACE;
     this.#will = { message: request.will, delayMs: request.willDelayMs };
@@ -337,7 +339,7 @@ export class Connection<Identity> {
     keeper.keepFor(ready.state, expiryMs);
     const sessionPresent = ready.session.isResumed;
     const sessionExpirySeconds = Math.min(SESSION_EXPIRY_NEVER, Math.floor(expiryMs / MS_PER_SECOND));
-    const connack = encodeAccepted(request, { keepalive, sessionPresent, sessionExpirySeconds }, limits);
+    const connack = connacks.encode(request, { keepalive, sessionPresent, sessionExpirySeconds });
     if (connack.length > this.#clientPacketBytesMax) {
       return this.#end({ reason: 'protocolError', code: null, detail: 'the client takes no CONNACK' });
     }
@@ -377,7 +379,8 @@ export class Connection<Identity> {
     const wasReady = this.#state === 'ready';
     this.#state = 'closed';
     this.#endReason = ending.reason;
-    this.#transport.pause();
+    // Who has said goodbye sends nothing but the end of his stream, and seeing that frees the socket at once.
+    if (ending.reason !== 'clientDisconnected') this.#transport.pause();
     const says = wasReady && this.#version === 5 ? ending.code : null;
     if (says !== null) this.#output.packet(this.#encodeDisconnect(says, ending.detail));
     // A peer that does not read would only keep our bytes; everybody else gets the reason before the close.

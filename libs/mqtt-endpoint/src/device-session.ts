@@ -2,6 +2,7 @@ import type { ConnectRequest } from './connect-request.ts';
 import type {
   CloseReason,
   DeliveryOutcome,
+  EndpointHost,
   EndpointLimits,
   OutboundMessage,
   ProtocolVersion,
@@ -9,10 +10,12 @@ import type {
 } from './endpoint-host.ts';
 import type { OutboundMessages } from './outbound-messages.ts';
 import type { SessionState } from './session-state.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { type FilterPolicy, Subscriptions } from './subscriptions.ts';
+
+type FilterHost<Identity> = Pick<EndpointHost<Identity>, 'maySubscribe'>;
 
 /** The host's view of one authenticated connection. With a session that goes on, `send` still reaches it later. */
-export class DeviceSession<Identity> implements Session<Identity> {
+export class DeviceSession<Identity> implements Session<Identity>, FilterPolicy {
   readonly identity: Identity;
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
@@ -20,7 +23,8 @@ export class DeviceSession<Identity> implements Session<Identity> {
   readonly isResumed: boolean;
   readonly filters: Subscriptions;
   readonly outbound: OutboundMessages;
-  readonly #close: (reason: CloseReason) => void;
+  readonly #host: FilterHost<Identity>;
+  #close: ((reason: CloseReason) => void) | null;
 
   constructor(options: {
     identity: Identity;
@@ -29,7 +33,7 @@ export class DeviceSession<Identity> implements Session<Identity> {
     state: SessionState<Identity>;
     isResumed: boolean;
     limits: EndpointLimits;
-    maySubscribe: (session: Session<Identity>, filter: string) => boolean;
+    host: FilterHost<Identity>;
     close: (reason: CloseReason) => void;
   }) {
     this.identity = options.identity;
@@ -43,8 +47,9 @@ export class DeviceSession<Identity> implements Session<Identity> {
       filtersMax: options.limits.subscriptionsMax,
       qosMax: options.limits.outboundQosMax ?? 1,
       version: options.request.version,
-      isAllowed: (filter) => options.maySubscribe(this, filter),
+      policy: this,
     });
+    this.#host = options.host;
     this.#close = options.close;
   }
 
@@ -57,6 +62,15 @@ export class DeviceSession<Identity> implements Session<Identity> {
   }
 
   close(reason: CloseReason): void {
-    this.#close(reason);
+    this.#close?.(reason);
+  }
+
+  maySubscribe(filter: string): boolean {
+    return this.#host.maySubscribe(this, filter);
+  }
+
+  /** Its connection is over, and must not be kept in memory by a session that goes on. */
+  detached(): void {
+    this.#close = null;
   }
 }

@@ -1,3 +1,4 @@
+import { AcceptedConnacks } from './connack.ts';
 import { Connection } from './connection.ts';
 import type { EndpointHost, EndpointLimits, Session, Transport } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
@@ -77,16 +78,12 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     now,
     observer,
     keeper,
-    codec: new PacketCodec(),
-    layout: new PacketLayout(),
-    flushQueue: new FlushQueue(),
     registry,
     connections,
-    turns: new TurnQueue(),
-    paced: new PacedQueue(),
     isDraining: () => drainDeadlineMs !== null,
     serverReference: () => serverReference,
     onConnectionGone: settleDrain,
+    ...createTools(limits),
   };
 
   return {
@@ -129,5 +126,17 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     get connectionCount() {
       return connections.size;
     },
+  };
+}
+
+/** What serves all connections of one endpoint in turn, so that none has its own. */
+function createTools(limits: EndpointLimits) {
+  return {
+    connacks: new AcceptedConnacks(limits),
+    codec: new PacketCodec(),
+    layout: new PacketLayout(),
+    flushQueue: new FlushQueue(),
+    turns: new TurnQueue(),
+    paced: new PacedQueue(),
   };
 }

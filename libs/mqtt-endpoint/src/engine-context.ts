@@ -1,3 +1,4 @@
+import type { AcceptedConnacks } from './connack.ts';
 import type { Connection } from './connection.ts';
 import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
@@ -15,6 +16,7 @@ export interface EngineContext<Identity> {
   readonly limits: EndpointLimits;
   readonly now: () => number;
   readonly observer: EndpointObserver;
+  readonly connacks: AcceptedConnacks;
   readonly codec: PacketCodec;
   readonly layout: PacketLayout;
   readonly flushQueue: FlushQueue;

@@ -62,7 +62,7 @@ export class InboundPublishes<Identity> {
   /** Part of what is in process, as yet unknown to the host. Null most of the time. */
   #held: ReceivedPublish[] | null = null;
   /** QoS 2 messages of this connection whose PUBREC is to come. */
-  readonly #answering = new Set<number>();
+  #answering: Set<number> | null = null;
   #ended = false;
 
   constructor(options: InboundOptions<Identity>) {
@@ -94,7 +94,7 @@ export class InboundPublishes<Identity> {
       const state = packet.qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
       if (state !== 'new') this.#options.context.observer.duplicateSuppressed?.();
       // The PUBREC of the first copy is still to come and answers this one too.
-      if (this.#answering.has(packetId) && state === 'logging') return null;
+      if (this.#answering?.has(packetId) === true && state === 'logging') return null;
       if (this.#isOverReceiveMaximum(state)) {
         return new ProtocolFault(ReasonCode.receiveMaximumExceeded, 'more publishes in flight than agreed');
       }
@@ -107,6 +107,7 @@ export class InboundPublishes<Identity> {
       }
       if (packet.qos === 2) {
         const entry = pending;
+        this.#answering ??= new Set();
         this.#answering.add(packetId);
         const answer: AnswerQos2 = (outcome) => this.#answerQos2(entry, outcome);
         if (state === 'logging') {
@@ -117,16 +118,9 @@ export class InboundPublishes<Identity> {
       }
     }
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
-    const message: InboundMessage = {
-      topic,
-      payload,
-      qos: packet.qos,
-      dup: packet.dup,
-      retain: packet.retain,
-      packetId,
-      ...toMessageProperties(packet.properties),
-      userProperties,
-    };
+    const { qos, dup, retain, properties } = packet;
+    const plain = { topic, payload, qos, dup, retain, packetId, contentType: null, userProperties };
+    const message: InboundMessage = properties === undefined ? plain : { ...plain, ...toMessageProperties(properties) };
     this.#accept({ pending, packetBytes, message });
     return null;
   }
@@ -282,7 +276,7 @@ export class InboundPublishes<Identity> {
     const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
     const refused = outcome.kind === 'refused' && this.#version === 5;
     if (pending.qos === 2) {
-      this.#answering.delete(pending.packetId);
+      this.#answering?.delete(pending.packetId);
       this.#qos2.settled(pending.packetId, !refused);
     }
     if (outcome.kind === 'stored') {

@@ -21,6 +21,7 @@ export interface OutboundEntry {
 }
 
 const COMPACT_AFTER = 64;
+const NOTHING: readonly OutboundEntry[] = [];
 
 /** First in, first out, with cheap removal at the front. */
 export class OutboundQueue {
@@ -55,6 +56,8 @@ export class OutboundQueue {
 
   /** Takes out all that `leaves`; the others keep their order. */
   remove(leaves: (entry: OutboundEntry) => boolean): readonly OutboundEntry[] {
+    // Nearly always, and asked of every session at every sweep.
+    if (this.length === 0) return NOTHING;
     const waiting = this.all();
     const removed = waiting.filter(leaves);
     if (removed.length === 0) return removed;

@@ -9,7 +9,8 @@ const BITMAP_BYTES = (PACKET_ID_MAX + 1) / 8;
  * of QoS 2 unreleased, and may mean well.
  */
 export class PacketIdSet {
-  readonly #sparse = new Set<number>();
+  /** Made with the first id: most sessions never have one. */
+  #sparse: Set<number> | null = null;
   #bitmap: Uint8Array | null = null;
   #size = 0;
 
@@ -18,7 +19,7 @@ export class PacketIdSet {
   }
 
   has(packetId: number): boolean {
-    if (this.#bitmap === null) return this.#sparse.has(packetId);
+    if (this.#bitmap === null) return this.#sparse?.has(packetId) ?? false;
     return ((this.#bitmap[packetId >> 3] as number) & (1 << (packetId & 7))) !== 0;
   }
 
@@ -26,8 +27,9 @@ export class PacketIdSet {
     if (this.has(packetId)) return;
     this.#size += 1;
     if (this.#bitmap === null) {
+      this.#sparse ??= new Set();
       this.#sparse.add(packetId);
-      if (this.#sparse.size > SPARSE_MAX) this.#becomeBitmap();
+      if (this.#sparse.size > SPARSE_MAX) this.#becomeBitmap(this.#sparse);
     } else {
       this.#bitmap[packetId >> 3] = (this.#bitmap[packetId >> 3] as number) | (1 << (packetId & 7));
     }
@@ -36,21 +38,21 @@ export class PacketIdSet {
   delete(packetId: number): boolean {
     if (!this.has(packetId)) return false;
     this.#size -= 1;
-    if (this.#bitmap === null) this.#sparse.delete(packetId);
+    if (this.#bitmap === null) this.#sparse?.delete(packetId);
     else this.#bitmap[packetId >> 3] = (this.#bitmap[packetId >> 3] as number) & ~(1 << (packetId & 7));
     if (this.#size === 0) this.#bitmap = null;
     return true;
   }
 
   *ids(): Iterable<number> {
-    if (this.#bitmap === null) return yield* this.#sparse;
+    if (this.#bitmap === null) return yield* this.#sparse ?? [];
     for (let id = 1; id <= PACKET_ID_MAX; id++) if (this.has(id)) yield id;
   }
 
-  #becomeBitmap(): void {
+  #becomeBitmap(sparse: ReadonlySet<number>): void {
     const bitmap = new Uint8Array(BITMAP_BYTES);
-    for (const id of this.#sparse) bitmap[id >> 3] = (bitmap[id >> 3] as number) | (1 << (id & 7));
-    this.#sparse.clear();
+    for (const id of sparse) bitmap[id >> 3] = (bitmap[id >> 3] as number) | (1 << (id & 7));
+    this.#sparse = null;
     this.#bitmap = bitmap;
   }
 }

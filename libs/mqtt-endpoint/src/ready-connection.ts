@@ -72,7 +72,7 @@ export function createReadyConnection<Identity>(
     state,
     isResumed,
     limits,
-    maySubscribe: (of, filter) => host.maySubscribe(of, filter),
+    host,
     close,
   });
   if (isResumed) session.filters.decideAgain();

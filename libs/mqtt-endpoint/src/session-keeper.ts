@@ -105,6 +105,7 @@ export class SessionKeeper<Identity> {
     will: { readonly message: WillMessage | null; readonly delayMs: number },
   ): WillMessage | null {
     state.onLost = null;
+    state.session?.detached();
     if (state.isOver) return will.delayMs > 0 ? null : will.message;
     if (state.expiryMs === 0) {
       this.end(state, 'disconnected');

@@ -15,13 +15,18 @@ export interface SubscribeAnswer {
   readonly refusals: readonly ReasonCode[];
 }
 
+/** Who decides about a filter. An object and not a function, so that no session costs a closure for it. */
+export interface FilterPolicy {
+  maySubscribe(filter: string): boolean;
+}
+
 /** Filters in force on one session. They are decided one by one, and a refused one is never stored. */
 export class Subscriptions {
   readonly #filters: Map<string, 0 | 1 | 2>;
   readonly #filtersMax: number;
   readonly #qosMax: 1 | 2;
   readonly #version: ProtocolVersion;
-  readonly #isAllowed: (filter: string) => boolean;
+  readonly #policy: FilterPolicy;
 
   constructor(options: {
     /** Those of a session that goes on; they are changed in place. */
@@ -29,13 +34,13 @@ export class Subscriptions {
     filtersMax: number;
     qosMax: 1 | 2;
     version: ProtocolVersion;
-    isAllowed: (filter: string) => boolean;
+    policy: FilterPolicy;
   }) {
     this.#filters = options.filters;
     this.#filtersMax = options.filtersMax;
     this.#qosMax = options.qosMax;
     this.#version = options.version;
-    this.#isAllowed = options.isAllowed;
+    this.#policy = options.policy;
   }
 
   get filters(): ReadonlyMap<string, 0 | 1 | 2> {
@@ -77,7 +82,7 @@ export class Subscriptions {
 
   /** What a session was granted before may be denied to it now. */
   decideAgain(): void {
-    for (const filter of this.#filters.keys()) if (!this.#isAllowed(filter)) this.#filters.delete(filter);
+    for (const filter of this.#filters.keys()) if (!this.#policy.maySubscribe(filter)) this.#filters.delete(filter);
   }
 
   #toCode(refusal: ReasonCode): number {
@@ -88,6 +93,6 @@ export class Subscriptions {
     if (this.#version === 5 && isSharedFilter(filter)) return ReasonCode.sharedSubscriptionsNotSupported;
     if (filter.length > FILTER_CHARACTERS_MAX || isTooDeep(filter)) return ReasonCode.topicFilterInvalid;
     if (!this.#filters.has(filter) && this.#filters.size >= this.#filtersMax) return ReasonCode.quotaExceeded;
-    return this.#isAllowed(filter) ? null : ReasonCode.notAuthorized;
+    return this.#policy.maySubscribe(filter) ? null : ReasonCode.notAuthorized;
   }
 }
