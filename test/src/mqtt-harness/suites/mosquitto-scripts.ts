@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { machineAptFiles, sourceEntries } from './debian-sources.ts';
 import { freePort } from './free-port.ts';
-import { missingPrograms, runOrThrow, runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
+import { keptDownload, prepare, requirePrograms } from './outside-programs.ts';
+import { runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
 
 const VERSION = '2.0.11';
 const FETCH_TIMEOUT_MS = 120_000;
@@ -32,8 +33,7 @@ export function readScriptList(text: string): ListedScript[] {
 
 /** Runs mosquitto's own broker tests, from Debian's source package, each with the harness in the place of mosquitto. */
 export async function runMosquittoScripts(): Promise<SuiteOutcome> {
-  const missing = missingPrograms('apt-get', 'python3', 'tar');
-  if (missing.length > 0) return { passed: 0, failed: [], missing };
+  requirePrograms('python3', 'tar');
   const source = await fetchSource();
   const starts = join(source, 'starts');
   rmSync(starts, { force: true, recursive: true });
@@ -50,7 +50,7 @@ export async function runMosquittoScripts(): Promise<SuiteOutcome> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return { passed, failed, missing };
+  return { passed, failed };
 }
 
 async function runScript(script: ListedScript, place: { source: string; starts: string }): Promise<string | null> {
@@ -66,11 +66,18 @@ async function runScript(script: ListedScript, place: { source: string; starts: 
   return script.expected === 'fail' ? null : `${script.name} ended with ${code}\n${output.trim()}`;
 }
 
-/** The package index and the sources are kept in a folder of our own, so the lists of the machine stay as they are. */
 async function fetchSource(): Promise<string> {
   const folder = suiteFolder('mosquitto');
   const source = join(folder, `mosquitto-${VERSION}`);
   if (existsSync(join(source, 'test', 'broker', 'test.py'))) return source;
+  const archive = await keptDownload(`mosquitto_${VERSION}.orig.tar.gz`, folder, () => downloadSource(folder));
+  await prepare('tar', ['xf', archive], { cwd: folder });
+  return source;
+}
+
+/** The package index is kept in a folder of our own, so the lists of the machine stay as they are. */
+async function downloadSource(folder: string): Promise<void> {
+  requirePrograms('apt-get');
   for (const name of ['parts', 'lists/partial', 'cache/archives/partial']) {
     mkdirSync(join(folder, name), { recursive: true });
   }
@@ -80,11 +87,9 @@ async function fetchSource(): Promise<string> {
     ...[`Dir::State::lists=${join(folder, 'lists')}`, `Dir::Cache=${join(folder, 'cache')}`],
   ].flatMap((setting) => ['-o', setting]);
   const run = { cwd: folder, timeoutMs: FETCH_TIMEOUT_MS };
-  await runOrThrow('apt-get', [...apt, 'update', '-qq'], run);
+  await prepare('apt-get', [...apt, 'update', '-qq'], run);
   // Debian's patches stay off: one of them makes the scripts start the installed broker instead of ours.
-  await runOrThrow('apt-get', [...apt, 'source', '-qq', '--download-only', 'mosquitto'], run);
-  await runOrThrow('tar', ['xf', `mosquitto_${VERSION}.orig.tar.gz`], run);
-  return source;
+  await prepare('apt-get', [...apt, 'source', '-qq', '--download-only', 'mosquitto'], run);
 }
 
 /** The scripts start `src/mosquitto -v -p PORT`. Ours leaves a note of each start. */

@@ -1,15 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const KILL_SIGNAL = 'SIGKILL';
 
-/** What one suite from elsewhere came to. */
+/** What one suite came to. */
 export interface SuiteOutcome {
   readonly passed: number;
   readonly failed: readonly string[];
-  /** Programs that are not here; the suite was not run. */
-  readonly missing: readonly string[];
 }
 
 export interface RunOptions {
@@ -28,10 +26,6 @@ export function suiteFolder(name: string): string {
 /** A file of `test/mqtt`, which is not compiled. */
 export function suiteFile(path: string): string {
   return fileURLToPath(new URL(`../../../mqtt/${path}`, import.meta.url));
-}
-
-export function missingPrograms(...names: readonly string[]): string[] {
-  return names.filter((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error !== undefined);
 }
 
 /** Runs a program to its end, with all that it started: the group is ended when it is over or late. */
