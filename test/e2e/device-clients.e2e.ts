@@ -89,7 +89,7 @@ async function passes(client: DeviceClient): Promise<void> {
   expect((await twinOf(platform, id)).reported).toEqual(REPORTED);
 }
 
-describe("the clients of other people, as they are", () => {
+describe('the clients of other people, as they are', () => {
   it.each(own.map((client) => [client.name, client] as const))('%s', (_, client) => passes(client), TEST_TIMEOUT_MS);
 
   for (const [client, isHere] of outside) {

@@ -1,13 +1,13 @@
 import { runDifferential } from '../differential/differential-run.ts';
-import { missingPrograms, type SuiteOutcome } from './suite-programs.ts';
+import { requirePrograms } from './outside-programs.ts';
+import type { SuiteOutcome } from './suite-programs.ts';
 
 const SESSIONS = 10_000;
 
 /** Compares 10,000 drawn sessions with mosquitto's, or the one of a seed. */
 export async function runMosquittoDifferential(seed: number | null = null): Promise<SuiteOutcome> {
-  const missing = missingPrograms('mosquitto');
-  if (missing.length > 0) return { passed: 0, failed: [], missing };
+  requirePrograms('mosquitto');
   const seeds = seed === null ? Array.from({ length: SESSIONS }, (_, index) => index + 1) : [seed];
   const { sessions, failures } = await runDifferential({ seeds, shrinks: seed === null });
-  return { passed: sessions - failures.length, failed: failures, missing };
+  return { passed: sessions - failures.length, failed: failures };
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import { runEngineFuzz } from './engine-fuzz.ts';
 import { runMochiVectors } from './mochi-vectors.ts';
 import { runMosquittoDifferential } from './mosquitto-differential.ts';
 import { runMosquittoScripts } from './mosquitto-scripts.ts';
@@ -25,6 +26,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteOutcome>>> = {
   'mosquitto scripts': runMosquittoScripts,
   'paho Go': runPahoGo,
   'paho Python': runPahoPython,
+  'engine fuzz': runEngineFuzz,
 };
 
 const inCi = process.env['CI'] === 'true' || process.env['CI'] === '1';
@@ -35,7 +37,9 @@ for (const [name, run] of Object.entries(SUITES)) {
   const startedAt = performance.now();
   const { passed, failed, skipped } = await outcomeOf(run);
   const note = skipped === null ? `${passed} passed, ${failed.length} failed` : 'skipped';
-  process.stdout.write(`${name.padEnd(20)}${note.padEnd(26)}${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`);
+  process.stdout.write(
+    `${name.padEnd(20)}${note.padEnd(26)}${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`,
+  );
   for (const failure of failed) process.stdout.write(`  failed: ${failure}\n`);
   if (skipped !== null) process.stdout.write(`  skipped${inCi ? ' (a failure with CI=true)' : ''}: ${skipped}\n`);
   totals.passed += passed;
@@ -50,6 +54,10 @@ async function outcomeOf(run: () => Promise<SuiteOutcome>): Promise<SuiteOutcome
     return { ...(await run()), skipped: null };
   } catch (error) {
     if (error instanceof NotPrepared) return { passed: 0, failed: [], skipped: error.message };
-    return { passed: 0, failed: [error instanceof Error ? (error.stack ?? error.message) : String(error)], skipped: null };
+    return {
+      passed: 0,
+      failed: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+      skipped: null,
+    };
   }
 }
