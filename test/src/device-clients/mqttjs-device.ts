@@ -26,7 +26,7 @@ async function runSession(
   how: { readonly version: 4 | 5; readonly transport: 'tcp' | 'WebSocket' },
 ): Promise<DeviceReport> {
   const options: IClientOptions = { protocolVersion: how.version, username: session.token, reconnectPeriod: 0 };
-  // It is given the stream, because its own support of WebSocket does not load under the export conditions of the tests.
+  // It is given the stream: its own support of WebSocket does not load under the export conditions of the tests.
   const open = () =>
     how.transport === 'tcp'
       ? connect({ host: session.host, port: session.port })

@@ -8,7 +8,7 @@ import type { FuzzOrder, FuzzSummary } from './run-fuzz.ts';
 import { plantBug } from './planted-bugs.ts';
 import { readRecordings } from './recordings.ts';
 
-/** The thread that `runFuzz` starts; it says by shared memory which case it is at, so that a hang is found from outside. */
+/** The thread that `runFuzz` starts. It says in shared memory which case it is at, so that a hang is found. */
 const { order, progress } = workerData as { order: FuzzOrder; progress: Int32Array<SharedArrayBuffer> };
 const LOGIN = { clientId: 'fuzz', username: 'fuzz' };
 /** Caches and compiled code grow in the first part of a run; what is kept is measured from here on. */

@@ -1,8 +1,8 @@
 import type { Version } from './recordings.ts';
 
 /**
- * Packets as they are on the wire, also those that no encoder would build: nothing is checked here, and every length may
- * be a lie.
+ * Packets as they are on the wire, also those that no encoder would build: nothing is checked here, and every length
+ * may be a lie.
  */
 export const PacketType = {
   reserved: 0,
