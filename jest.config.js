@@ -25,6 +25,8 @@ const project = (displayName, testMatch) => ({
 });
 
 export default {
+  // A limit against hanging alone: a machine that does much else is slower by far than jest's own five seconds allow.
+  testTimeout: 60_000,
   projects: [
     project('unit', ['<rootDir>/{libs,apps,bench,tools}/**/src/**/*.test.ts', '<rootDir>/tools/test/**/*.test.ts']),
     project('contract', ['<rootDir>/libs/*/test/**/*.contract.ts']),
