@@ -1,10 +1,19 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Installation, PlatformClient } from '@breakwater/bench';
 
-import { REPORTED, WANTED_INTERVAL, type DeviceClient } from '../src/device-clients/device-session.ts';
+import {
+  CLIENT_TIMEOUT_MS,
+  REPORTED,
+  WANTED_INTERVAL,
+  type DeviceClient,
+} from '../src/device-clients/device-session.ts';
 import { mosquittoDevice } from '../src/device-clients/mosquitto-device.ts';
 import { mqttJsDevice } from '../src/device-clients/mqttjs-device.ts';
 import { pahoGoDevice, pahoPythonDevice } from '../src/device-clients/paho-devices.ts';
+import { readmeProgram } from '../src/device-clients/readme-blocks.ts';
 import { SMALL_BUFFER_BYTES, SmallClient, smallDevice } from '../src/device-clients/small-client.ts';
 import {
   NotPrepared,
@@ -12,6 +21,7 @@ import {
   providePahoPython,
   requirePrograms,
 } from '../src/mqtt-harness/suites/outside-programs.ts';
+import { runToEnd, suiteFolder } from '../src/mqtt-harness/suites/suite-programs.ts';
 import { patchTwin, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 
 /** What cannot be prepared is skipped, and named by its tests; with CI=true it is a failure that says why. */
@@ -95,6 +105,68 @@ describe('the clients of other people, as they are', () => {
   for (const [client, isHere] of outside) {
     (isHere === null ? it.skip : it)(client.name, () => passes(client), TEST_TIMEOUT_MS);
   }
+});
+
+describe('the lines of the README, word by word', () => {
+  const env = (): Record<string, string> => ({
+    ADMIN_API_KEY: installation.key,
+    MQTT_PORT: String(installation.mqttPort),
+    HTTP_PORT: new URL(installation.url).port,
+  });
+  /** Made by the first lines; those of other languages are run with its token. */
+  let token = '';
+
+  /** Runs a program to a good end and answers what it printed. */
+  async function output(program: string, args: readonly string[], more: Record<string, string> = {}): Promise<string> {
+    const result = await runToEnd(program, args, { env: { ...env(), ...more }, timeoutMs: CLIENT_TIMEOUT_MS });
+    if (result.code !== 0) throw new Error(`${program} ended with ${String(result.code)}\n${result.output}`);
+    return result.output;
+  }
+
+  async function expectTemperature(value: number): Promise<void> {
+    await until(`a temperature of ${value}`, async () => {
+      return (await twinOf(platform, 'greenhouse')).telemetry['temperature']?.value === value;
+    });
+  }
+
+  /** What the token-making lines leave behind is asked for in the same shell. */
+  const shellTest = async (): Promise<void> => {
+    const printed = await output('bash', ['-ec', `${readmeProgram('sh')}\necho; echo "token=$DEVICE_TOKEN"`]);
+    token = /^token=(.+)$/m.exec(printed)?.[1] ?? '';
+    expect(printed).toContain('"interval":10');
+    await expectTemperature(21.5);
+    expect((await twinOf(platform, 'greenhouse')).reported).toEqual({ firmware: '1.0' });
+  };
+  (mosquitto === null ? it.skip : it)('mosquitto_pub and mosquitto_sub', shellTest, TEST_TIMEOUT_MS);
+
+  (python === null || mosquitto === null ? it.skip : it)(
+    'Python',
+    async () => {
+      expect(token).not.toBe('');
+      const printed = await output(python ?? '', ['-c', readmeProgram('python')], { DEVICE_TOKEN: token });
+      expect(printed).toContain('"interval":10');
+      await expectTemperature(22.5);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  (mosquitto === null ? it.skip : it)(
+    'JavaScript',
+    async () => {
+      expect(token).not.toBe('');
+      // Beside the packages, so that the import finds them as it would in a project of the reader.
+      const file = join(suiteFolder('readme'), 'device.mjs');
+      writeFileSync(file, readmeProgram('js'));
+      expect(await output(process.execPath, [file], { DEVICE_TOKEN: token })).toContain('"interval":10');
+      await expectTemperature(23.5);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it('and those for chips that do not run here', () => {
+    expect(readmeProgram('c')).toContain('esp_mqtt_client_start');
+    expect(readmeProgram('cpp')).toContain('client.setBufferSize');
+  });
 });
 
 describe(`a client with a buffer of ${SMALL_BUFFER_BYTES} bytes`, () => {

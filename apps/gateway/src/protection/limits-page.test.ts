@@ -8,8 +8,8 @@ import { describe, expect, it } from '@jest/globals';
 
 import { GatewayMetrics } from '../gateway-metrics.ts';
 
-/** The tables of docs/protocol/mqtt.md that say what is refused, and how. */
-const page = readFileSync(new URL('../../../../docs/protocol/mqtt.md', import.meta.url), 'utf8');
+/** The tables of docs/mqtt.md that say what is refused, and how. */
+const page = readFileSync(new URL('../../../../docs/mqtt.md', import.meta.url), 'utf8');
 const section = page.slice(page.indexOf('\n## Limits\n'), page.indexOf('\n### Bans\n'));
 const rows = section
   .split('\n')

@@ -8,7 +8,7 @@ export interface SessionPair {
 
 /**
  * Where the engine and mosquitto 2.0 differ and both may: each rule takes out of the records what it explains and
- * nothing else. The list for readers is in docs/protocol/mqtt.md, "Differences from a general broker".
+ * nothing else. The list for readers is in docs/mqtt.md, "Differences from a general broker".
  */
 const RULES: readonly { readonly name: string; readonly apply: (pair: SessionPair) => SessionPair }[] = [
   {

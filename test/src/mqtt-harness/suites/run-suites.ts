@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { runEngineFuzz } from './engine-fuzz.ts';
+import { runGatewayFuzz } from './gateway-fuzz.ts';
 import { runMochiVectors } from './mochi-vectors.ts';
 import { runMosquittoDifferential } from './mosquitto-differential.ts';
 import { runMosquittoScripts } from './mosquitto-scripts.ts';
@@ -27,6 +28,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteOutcome>>> = {
   'paho Go': runPahoGo,
   'paho Python': runPahoPython,
   'engine fuzz': runEngineFuzz,
+  'gateway fuzz': runGatewayFuzz,
 };
 
 const inCi = process.env['CI'] === 'true' || process.env['CI'] === '1';
@@ -35,11 +37,12 @@ for (const [name, run] of Object.entries(SUITES)) {
   if (seed !== undefined && name !== 'beside mosquitto') continue;
   if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
   const startedAt = performance.now();
-  const { passed, failed, skipped } = await outcomeOf(run);
+  const { passed, failed, skipped, notes = [] } = await outcomeOf(run);
   const note = skipped === null ? `${passed} passed, ${failed.length} failed` : 'skipped';
   process.stdout.write(
     `${name.padEnd(20)}${note.padEnd(26)}${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`,
   );
+  for (const line of notes) process.stdout.write(`  ${line}\n`);
   for (const failure of failed) process.stdout.write(`  failed: ${failure}\n`);
   if (skipped !== null) process.stdout.write(`  skipped${inCi ? ' (a failure with CI=true)' : ''}: ${skipped}\n`);
   totals.passed += passed;

@@ -8,6 +8,8 @@ const KILL_SIGNAL = 'SIGKILL';
 export interface SuiteOutcome {
   readonly passed: number;
   readonly failed: readonly string[];
+  /** Figures for people; no verdict hangs on them. */
+  readonly notes?: readonly string[];
 }
 
 export interface RunOptions {
