@@ -12,11 +12,12 @@ import { deviceKey } from '@breakwater/twin';
 import { partitionOf } from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
+import { type GatewayIntake, isGatewayTopic } from './children/gateway-intake.ts';
 import type { MessageIntake } from './message-intake.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { Protection } from './protection/protection.ts';
 import { DeviceSession } from './session/device-session.ts';
-import { isOwnFilter } from './session/own-filters.ts';
+import { isGatewayFilter, isOwnFilter } from './session/own-filters.ts';
 import type { ResendMemories } from './session/resend-memory.ts';
 import type { SessionLifecycle } from './session-lifecycle.ts';
 
@@ -25,6 +26,8 @@ export interface GatewayHostOptions {
   readonly protection: Protection;
   readonly batcher: AppendBatcher;
   readonly intake: MessageIntake;
+  /** Of devices that speak for others. */
+  readonly children: GatewayIntake;
   readonly memories: ResendMemories;
   readonly sessions: SessionLifecycle;
   readonly partitionCount: number;
@@ -74,21 +77,25 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   }
 
   publish(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
-    return this.#options.intake.take(session, message);
+    const { intake, children } = this.#options;
+    return isGatewayTopic(message.topic) ? children.take(session, message) : intake.take(session, message);
   }
 
   maySubscribe(session: Session<DeviceSession>, filter: string): boolean {
-    const isOwn = isOwnFilter(filter, session.identity.device.device);
+    const { device, profile } = session.identity.device;
+    const isOwn = isOwnFilter(filter, device) || (profile.isGateway && isGatewayFilter(filter));
     if (!isOwn) this.#options.protection.foreignTopic('foreignTopicSubscribed', session, filter);
     return isOwn;
   }
 
   subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
     this.#options.sessions.subscribed(session, filters);
+    this.#options.children.subscribed(session, filters);
   }
 
   sessionClosed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {
     this.#options.protection.closed(session, reason);
+    this.#options.children.closed(session, reason);
     this.#options.sessions.closed(session, reason, will);
   }
 }

@@ -5,6 +5,7 @@ const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 /** What the gateway counts. No label holds anything that a device can choose. */
 export class GatewayMetrics {
   readonly connections: Gauge;
+  readonly children: Gauge;
   readonly connects: Counter<'result'>;
   readonly transportRefusals: Counter<'listener' | 'reason'>;
   readonly certificateReloads: Counter<'result'>;
@@ -28,6 +29,7 @@ export class GatewayMetrics {
 
   constructor(metrics: Metrics) {
     this.connections = metrics.gauge('mqtt_connections', 'MQTT sessions that are open.');
+    this.children = metrics.gauge('mqtt_children', 'Child devices that are open over the connection of another one.');
     this.connects = metrics.counter('mqtt_connects_total', 'CONNECTs by result.', ['result']);
     this.transportRefusals = metrics.counter(
       'mqtt_transport_refused_total',

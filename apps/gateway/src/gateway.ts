@@ -4,6 +4,8 @@ import { createMqttEndpoint, type EndpointObserver, type MqttEndpoint } from '@b
 import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 
 import { AppendBatcher } from './append/append-batcher.ts';
+import { ChildRegistrar } from './children/child-registrar.ts';
+import { GatewayIntake } from './children/gateway-intake.ts';
 import { DownlinkDelivery } from './downlink-delivery.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -44,6 +46,7 @@ export class Gateway {
   readonly #sessions: SessionLifecycle;
   readonly #rechecks: TokenRechecks;
   readonly #downlinks: DownlinkDelivery;
+  readonly #children: GatewayIntake;
   readonly #endpoint: MqttEndpoint<DeviceSession>;
   readonly #listeners: GatewayListeners;
   #sweeper: NodeJS.Timeout | null = null;
@@ -87,13 +90,18 @@ export class Gateway {
       answerMs: settings.downlinkAnswerMs,
       onTrouble: (detail) => options.logger.warn(detail),
     });
+    const intake = this.#createIntake();
+    const memories = this.#createMemories();
+    const registrar = new ChildRegistrar({ ...ports, ...settings, batcher });
+    this.#children = new GatewayIntake({ ...ports, ...settings, intake, registrar, sessions, memories });
     const host = new GatewayHost({
       ...settings,
       authenticator,
       protection: this.#protection,
       batcher,
-      intake: this.#createIntake(),
-      memories: this.#createMemories(),
+      intake,
+      children: this.#children,
+      memories,
       sessions,
       gatewayId,
     });
@@ -241,7 +249,8 @@ export class Gateway {
 
   #sweep(): void {
     this.#endpoint.sweep();
-    this.#metrics.connections.set(this.#sessions.count);
+    this.#metrics.connections.set(this.#sessions.count - this.#children.count);
+    this.#metrics.children.set(this.#children.count);
     this.#metrics.certificateExpiry.set((this.#listeners.certificateNotAfterMs ?? 0) / MS_PER_SECOND);
     this.#metrics.bans.set(this.#protection.banCount);
     this.#metrics.queueRecords.set(this.#batcher.records);

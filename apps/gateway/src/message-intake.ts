@@ -20,7 +20,7 @@ export interface MessageIntakeOptions {
   readonly deadLetterQuota: DeadLetterQuota;
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
-  /** A device wrote to a topic that is not its own. */
+  /** A device wrote to a topic that is not its own, or for a device that is not its child. */
   readonly onForeignTopic: (session: Session<DeviceSession>, topic: string) => void;
   readonly recordBytesMax: number;
 }
@@ -32,6 +32,14 @@ interface Arrival {
   readonly classified: Classified;
   readonly receivedAtMs: number;
   readonly mark: MessageMark;
+}
+
+/** What is known of a message whose meaning was read elsewhere. */
+export interface ReadMessage {
+  readonly classified: Classified;
+  readonly receivedAtMs: number;
+  /** As `digestOf` makes it: of the message as it came, so that a part of it has that of the whole. */
+  readonly digest: number;
 }
 
 interface OutgoingRecord {
@@ -50,6 +58,9 @@ const QUALITY_LABELS = ['0', '1', '2'] as const;
 const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
   TOPIC_NOT_OWN: 'notAuthorized',
   TOPIC_UNKNOWN: 'topicNameInvalid',
+  NOT_A_GATEWAY: 'notAuthorized',
+  CHILD_REFUSED: 'notAuthorized',
+  CHILDREN_LIMIT: 'quotaExceeded',
   // MQTT 5 has no "too large" for a PUBACK.
   PAYLOAD_TOO_LARGE: 'implementationSpecific',
 };
@@ -69,23 +80,29 @@ export class MessageIntake {
 
   /** Written with few promises: this is the one path that every message takes. */
   take(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
+    const receivedAtMs = this.#options.clock.nowMs();
+    const { device, profile } = session.identity.device;
+    const sender = { device, payloadFormat: profile.payloadFormat };
+    const classified = classify(message, sender, receivedAtMs);
+    return this.takeRead(session, message, { classified, receivedAtMs, digest: digestOf(message) });
+  }
+
+  /** Takes what was read already. A dead letter keeps the payload of `message`. */
+  takeRead(session: Session<DeviceSession>, message: InboundMessage, read: ReadMessage): Promise<PublishOutcome> {
     const device = session.identity;
-    const arrival = this.#arrival(session, message);
+    const arrival = this.#arrival(session, message, read);
     const kind = arrival.classified.kind === 'good' ? arrival.classified.message.kind : 'deadLetter';
     this.#options.metrics.messages.inc({ kind, qos: QUALITY_LABELS[message.qos] });
     if (device.gate === null && !this.#needsTail(arrival)) return this.#enter(arrival);
     return this.#enterInTurn(device, arrival);
   }
 
-  #arrival(session: Session<DeviceSession>, message: InboundMessage): Arrival {
-    const receivedAtMs = this.#options.clock.nowMs();
-    const { device, profile } = session.identity.device;
-    const sender = { device, payloadFormat: profile.payloadFormat };
-    const classified = classify(message, sender, receivedAtMs);
+  #arrival(session: Session<DeviceSession>, message: InboundMessage, read: ReadMessage): Arrival {
+    const { classified, receivedAtMs, digest } = read;
     const mark: MessageMark = {
       sessionEpoch: session.identity.sessionEpoch,
       packetId: message.qos > 0 ? message.packetId : 0,
-      digest: crc32(message.payload, crc32(message.topic)),
+      digest,
       messageId: classified.kind === 'good' ? classified.messageId : '',
     };
     return { session, message, classified, receivedAtMs, mark };
@@ -200,7 +217,7 @@ export class MessageIntake {
     const { session, message, receivedAtMs } = arrival;
     const { metrics, deadLetterQuota, recordBytesMax } = this.#options;
     metrics.rejected.inc({ reason: code });
-    if (code === 'TOPIC_NOT_OWN') this.#options.onForeignTopic(session, message.topic);
+    if (FOREIGN_CODES.has(code)) this.#options.onForeignTopic(session, foreignTopicOf(message.topic, code, detail));
     const letter = {
       kind: 'deadLetter',
       code,
@@ -234,6 +251,18 @@ export class MessageIntake {
       message,
     });
   }
+}
+
+const FOREIGN_CODES = new Set<ErrorCode>(['TOPIC_NOT_OWN', 'NOT_A_GATEWAY', 'CHILD_REFUSED']);
+
+/** The topics of gateway devices do not name whom they are about; the reason does. */
+function foreignTopicOf(topic: string, code: ErrorCode, detail: string): string {
+  return code === 'CHILD_REFUSED' ? `${topic} ${cutToBytes(detail, DETAIL_BYTES_MAX)}` : topic;
+}
+
+/** CRC-32 of topic and payload: with the packet id it recognises a resend. */
+export function digestOf({ topic, payload }: InboundMessage): number {
+  return crc32(payload, crc32(topic));
 }
 
 function laneOf(classified: Classified): Lane {

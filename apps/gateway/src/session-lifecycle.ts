@@ -71,7 +71,10 @@ export class SessionLifecycle {
     const before = this.#sessions.get(device.key)?.identity.sessionEpoch ?? 0;
     device.sessionEpoch = sessionEpoch;
     device.gatewayId = gatewayId;
+    const older = this.#sessions.get(device.key);
     if (sessionEpoch > before) this.#sessions.set(device.key, session);
+    // The engine has closed an older connection of the device itself; it does not know those of child devices.
+    if (older !== undefined && older !== session && sessionEpoch > before) older.close('takenOver');
     try {
       await this.#announce(session, displaced);
     } catch (error) {

@@ -15,6 +15,14 @@ export type TwinMessage =
   | { readonly kind: 'event'; readonly name: string; readonly tsMs: number; readonly data: JsonValue }
   | { readonly kind: 'reportState'; readonly patch: JsonObject; readonly expectedVersion?: number }
   | { readonly kind: 'getTwin' }
+  /** ThingsBoard's request for attributes: client ones are the reported state, shared ones the desired. */
+  | {
+      readonly kind: 'getAttributes';
+      readonly requestId: number;
+      /** Absent: none of them. With neither list it asks for everything. */
+      readonly clientKeys?: readonly string[];
+      readonly sharedKeys?: readonly string[];
+    }
   | {
       readonly kind: 'patchTwin';
       readonly operationId: string;

@@ -79,6 +79,15 @@ export const anyMessage: fc.Arbitrary<TwinMessage> = fc.oneof(
   fc.constant<TwinMessage>({ kind: 'getTwin' }),
   fc.record(
     {
+      kind: fc.constant('getAttributes' as const),
+      requestId: fc.nat({ max: 3 }),
+      clientKeys: fc.array(anyKey, { maxLength: 3 }),
+      sharedKeys: fc.array(anyKey, { maxLength: 3 }),
+    },
+    { requiredKeys: ['kind', 'requestId'] },
+  ),
+  fc.record(
+    {
       kind: fc.constant('patchTwin' as const),
       operationId: anyOperationId,
       desired: anyHostileObject,

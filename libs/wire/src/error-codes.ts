@@ -27,6 +27,8 @@ export const ERROR_CODES = [
   // messages from devices
   'TOPIC_NOT_OWN',
   'TOPIC_UNKNOWN',
+  'NOT_A_GATEWAY',
+  'CHILD_REFUSED',
   'PAYLOAD_MALFORMED',
   'PAYLOAD_TOO_LARGE',
   'TELEMETRY_KEY_INVALID',

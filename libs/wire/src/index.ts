@@ -17,5 +17,5 @@ export {
   UnknownRecordVersion,
 } from './record.ts';
 export type { DeadLetterData, LinePrefix, PointLine, RecordHeader, RecordMessage, WireRecord } from './record.ts';
-export { DEVICE_TOPIC_PREFIX, ownTail, parseUpTopic } from './topics.ts';
+export { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, ownTail, parseUpTopic } from './topics.ts';
 export type { TopicRefusal, UpTopic } from './topics.ts';

@@ -13,6 +13,7 @@ describe('parseUpTopic', () => {
     ['v1/devices/me/twin/reported', { kind: 'reported' }],
     ['v1/devices/me/twin/get', { kind: 'twinGet' }],
     ['v1/devices/me/status', { kind: 'status' }],
+    ['v1/devices/me/attributes/request/17', { kind: 'attributesRequest', requestId: 17 }],
     ['v1/devices/me/events/boot', { kind: 'event', name: 'boot' }],
   ])('reads %s', (topic, expected) => {
     expect(parseUpTopic(topic, DEVICE)).toEqual(expected);
@@ -25,6 +26,9 @@ describe('parseUpTopic', () => {
     ['v1/devices/me/events/', 'TOPIC_UNKNOWN'],
     ['v1/devices/me/events/a/b', 'TOPIC_UNKNOWN'],
     ['v1/devices/me/twin/desired', 'TOPIC_UNKNOWN'],
+    ['v1/devices/me/attributes/request/', 'TOPIC_UNKNOWN'],
+    ['v1/devices/me/attributes/request/x', 'TOPIC_UNKNOWN'],
+    ['v1/devices/me/attributes/request/-1', 'TOPIC_UNKNOWN'],
     ['telemetry', 'TOPIC_UNKNOWN'],
     ['', 'TOPIC_UNKNOWN'],
     ['$SYS/broker', 'TOPIC_UNKNOWN'],

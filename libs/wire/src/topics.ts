@@ -7,11 +7,18 @@ export type UpTopic =
   | { readonly kind: 'telemetry' }
   | { readonly kind: 'reported' }
   | { readonly kind: 'twinGet' }
+  | { readonly kind: 'attributesRequest'; readonly requestId: number }
   | { readonly kind: 'event'; readonly name: string }
   | { readonly kind: 'status' };
 
 export type TopicRefusal = 'TOPIC_NOT_OWN' | 'TOPIC_UNKNOWN';
 
+/** The prefix of ThingsBoard's gateway API: one connection speaks for many devices. */
+export const GATEWAY_TOPIC_PREFIX = 'v1/gateway/';
+
+const ATTRIBUTES_REQUEST = 'attributes/request/';
+/** As many digits as a 32-bit integer has: ThingsBoard's request ids. */
+const REQUEST_ID_PATTERN = /^\d{1,10}$/;
 const EVENT_NAME_PATTERN = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Reads a topic that `device` publishes to. */
@@ -34,6 +41,10 @@ export function parseUpTopic(topic: string, device: DeviceId): UpTopic | TopicRe
   if (tail.startsWith('events/')) {
     const name = tail.slice('events/'.length);
     if (EVENT_NAME_PATTERN.test(name)) return { kind: 'event', name };
+  }
+  if (tail.startsWith(ATTRIBUTES_REQUEST)) {
+    const requestId = tail.slice(ATTRIBUTES_REQUEST.length);
+    if (REQUEST_ID_PATTERN.test(requestId)) return { kind: 'attributesRequest', requestId: Number(requestId) };
   }
   return 'TOPIC_UNKNOWN';
 }

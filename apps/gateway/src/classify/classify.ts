@@ -3,6 +3,7 @@ import type { Lane, PayloadFormat } from '@breakwater/twin-runtime';
 import { type ErrorCode, LIMITS, parseUpTopic, type RecordMessage, type UpTopic } from '@breakwater/wire';
 
 import { readDeviceTime } from './device-time.ts';
+import { readAttributesRequest } from './read-attributes-request.ts';
 import { PayloadRefused } from './payload-refused.ts';
 import { type EncodedPayload, readPayload } from './read-payload.ts';
 import { readMessageId, readTelemetry } from './read-telemetry.ts';
@@ -36,21 +37,33 @@ const MESSAGE_ID_PROPERTY = 'id';
  */
 export function classify(incoming: IncomingMessage, sender: Sender, receivedAtMs: number): Classified {
   try {
-    if (Buffer.byteLength(incoming.topic) > LIMITS.topicBytesMax) {
-      throw new PayloadRefused('TOPIC_UNKNOWN', `the topic is longer than ${LIMITS.topicBytesMax} bytes`);
-    }
+    checkTopicSize(incoming);
     const topic = parseUpTopic(incoming.topic, sender.device);
     if (topic === 'TOPIC_NOT_OWN') throw new PayloadRefused(topic, 'the topic belongs to another device');
     if (topic === 'TOPIC_UNKNOWN') throw new PayloadRefused(topic, 'nothing is sent to this topic');
-    if (incoming.payload.byteLength > LIMITS.payloadBytesMax) {
-      const length = incoming.payload.byteLength;
-      throw new PayloadRefused('PAYLOAD_TOO_LARGE', `${length} bytes are more than ${LIMITS.payloadBytesMax}`);
-    }
+    checkPayloadSize(incoming);
     return read(topic, { ...incoming, payloadFormat: sender.payloadFormat }, receivedAtMs);
   } catch (error) {
-    if (!(error instanceof PayloadRefused)) throw error;
-    return { kind: 'dead', code: error.code, detail: error.message };
+    return deadOf(error);
   }
+}
+
+/** Only what the readers refuse is a dead letter; everything else is a fault of ours. */
+export function deadOf(error: unknown): Extract<Classified, { kind: 'dead' }> {
+  if (!(error instanceof PayloadRefused)) throw error;
+  return { kind: 'dead', code: error.code, detail: error.message };
+}
+
+/** @throws PayloadRefused */
+export function checkTopicSize({ topic }: IncomingMessage): void {
+  if (Buffer.byteLength(topic) <= LIMITS.topicBytesMax) return;
+  throw new PayloadRefused('TOPIC_UNKNOWN', `the topic is longer than ${LIMITS.topicBytesMax} bytes`);
+}
+
+/** @throws PayloadRefused */
+export function checkPayloadSize({ payload }: IncomingMessage): void {
+  if (payload.byteLength <= LIMITS.payloadBytesMax) return;
+  throw new PayloadRefused('PAYLOAD_TOO_LARGE', `${payload.byteLength} bytes are more than ${LIMITS.payloadBytesMax}`);
 }
 
 function read(topic: UpTopic, incoming: ReadableMessage, receivedAtMs: number): Classified {
@@ -70,6 +83,8 @@ function readControl(topic: UpTopic, incoming: ReadableMessage): RecordMessage {
   switch (topic.kind) {
     case 'reported':
       return readPatch(readPayload(incoming));
+    case 'attributesRequest':
+      return readAttributesRequest(topic.requestId, incoming);
     case 'status':
       return { kind: 'statusReported', detail: readStatus(incoming) };
     default:
@@ -77,7 +92,8 @@ function readControl(topic: UpTopic, incoming: ReadableMessage): RecordMessage {
   }
 }
 
-function readPatch(value: JsonValue): RecordMessage {
+/** @throws PayloadRefused */
+export function readPatch(value: JsonValue): RecordMessage {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new PayloadRefused('PATCH_INVALID', 'the reported state is a JSON object');
   }
@@ -121,7 +137,8 @@ function isPlainWords(text: string): boolean {
   return STATUS_WORDS_PATTERN.test(text);
 }
 
-function propertyId(userProperties: IncomingMessage['userProperties']): string {
+/** @throws PayloadRefused */
+export function propertyId(userProperties: IncomingMessage['userProperties']): string {
   for (const [name, value] of userProperties) if (name === MESSAGE_ID_PROPERTY) return readMessageId(value);
   return '';
 }

@@ -26,17 +26,17 @@ const WHOLE_NUMBER = /^-?\d+$/;
  * The JSON value of a payload, within the limits of depth and kind of number.
  * @throws PayloadRefused
  */
-export function readPayload(encoded: EncodedPayload): JsonValue {
+export function readPayload(encoded: EncodedPayload, depthMax: number = LIMITS.jsonDepthMax): JsonValue {
   const { payload } = encoded;
   const format = formatOf(encoded);
-  if (format === 'cbor') return readCbor(payload, LIMITS.jsonDepthMax);
+  if (format === 'cbor') return readCbor(payload, depthMax);
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (bytes.length === 0) throw malformed('the payload is empty');
   if (format === 'opaque') throw malformed('the payload is neither JSON nor CBOR');
   if (!isUtf8(bytes)) throw malformed('the payload is not UTF-8');
   const text = bytes.toString('utf8');
   const value = parseJson(text);
-  const found = checkValue(value, 0, text.includes('\\u'));
+  const found = checkValue(value, depthMax, text.includes('\\u'));
   if (found === 'mayBeRounded') checkWholeNumbers(text);
   return value;
 }
@@ -69,7 +69,7 @@ function parseJson(text: string): JsonValue {
 type Exactness = 'exact' | 'mayBeRounded';
 
 /** An escaped lone surrogate passes UTF-8 checks and JSON.parse, and would later be refused by the telemetry store. */
-function checkValue(value: JsonValue, depth: number, checkText: boolean): Exactness {
+function checkValue(value: JsonValue, levelsLeft: number, checkText: boolean): Exactness {
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new PayloadRefused('TELEMETRY_VALUE_INVALID', 'a number is out of range');
     return Number.isInteger(value) && !Number.isSafeInteger(value) ? 'mayBeRounded' : 'exact';
@@ -79,20 +79,18 @@ function checkValue(value: JsonValue, depth: number, checkText: boolean): Exactn
     return 'exact';
   }
   if (typeof value !== 'object' || value === null) return 'exact';
-  if (depth >= LIMITS.jsonDepthMax) {
-    throw new PayloadRefused('JSON_TOO_DEEP', `deeper than ${LIMITS.jsonDepthMax} levels`);
-  }
+  if (levelsLeft === 0) throw new PayloadRefused('JSON_TOO_DEEP', 'nested too deep');
   let exactness: Exactness = 'exact';
   if (Array.isArray(value)) {
     for (const item of value as readonly JsonValue[]) {
-      if (checkValue(item, depth + 1, checkText) !== 'exact') exactness = 'mayBeRounded';
+      if (checkValue(item, levelsLeft - 1, checkText) !== 'exact') exactness = 'mayBeRounded';
     }
     return exactness;
   }
   const object = value as Readonly<Record<string, JsonValue>>;
   for (const key in object) {
     if (checkText) checkString(key);
-    if (checkValue(object[key] as JsonValue, depth + 1, checkText) !== 'exact') exactness = 'mayBeRounded';
+    if (checkValue(object[key] as JsonValue, levelsLeft - 1, checkText) !== 'exact') exactness = 'mayBeRounded';
   }
   return exactness;
 }

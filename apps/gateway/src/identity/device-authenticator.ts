@@ -55,10 +55,13 @@ export class DeviceAuthenticator {
 
   /**
    * Asks the registry, past the cache, whether the token still is this life of the device's, and the device still what
-   * the session took it for: one whose profile changed connects anew.
+   * the session took it for: one whose profile changed connects anew. A child has no token, but its gateway device.
    */
-  async isStillGood(device: RegisteredDevice, tokenHash: string): Promise<boolean> {
-    const found = await this.#registry.deviceOfToken(tokenHash);
+  async isStillGood(device: RegisteredDevice, tokenHash: string | null): Promise<boolean> {
+    const found =
+      tokenHash === null
+        ? await this.#registry.findDevice(device.tenant, device.device)
+        : await this.#registry.deviceOfToken(tokenHash);
     const good = found !== null && isSameRegistration(found, device);
     if (!good) this.forget(deviceKey(device.tenant, device.device));
     return good;

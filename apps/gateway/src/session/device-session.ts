@@ -9,7 +9,8 @@ export class DeviceSession {
   readonly device: RegisteredDevice;
   readonly key: DeviceKey;
   readonly partition: Partition;
-  readonly tokenHash: string;
+  /** Null: a child device, which is here by its assignment to a gateway device. */
+  readonly tokenHash: string | null;
   readonly memory: ResendMemory;
   readonly downlinks = new SessionDownlinks();
   /** 0 until the directory has given the connection its number. */
@@ -31,7 +32,7 @@ export class DeviceSession {
     readonly device: RegisteredDevice;
     readonly key: DeviceKey;
     readonly partition: Partition;
-    readonly tokenHash: string;
+    readonly tokenHash: string | null;
     readonly memory: ResendMemory;
   }) {
     this.device = identity.device;

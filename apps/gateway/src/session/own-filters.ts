@@ -1,5 +1,5 @@
 import type { DeviceId } from '@breakwater/twin';
-import { DEVICE_TOPIC_PREFIX, ownTail } from '@breakwater/wire';
+import { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, ownTail } from '@breakwater/wire';
 
 /** Where the desired state is sent to: our own topic, and the one that ThingsBoard's firmware listens to. */
 export const DESIRED_TOPIC = 'twin/desired';
@@ -35,8 +35,13 @@ export function topicHeard(filters: Iterable<string>, tail: string, device: Devi
   return alias;
 }
 
+/** A gateway device also listens for its children. */
+export function isGatewayFilter(filter: string): boolean {
+  return filter.startsWith(GATEWAY_TOPIC_PREFIX) && filter.length > GATEWAY_TOPIC_PREFIX.length;
+}
+
 /** MQTT's rules for filters: `+` is one level, `#` is the rest and also nothing. */
-function matches(filter: string, topic: string): boolean {
+export function matches(filter: string, topic: string): boolean {
   const filterLevels = filter.split('/');
   const topicLevels = topic.split('/');
   for (const [index, level] of filterLevels.entries()) {

@@ -81,6 +81,20 @@ export const gatewaySettings = {
     reason:
       'Messages of one connection in a second, or in one burst. Those above it wait, and their answers with them.',
   }),
+  childrenOpenMax: integer('GATEWAY_CHILDREN_OPEN_MAX', {
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    unit: 'devices',
+    reason: 'Child devices that one connection of a gateway device may have open. One more is refused (MQTT 5: 0x97).',
+  }),
+  childrenOpenTotalMax: integer('GATEWAY_CHILDREN_OPEN_TOTAL_MAX', {
+    default: 50_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'devices',
+    reason: 'Child devices of all connections together: each is a session with a memory of its own.',
+  }),
   flushMs: integer('GATEWAY_FLUSH_MS', {
     default: 2,
     min: 0,

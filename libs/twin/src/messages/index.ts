@@ -5,6 +5,7 @@ import { decideDesiredSubscribed } from './desired-subscribed.ts';
 import { decideDeviceCreated } from './device-created.ts';
 import { decideDeviceDeleted } from './device-deleted.ts';
 import { decideEvent } from './event.ts';
+import { decideGetAttributes } from './get-attributes.ts';
 import { decideGetTwin } from './get-twin.ts';
 import { decidePatchTwin } from './patch-twin.ts';
 import { decideReportState } from './report-state.ts';
@@ -20,6 +21,7 @@ export const DECIDERS: { readonly [Kind in TwinMessageKind]: Decide<Kind> } = {
   event: decideEvent,
   reportState: decideReportState,
   getTwin: decideGetTwin,
+  getAttributes: decideGetAttributes,
   patchTwin: decidePatchTwin,
   sessionOpened: decideSessionOpened,
   sessionClosed: decideSessionClosed,
