@@ -67,7 +67,7 @@ describe('known holes', () => {
   });
 
   it('S2: QoS 2 publishes without PUBREL end at the receive maximum', async () => {
-    const { connect, host } = createFixture({ publishesPerSecondMax: 1e9 });
+    const { connect, host, endpoint } = createFixture({ publishesPerSecondMax: 1e9 });
     host.storesAtOnce = true;
     const client = await connect();
     for (let id = 1; id <= 40_000 && client.transport.state === 'open'; id++) {
@@ -76,12 +76,21 @@ describe('known holes', () => {
     }
     expect(host.publishes).toHaveLength(20);
     expect(client.heard().at(-1)).toBe('disconnect 0x93');
+    // The clean session has ended with its connection, and all it held with it.
+    expect([endpoint.session('d1'), [...endpoint.detachedSessions()]]).toEqual([null, []]);
+    const next = await connect();
+    next.send({ cmd: 'pubrel', messageId: 1 });
+    await settled();
+    expect(next.heard()).toEqual(['connack', 'pubcomp 1 0x92']);
   });
 
-  it('L1: a QoS 2 id left over from an older connection is a new message', async () => {
-    const { connect, host } = createFixture();
+  it.each([
+    ['that ended with its connection', null],
+    ['that clean start ends', {}],
+  ])('L1: a QoS 2 id left over from an older session %s is a new message', async (_which, sessions) => {
+    const { connect, host } = createFixture({}, sessions);
     host.storesAtOnce = true;
-    const first = await connect();
+    const first = await connect({ clean: false, properties: { sessionExpiryInterval: 600 } });
     first.publish(7, { qos: 2 });
     await settled();
     first.input.transportClosed();
