@@ -58,6 +58,9 @@ export class OutboundMessages {
   #aliases: OutboundAliases | null = null;
   #inFlightMax = 0;
   #onWireCount = 0;
+  /** In flight on this connection, and to be stored before they are written. */
+  #unwrittenCount = 0;
+  #waitsForStore = false;
   #bytes = 0;
   #lastPacketId = 0;
   /** In flight on an older connection, to be sent again before anything new. */
@@ -74,6 +77,8 @@ export class OutboundMessages {
     this.#aliases = link.topicAliasMax === 0 ? null : new OutboundAliases(link.topicAliasMax);
     this.#inFlightMax = Math.min(link.clientReceiveMax, OUTBOUND_IN_FLIGHT_MAX);
     this.#onWireCount = 0;
+    this.#unwrittenCount = 0;
+    this.#waitsForStore = false;
     this.#resend = [...this.#inFlight.values()];
     for (const entry of this.#resend) entry.isOnWire = false;
     this.#state = 'waiting';
@@ -164,6 +169,9 @@ export class OutboundMessages {
       if (entry === undefined) return;
       const expired = entry.expiresAtMs <= this.#options.now();
       if (!expired && entry.message.qos !== 0 && this.#isWireFull()) return;
+      // It has nothing to be stored, and must not overtake what has.
+      this.#waitsForStore = !expired && entry.message.qos === 0 && this.#unwrittenCount > 0;
+      if (this.#waitsForStore) return;
       this.#queue.shift();
       if (expired) this.#drop(entry, 'expired');
       else if (this.#wireBytes(entry.message, link) > link.clientPacketBytesMax) this.#drop(entry, 'tooLarge');
@@ -277,8 +285,12 @@ export class OutboundMessages {
     this.#onWireCount += 1;
     // The entry is recorded before its packet is written: nothing can acknowledge what is not there.
     this.#inFlight.set(entry.packetId, entry);
+    this.#unwrittenCount += 1;
     this.#options.journal.commit(() => {
-      if (this.#link === link && this.#inFlight.get(entry.packetId) === entry) this.#put(entry, link);
+      if (this.#link !== link) return;
+      this.#unwrittenCount -= 1;
+      if (this.#inFlight.get(entry.packetId) === entry) this.#put(entry, link);
+      if (this.#unwrittenCount === 0 && this.#waitsForStore) this.pump();
     });
   }
 

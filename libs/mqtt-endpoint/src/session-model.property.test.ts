@@ -6,14 +6,20 @@ import { createFixture, settled, type TestClient } from './testing/endpoint-fixt
 
 /**
  * Sessions against a small model: one device that connects, now here, now at a second endpoint with the same store.
- * It starts clean or not, is cut off, publishes, acknowledges rightly and wrongly, subscribes, and lets its session
- * expire.
+ * It starts clean or not, with a receive maximum or without, is cut off, publishes, acknowledges rightly and wrongly,
+ * subscribes, and lets its session expire. How mosquitto takes such commands is compared in test/mqtt.
  */
 const EXPIRY_SECONDS = 100;
 const MESSAGE_SECONDS = 30;
 
 type Command =
-  | { readonly kind: 'connect'; readonly clean: boolean; readonly keeps: boolean; readonly endpoint: 0 | 1 }
+  | {
+      readonly kind: 'connect';
+      readonly clean: boolean;
+      readonly keeps: boolean;
+      readonly endpoint: 0 | 1;
+      readonly receiveMax: number | null;
+    }
   | { readonly kind: 'send'; readonly qos: 0 | 1 | 2; readonly expires: boolean }
   | { readonly kind: 'answer'; readonly which: number; readonly rightly: boolean }
   | { readonly kind: 'publish'; readonly packetId: number }
@@ -33,6 +39,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       clean: fc.integer({ min: 0, max: 4 }).map((roll) => roll === 0),
       keeps: fc.integer({ min: 0, max: 4 }).map((roll) => roll !== 0),
       endpoint: fc.constantFrom(0 as const, 1 as const),
+      receiveMax: fc.option(fc.integer({ min: 1, max: 3 })),
     }),
   },
   {
@@ -70,6 +77,10 @@ interface ModelMessage {
   readonly owner: 0 | 1;
   state: 'waiting' | 'sent' | 'released';
   packetId: number;
+  /** It was in flight on an older connection, and its turn on this one is to come. */
+  isToResend: boolean;
+  /** It takes a place in the receive maximum of this connection. */
+  isOnWire: boolean;
 }
 
 /** What the device knows of its session, and what the server must know too. */
@@ -78,29 +89,53 @@ class Reference {
   readonly unreleased = new Set<number>();
   messages: ModelMessage[] = [];
   lastPacketId = 0;
+  receiveMax = Number.POSITIVE_INFINITY;
 
   forgetExpired(nowS: number): void {
     this.messages = this.messages.filter((message) => message.state === 'released' || message.expiresAtS > nowS);
   }
 
-  /** What the server must say when the client comes back, and after every change: all that waits goes out. */
-  sendAll(again: boolean): string[] {
-    const said: string[] = [];
-    const inOrder = [...this.messages.filter(isInFlight), ...this.messages.filter((message) => !isInFlight(message))];
-    this.messages = inOrder;
-    for (const message of inOrder) {
-      if (isInFlight(message) && !again) continue;
-      if (message.state === 'released') {
-        said.push(`pubrel ${message.packetId}`);
-        continue;
-      }
-      const dup = message.state === 'sent';
-      if (!dup && message.qos > 0) message.packetId = ++this.lastPacketId;
-      message.state = 'sent';
-      said.push(`${message.name} ${message.packetId}${dup ? ' dup' : ''}`);
+  forgetWaiting(nowS: number): void {
+    this.messages = this.messages.filter(({ state, expiresAtS }) => state !== 'waiting' || expiresAtS > nowS);
+  }
+
+  /** The client is back: what is in flight is to be sent again. */
+  attach(receiveMax: number | null): void {
+    this.receiveMax = receiveMax ?? Number.POSITIVE_INFINITY;
+    // What waited with QoS 0 was lost with the older connection.
+    const waiting = this.messages.filter((message) => !isInFlight(message) && message.qos > 0);
+    this.messages = [...this.messages.filter(isInFlight), ...waiting];
+    for (const message of this.messages) {
+      message.isToResend = isInFlight(message);
+      message.isOnWire = false;
     }
-    this.messages = inOrder.filter(({ qos }) => qos > 0);
+  }
+
+  /** What the server must say now: all that waits, one after the other, as far as the client takes it. */
+  sendAll(nowS: number): string[] {
+    const said: string[] = [];
+    for (const message of this.messages.filter(({ isToResend, state }) => isToResend || state === 'waiting')) {
+      const isExpired = message.state !== 'released' && message.expiresAtS <= nowS;
+      // A PUBREL takes no place.
+      if (message.state !== 'released' && !isExpired && message.qos > 0 && this.#isFull()) break;
+      said.push(...(isExpired ? [] : [this.#send(message)]));
+      message.isToResend = false;
+      if (isExpired || message.qos === 0) this.messages = this.messages.filter((other) => other !== message);
+    }
     return said;
+  }
+
+  #send(message: ModelMessage): string {
+    if (message.state === 'released') return `pubrel ${message.packetId}`;
+    const dup = message.state === 'sent';
+    if (!dup && message.qos > 0) message.packetId = ++this.lastPacketId;
+    message.state = 'sent';
+    message.isOnWire = message.qos > 0;
+    return `${message.name} ${message.packetId}${dup ? ' dup' : ''}`;
+  }
+
+  #isFull(): boolean {
+    return this.messages.filter(({ isOnWire }) => isOnWire).length >= this.receiveMax;
   }
 }
 
@@ -189,7 +224,7 @@ class SessionModel {
     }
   }
 
-  async #connect({ clean, keeps, endpoint }: Extract<Command, { kind: 'connect' }>): Promise<string[]> {
+  async #connect({ clean, keeps, endpoint, receiveMax }: Extract<Command, { kind: 'connect' }>): Promise<string[]> {
     // One endpoint at a time has the connection: the host of a real gateway sees to it that the older one is closed.
     if (this.#client !== null && this.#side !== endpoint) this.#client.input.transportClosed();
     await settled();
@@ -205,10 +240,14 @@ class SessionModel {
     this.#client = await this.#sides[endpoint].connect({
       clean,
       keepalive: 120,
-      properties: keeps ? { sessionExpiryInterval: EXPIRY_SECONDS } : {},
+      properties: {
+        ...(keeps && { sessionExpiryInterval: EXPIRY_SECONDS }),
+        ...(receiveMax !== null && { receiveMaximum: receiveMax }),
+      },
     });
     this.#heardCount = 0;
-    return [`connack ${isResumed ? 1 : 0}`, ...session.sendAll(true)];
+    session.attach(receiveMax);
+    return [`connack ${isResumed ? 1 : 0}`, ...session.sendAll(this.#nowS)];
   }
 
   async #wait(seconds: number): Promise<string[]> {
@@ -220,7 +259,10 @@ class SessionModel {
       endpoint.sweep();
     }
     this.#expire();
-    return isSilent ? ['pingresp'] : [];
+    if (!isSilent || this.#session === null) return [];
+    // What waits may expire in front of what does not.
+    this.#session.forgetWaiting(this.#nowS);
+    return ['pingresp', ...this.#session.sendAll(this.#nowS)];
   }
 
   #send(qos: 0 | 1 | 2, expires: boolean): string[] {
@@ -237,6 +279,8 @@ class SessionModel {
       owner: this.#side,
       state: 'waiting',
       packetId: 0,
+      isToResend: false,
+      isOnWire: false,
     };
     this.#messages.push(message);
     const outbound = {
@@ -251,11 +295,13 @@ class SessionModel {
       return [];
     }
     this.#session.messages.push(message);
-    return this.#session.sendAll(false);
+    return this.#session.sendAll(this.#nowS);
   }
 
   #answer(client: TestClient, session: Reference, { which, rightly }: { which: number; rightly: boolean }): string[] {
-    const message = session.messages[which % Math.max(1, session.messages.length)];
+    // It knows those that came on this connection.
+    const inFlight = session.messages.filter((message) => isInFlight(message) && !message.isToResend);
+    const message = inFlight[which % Math.max(1, inFlight.length)];
     if (message === undefined) {
       // Answers to nothing, some of them with ids that no message has.
       client.send({ cmd: 'puback', messageId: 60_000 + which, reasonCode: 0 });
@@ -274,7 +320,7 @@ class SessionModel {
     }
     session.messages = session.messages.filter((other) => other !== message);
     client.send({ cmd: qos === 1 ? 'puback' : 'pubcomp', messageId, reasonCode: 0 });
-    return [];
+    return session.sendAll(this.#nowS);
   }
 
   /** The connection is over. With `forgets` false its last words are still to be read. */

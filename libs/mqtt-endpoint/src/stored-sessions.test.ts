@@ -233,6 +233,36 @@ describe('what must be remembered is stored before it is said', () => {
   });
 });
 
+describe('the order of messages', () => {
+  it('holds for QoS 0 behind a message that is still to be stored', async () => {
+    const store = heldStore();
+    const fixture = createFixture({}, { store });
+    const client = await fixture.connect(kept);
+    store.release();
+    await settled();
+    const outcomes = ([1, 0, 2, 0] as const).map((qos, index) => send(fixture, { qos, topic: `${index}` }));
+    await settled();
+    expect(client.heard()).toEqual(['connack']);
+    for (let writes = 0; writes < 3; writes += 1) {
+      store.release();
+      await settled();
+    }
+    const topics = client.received().flatMap((packet) => (packet.cmd === 'publish' ? [packet.topic] : []));
+    expect(topics).toEqual(['0', '1', '2', '3']);
+    expect(outcomes.map(({ length }) => length)).toEqual([0, 1, 0, 1]);
+  });
+
+  it('leaves nothing unsaid when the connection is lost meanwhile', async () => {
+    const store = heldStore();
+    const fixture = createFixture({}, { store });
+    const client = await fixture.connect(kept);
+    const outcomes = ([1, 0] as const).map((qos) => send(fixture, { qos }));
+    client.input.transportClosed();
+    await settled();
+    expect(outcomes).toEqual([[], [{ kind: 'notDelivered', reason: 'offline' }]]);
+  });
+});
+
 describe('packet ids at another endpoint', () => {
   it('go on where the last one stopped, though nothing is in flight', async () => {
     const store = createMemorySessionStore();
