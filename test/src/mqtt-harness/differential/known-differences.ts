@@ -52,6 +52,7 @@ export function withoutKnownDifferences(pair: SessionPair): SessionPair {
  * - SUBACK and PINGRESP from a client, which mosquitto takes for nothing and the engine for an error;
  * - a Receive Maximum of the client: mosquitto 2.0.11 sends more than it after the first acknowledgement, counts a
  *   PUBREL that it sends again, and lets QoS 0 overtake what waits. The tests of libs/mqtt-endpoint have it;
+ * - a will delay with a session that ends with its connection: mosquitto waits nevertheless, against MQTT 5 §3.1.3.2.2;
  * - a QoS 2 message that is sent a third time: mosquitto 2.0.11 closes the connection;
  * - packets with reserved bits from a client of MQTT 3.1, which mosquitto takes.
  */

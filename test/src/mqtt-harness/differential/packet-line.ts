@@ -1,7 +1,16 @@
-import type { Packet } from 'mqtt-packet';
+import type { IPublishPacket, Packet } from 'mqtt-packet';
 
 /** Over it an interval is "long". A second more or less means nothing. */
 const LONG_SECONDS = 60;
+
+/** All that a message may carry in MQTT 5, with names that objects have by birth. */
+export const RICH_PROPERTIES = {
+  payloadFormatIndicator: true,
+  contentType: 'text/plain',
+  responseTopic: 'answers/here',
+  correlationData: Buffer.from('c0ffee', 'hex'),
+  userProperties: { again: ['first', 'second'], constructor: 'value' },
+};
 
 /** A packet in one line, without what no two servers need agree on: the order of properties, and reason strings. */
 export function packetLine(packet: Packet, topicPrefix: string): string {
@@ -16,6 +25,7 @@ export function packetLine(packet: Packet, topicPrefix: string): string {
         packet.dup && 'dup',
         packet.retain && 'retain',
         expiry !== undefined && `expiry ${expiry > LONG_SECONDS ? 'long' : 'short'}`,
+        carried(packet.properties),
       );
     }
     case 'suback':
@@ -33,6 +43,19 @@ export function packetLine(packet: Packet, topicPrefix: string): string {
     default:
       return packet.cmd;
   }
+}
+
+/** The properties that go through a server unchanged. */
+function carried(properties: IPublishPacket['properties']): string | false {
+  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = properties ?? {};
+  const all = [
+    payloadFormatIndicator,
+    contentType,
+    responseTopic,
+    correlationData?.toString('hex'),
+    ...Object.entries(userProperties ?? {}),
+  ];
+  return all.some((value) => value !== undefined) && `with ${JSON.stringify(all)}`;
 }
 
 function code(reasonCode: number | undefined): string | false {

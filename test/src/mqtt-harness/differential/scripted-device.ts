@@ -1,12 +1,13 @@
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet';
 
-import { packetLine } from './packet-line.ts';
-import { FAULTY_PACKETS, type FaultyPacket, type SessionScript, type Topic } from './session-script.ts';
+import { packetLine, RICH_PROPERTIES } from './packet-line.ts';
+import { FAULTY_PACKETS, type FaultyPacket, type SessionScript, type Step, type Topic } from './session-script.ts';
 import { WireClient } from './wire-client.ts';
 
 const KEEPALIVE_SECONDS = 600;
-/** Of a session that lasts for the whole script, and of one that an `expire` step outlives. */
-const SESSION_SECONDS = { long: 3_600, short: 10 } as const;
+/** The life of a session, longer than any script, or so short that an `expire` step outlives it. */
+const LONG_SECONDS = 3_600;
+const SHORT_SECONDS = 10;
 export const OLDER_CLOSED = 'the older connection is closed';
 /** A packet id that nothing ever has. */
 const NO_SUCH_ID = 60_000;
@@ -28,7 +29,7 @@ interface Received {
  */
 export class ScriptedDevice {
   readonly #options: { readonly port: number; readonly prefix: string; readonly script: SessionScript };
-  readonly #expirySeconds: number;
+  readonly #expires: boolean;
   #client: WireClient | null = null;
   #heard: string[] = [];
   #open: Received[] = [];
@@ -39,11 +40,12 @@ export class ScriptedDevice {
   readonly #unanswered = new Set<number>();
   #isWelcome = false;
   #lasts = false;
+  #hasAlias = false;
   #published = 0;
 
   constructor(options: { port: number; prefix: string; script: SessionScript; expires: boolean }) {
     this.#options = options;
-    this.#expirySeconds = options.expires ? SESSION_SECONDS.short : SESSION_SECONDS.long;
+    this.#expires = options.expires;
   }
 
   get isConnected(): boolean {
@@ -67,7 +69,7 @@ export class ScriptedDevice {
     return [...heard, 'closed'];
   }
 
-  async connect({ clean, keeps, will }: { clean: boolean; keeps: boolean; will: 0 | 1 | 2 | null }): Promise<void> {
+  async connect({ clean, keeps, will, delaysWill }: Extract<Step, { kind: 'connect' }>): Promise<void> {
     const { port, prefix, script } = this.#options;
     const { version } = script;
     // Before version 5 one flag says both.
@@ -77,6 +79,7 @@ export class ScriptedDevice {
     if (startsClean || (version === 3 && !this.#lasts)) this.#forget();
     this.#lasts = !startsClean;
     this.#isWelcome = false;
+    this.#hasAlias = false;
     const client: WireClient = new WireClient({
       port,
       version,
@@ -92,10 +95,20 @@ export class ScriptedDevice {
       clean: startsClean,
       keepalive: KEEPALIVE_SECONDS,
       ...(version === 5 && {
-        properties: keeps ? { sessionExpiryInterval: this.#expirySeconds } : {},
+        properties: keeps ? { sessionExpiryInterval: this.#expires ? SHORT_SECONDS : LONG_SECONDS } : {},
       }),
       ...(will !== null && {
-        will: { topic: `${prefix}up/will`, payload: Buffer.from(`will${this.#published}`), qos: will, retain: false },
+        will: {
+          topic: `${prefix}up/will`,
+          payload: Buffer.from(`will${this.#published}`),
+          qos: will,
+          retain: false,
+          // With a session that ends with its connection the two servers differ, see `known-differences.ts`.
+          ...(delaysWill &&
+            keeps &&
+            version === 5 &&
+            this.#expires && { properties: { willDelayInterval: SHORT_SECONDS } }),
+        },
       }),
     };
     client.send(connect);
@@ -120,14 +133,14 @@ export class ScriptedDevice {
     await this.#client?.hangUp();
   }
 
-  async publish(qos: 0 | 1 | 2, packetId: number): Promise<void> {
+  async publish({ qos, packetId, aliased, rich }: Extract<Step, { kind: 'publish' }>): Promise<void> {
     const client = this.#client as WireClient;
     const isAgain = this.#unreleased.has(packetId);
     // A packet id belongs to one message at a time, and mosquitto takes a message twice at most.
     if (isAgain && (qos !== 2 || this.#repeated.has(packetId))) return;
     if (isAgain) this.#repeated.add(packetId);
     const payload = this.#unreleased.get(packetId) ?? `up${this.#published++}`;
-    const publish = { cmd: 'publish', topic: `${this.#options.prefix}up/x`, payload, retain: false } as const;
+    const publish = { cmd: 'publish', payload, retain: false, ...this.#headOf({ aliased, rich }) } as const;
     if (qos === 0) client.send({ ...publish, qos, dup: false });
     else {
       client.send({ ...publish, qos, dup: isAgain, messageId: packetId } satisfies IPublishPacket);
@@ -136,6 +149,18 @@ export class ScriptedDevice {
       await client.until('the acknowledgement', () => !this.#unanswered.has(packetId));
     }
     await client.ping();
+  }
+
+  /** With an alias the topic itself goes with the first message of a connection only. */
+  #headOf({ aliased, rich }: { aliased: boolean; rich: boolean }): Pick<IPublishPacket, 'topic' | 'properties'> {
+    const topic = `${this.#options.prefix}up/x`;
+    if (this.#options.script.version !== 5) return { topic };
+    const isKnown = aliased && this.#hasAlias;
+    this.#hasAlias ||= aliased;
+    return {
+      topic: isKnown ? '' : topic,
+      properties: { ...(aliased && { topicAlias: 1 }), ...(rich && RICH_PROPERTIES) },
+    };
   }
 
   async release(packetId: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { IPublishPacket, Packet } from 'mqtt-packet';
 
-import { packetLine } from './packet-line.ts';
+import { packetLine, RICH_PROPERTIES } from './packet-line.ts';
 import { WireClient } from './wire-client.ts';
 
 const KEEPALIVE_SECONDS = 600;
@@ -42,12 +42,12 @@ export class ScriptedPeer {
 
   /** Settles when the server has all of them for good. */
   async publish(
-    messages: readonly { topic: string; payload: string; qos: 0 | 1 | 2; expiryS: number }[],
+    messages: readonly { topic: string; payload: string; qos: 0 | 1 | 2; rich: boolean; expiryS: number }[],
   ): Promise<void> {
     this.#client.send(
-      ...messages.map(({ topic, payload, qos, expiryS }): IPublishPacket => {
+      ...messages.map(({ topic, payload, qos, rich, expiryS }): IPublishPacket => {
         const common = { cmd: 'publish' as const, topic: this.#prefix + topic, payload, dup: false, retain: false };
-        const properties = { messageExpiryInterval: expiryS };
+        const properties = { messageExpiryInterval: expiryS, ...(rich && RICH_PROPERTIES) };
         if (qos === 0) return { ...common, qos, properties };
         this.#packetId += 1;
         this.#open.add(this.#packetId);

@@ -88,10 +88,10 @@ class SessionRun {
 
   /** The session is resumed once more and all that is open is finished, so that nothing stays unseen. */
   async #finish(): Promise<void> {
-    await this.#play({ kind: 'connect', clean: false, keeps: true, will: null });
+    await this.#play({ kind: 'connect', clean: false, keeps: true, will: null, delaysWill: false });
     for (const packetId of this.#device.unreleasedIds) await this.#play({ kind: 'release', packetId });
     await this.#answerAll();
-    await this.#play({ kind: 'connect', clean: true, keeps: false, will: null });
+    await this.#play({ kind: 'connect', clean: true, keeps: false, will: null, delaysWill: false });
     await this.#peer.settle();
     this.#record('end');
   }
@@ -119,7 +119,7 @@ class SessionRun {
         await device.sendFaulty(step.fault);
         return this.#peer.settle();
       case 'publish':
-        await device.publish(step.qos, step.packetId);
+        await device.publish(step);
         return this.#peer.settle();
       case 'release':
         await device.release(step.packetId);
@@ -150,13 +150,14 @@ class SessionRun {
     this.#startedMs = performance.now();
   }
 
-  async #receive({ topic, qos, count, expires }: Extract<Step, { kind: 'receive' }>): Promise<void> {
+  async #receive({ topic, qos, count, expires, rich }: Extract<Step, { kind: 'receive' }>): Promise<void> {
     if (this.#sent + count > MESSAGES_MAX) return;
     await this.#peer.publish(
       Array.from({ length: count }, () => ({
         topic: `down/${topic.replace('+', 'x')}`,
         payload: `m${this.#sent++}`,
         qos,
+        rich,
         expiryS: expires ? MESSAGE_EXPIRY_SECONDS.short : MESSAGE_EXPIRY_SECONDS.long,
       })),
     );

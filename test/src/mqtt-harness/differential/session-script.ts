@@ -10,10 +10,19 @@ export type Step =
       readonly clean: boolean;
       readonly keeps: boolean;
       readonly will: 0 | 1 | 2 | null;
+      /** The will waits for a while, where MQTT 5 and an expiry session allow it. */
+      readonly delaysWill: boolean;
     }
   | { readonly kind: 'disconnect'; readonly how: 'normal' | 'withWill' | 'forget' }
   | { readonly kind: 'drop' }
-  | { readonly kind: 'publish'; readonly qos: 0 | 1 | 2; readonly packetId: number }
+  | {
+      readonly kind: 'publish';
+      readonly qos: 0 | 1 | 2;
+      readonly packetId: number;
+      /** MQTT 5: with a topic alias, and with all properties that a message may have. */
+      readonly aliased: boolean;
+      readonly rich: boolean;
+    }
   | { readonly kind: 'release'; readonly packetId: number }
   | {
       readonly kind: 'receive';
@@ -21,6 +30,7 @@ export type Step =
       readonly topic: Topic;
       readonly count: number;
       readonly expires: boolean;
+      readonly rich: boolean;
     }
   | { readonly kind: 'answer'; readonly which: number; readonly how: 'rightly' | 'refusing' | 'wrongly' }
   | { readonly kind: 'answerNothing'; readonly packet: 'puback' | 'pubrec' | 'pubcomp' }
@@ -77,6 +87,7 @@ const connect = fc.record({
   clean: oneIn(5),
   keeps: oneIn(5).map((forgets) => !forgets),
   will: fc.option(qos, { freq: 3 }),
+  delaysWill: fc.boolean(),
 });
 const answer = fc.record({
   kind: kind('answer'),
@@ -99,7 +110,10 @@ function stepArbitrary(expires: boolean): fc.Arbitrary<Step> {
       }),
     },
     { weight: 3, arbitrary: fc.record({ kind: kind('drop') }) },
-    { weight: 7, arbitrary: fc.record({ kind: kind('publish'), qos: upwardQos, packetId }) },
+    {
+      weight: 7,
+      arbitrary: fc.record({ kind: kind('publish'), qos: upwardQos, packetId, aliased: oneIn(3), rich: oneIn(3) }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: kind('release'), packetId }) },
     {
       weight: 7,
@@ -109,6 +123,7 @@ function stepArbitrary(expires: boolean): fc.Arbitrary<Step> {
         topic,
         count: fc.integer({ min: 1, max: 3 }),
         expires: expires ? fc.boolean() : fc.constant(false),
+        rich: oneIn(3),
       }),
     },
     { weight: 7, arbitrary: answer },
@@ -149,7 +164,7 @@ export function scriptArbitrary(expires: boolean): fc.Arbitrary<SessionScript> {
     fc
       .record({
         version: fc.constantFrom(3 as const, 4 as const, 4 as const, 5 as const, 5 as const, 5 as const),
-        steps: steps.map((all) => withFewExpiries(begun(all))),
+        steps: steps.map((all) => (expires ? withExpiries(begun(all)) : begun(all))),
       })
       .map(playable),
   );
@@ -164,13 +179,18 @@ function playable(script: SessionScript): SessionScript {
 /** Without a connection at the start there is little to see. */
 function begun(steps: readonly Step[]): readonly Step[] {
   return [
-    { kind: 'connect', clean: false, keeps: true, will: null },
+    { kind: 'connect', clean: false, keeps: true, will: null, delaysWill: false },
     { kind: 'subscribe', filters: [{ topic: 'a', qos: 2 }] },
     ...steps,
   ];
 }
 
-function withFewExpiries(steps: readonly Step[]): readonly Step[] {
+/** At the end what the device left alone has expired. */
+function withExpiries(steps: readonly Step[]): readonly Step[] {
   let expiries = 0;
-  return steps.filter((step) => step.kind !== 'expire' || ++expiries <= EXPIRIES_MAX);
+  return [
+    ...steps.filter((step) => step.kind !== 'expire' || ++expiries < EXPIRIES_MAX),
+    { kind: 'drop' },
+    { kind: 'expire' },
+  ];
 }
