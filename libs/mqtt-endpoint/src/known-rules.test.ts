@@ -90,7 +90,8 @@ it('rule 3: a connection holds no timer; one sweep closes all that are silent', 
   );
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   await connect({ clientId: 'one more', keepalive: 10 });
-  expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toHaveLength(timers);
+  const timersNow = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  expect(timersNow).toBeLessThanOrEqual(timers);
   advance(15_001);
   expect(clients.map(({ transport }) => transport.state)).toEqual(clients.map(() => 'open'));
   endpoint.sweep();
