@@ -89,7 +89,7 @@ describe("other devices' and tenants' topics", () => {
     client.drop();
   });
 
-  it('cannot be published to on 3.1.1: those of another device end the connection, the rest become dead letters', async () => {
+  it('cannot be published to on 3.1.1: those of a device end the connection, others become dead letters', async () => {
     for (const [at, topic] of publishes.entries()) {
       const client = await RawClient.open(gateway.ports.mqtt, ATTACKER);
       client.publish(at + 1, '{"a":1}', { topic });
