@@ -108,7 +108,7 @@ export class ConnectGuard {
     if (!isKnownGood) {
       const addressBan = bans.ofAddress(address);
       if (addressBan !== null) return this.#banned(presented, addressBan);
-      if (presented.names.some((name) => this.#nameFailures.isOver(name, nowMs))) {
+      if (presented.names().some((name) => this.#nameFailures.isOver(name, nowMs))) {
         return this.#tooOften(presented, 'too many failures under this client id or user name');
       }
     }
@@ -140,7 +140,7 @@ export class ConnectGuard {
     const nowMs = clock.nowMs();
     if (credential !== null) this.#goodCredentials.delete(credential);
     notify('authenticationFailed', { clientId, remoteAddress });
-    for (const name of names) this.#nameFailures.add(name, nowMs);
+    for (const name of names()) this.#nameFailures.add(name, nowMs);
     if (address === '' || !this.#addressFailures.add(address, nowMs, credential ?? '')) return;
     this.#addressFailures.forget(address);
     bans.add({ subject: { kind: 'address', address }, reason: 'authenticationFailures', durationMs });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { Credentials } from '@breakwater/mqtt-endpoint';
 
@@ -14,9 +14,9 @@ export interface Presented {
   readonly credential: string | null;
   /**
    * Client id and user name, as far as there are any, each at this address: whoever fails under the name of another
-   * keeps him from nothing.
+   * keeps him from nothing. Worked out only when it is asked for: a credential that was good before needs none.
    */
-  readonly names: readonly string[];
+  readonly names: () => readonly string[];
 }
 
 /** Half a SHA-256 is enough to tell credentials apart, and half the memory. */
@@ -26,18 +26,19 @@ export function presentedOf(credentials: Credentials): Presented {
   const { clientId, username, password, remoteAddress } = credentials;
   const address = addressKey(remoteAddress);
   const secret = password !== null && password.length > 0 ? password : username;
-  const names = [`client:${digestOf(clientId)}`];
-  if (username !== null && username !== '') names.push(`user:${digestOf(username)}`);
   return {
     clientId,
     remoteAddress,
     address,
     credential: secret === null || secret === '' ? null : digestOf(secret),
-    names: names.map((name) => `${name}@${address}`),
+    names: () => {
+      const ofClient = `client:${digestOf(clientId)}@${address}`;
+      return username === null || username === '' ? [ofClient] : [ofClient, `user:${digestOf(username)}@${address}`];
+    },
   };
 }
 
 /** Nothing of what strangers send is kept as it is: neither its length nor, for a token, its secret. */
 function digestOf(secret: string | Uint8Array): string {
-  return createHash('sha256').update(secret).digest('hex').slice(0, DIGEST_CHARACTERS);
+  return hash('sha256', secret, 'hex').slice(0, DIGEST_CHARACTERS);
 }
