@@ -142,6 +142,8 @@ export interface OutboundMessage extends MessageProperties {
   readonly retain?: boolean;
   /** Counted from `send`; the rest goes with the message to an MQTT 5 client. */
   readonly expiryMs?: number;
+  /** It does not wait for the next connection: if this one ends before it was sent, its outcome is `offline`. */
+  readonly onlyWhileConnected?: boolean;
 }
 
 export type DeliveryOutcome =
@@ -150,8 +152,9 @@ export type DeliveryOutcome =
   | {
       readonly kind: 'notDelivered';
       /**
-       * `offline`: QoS 0 to a session without a connection. `dropped`: it made room for a newer message. `handedOver`:
-       * the session, with this message, may go on at another endpoint, and what becomes of it is not known here.
+       * `offline`: QoS 0, or `onlyWhileConnected`, to a session without a connection. `dropped`: it made room for a
+       * newer message. `handedOver`: the session, with this message, may go on at another endpoint, and what becomes of
+       * it is not known here.
        */
       readonly reason: 'sessionEnded' | 'expired' | 'queueFull' | 'tooLarge' | 'offline' | 'dropped' | 'handedOver';
     };
@@ -173,6 +176,11 @@ export interface EndpointHost<Identity> {
   sessionOpened(session: Session<Identity>): Promise<void>;
   /** Called in receive order per session; answers may settle in any order, acknowledgements leave in receive order. */
   publish(session: Session<Identity>, message: InboundMessage): Promise<PublishOutcome>;
+  /**
+   * The client released a QoS 2 message that the host has. Called before the session is stored without its packet id,
+   * and that is before PUBCOMP: from then on the id is that of another message.
+   */
+  released?(session: Session<Identity>, packetId: number): void;
   /** Decides one filter. A refused one is never stored. */
   maySubscribe(session: Session<Identity>, filter: string): boolean;
   /** After the SUBACK was written: these filters are in force. `grants` says more of each, in the same order. */

@@ -129,9 +129,10 @@ export class InboundPublishes<Identity> {
     if (this.#qos2.stateOf(packetId) === 'logging') {
       return new ProtocolFault(ReasonCode.protocolError, 'PUBREL before PUBREC');
     }
-    const { output, journal } = this.#options;
+    const { output, journal, context, session } = this.#options;
     const known = this.#qos2.released(packetId);
     if (known) {
+      context.host.released?.(session, packetId);
       // An id that a crash brought back after its PUBCOMP would swallow the next message with it.
       journal.commit(() => output.ack(AckType.pubcomp, packetId));
     } else if (this.#version !== 5) {

@@ -72,7 +72,7 @@ export class OutboundQueue {
 }
 
 export function toStoredMessage(entry: OutboundEntry, nowMs: number): StoredMessage {
-  const { expiryMs: _sinceSend, qos, retain = false, ...message } = entry.message;
+  const { expiryMs: _sinceSend, onlyWhileConnected: _asQueued, qos, retain = false, ...message } = entry.message;
   return {
     ...message,
     qos: qos === 2 ? 2 : 1,

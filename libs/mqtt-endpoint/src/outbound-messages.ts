@@ -91,7 +91,7 @@ export class OutboundMessages {
     this.#link = null;
     this.#aliases = null;
     this.#resend = [];
-    for (const entry of this.#queue.remove(({ message }) => message.qos === 0)) this.#drop(entry, 'offline');
+    for (const entry of this.#queue.remove((waiting) => !outlivesConnection(waiting))) this.#drop(entry, 'offline');
   }
 
   send(message: OutboundMessage): Promise<DeliveryOutcome> {
@@ -133,14 +133,18 @@ export class OutboundMessages {
       this.#finish(entry, { kind: 'delivered', reasonCode });
       return null;
     }
-    this.#link?.output.ack(AckType.pubrel, packetId);
-    if (entry.state === 'released') return null;
-    entry.state = 'released';
-    entry.message = NO_MESSAGE;
-    this.#bytes -= entry.bytes;
-    entry.bytes = 0;
-    this.#options.journal.changed();
-    settleOnce(entry, { kind: 'delivered', reasonCode });
+    if (entry.state !== 'released') {
+      entry.state = 'released';
+      entry.message = NO_MESSAGE;
+      this.#bytes -= entry.bytes;
+      entry.bytes = 0;
+      settleOnce(entry, { kind: 'delivered', reasonCode });
+    }
+    const link = this.#link;
+    // A crash that brought the message back after its PUBREL would have the client take it twice.
+    this.#options.journal.commit(() => {
+      if (this.#link === link) link?.output.ack(AckType.pubrel, packetId);
+    });
     return null;
   }
 
@@ -202,7 +206,7 @@ export class OutboundMessages {
   }
 
   snapshot(nowMs: number): Pick<SessionSnapshot, 'lastPacketId' | 'messages'> {
-    const kept = [...this.#inFlight.values(), ...this.#queue.all()].filter(({ message }) => message.qos !== 0);
+    const kept = [...this.#inFlight.values(), ...this.#queue.all()].filter(outlivesConnection);
     return { lastPacketId: this.#lastPacketId, messages: kept.map((entry) => toStoredMessage(entry, nowMs)) };
   }
 
@@ -250,7 +254,8 @@ export class OutboundMessages {
     const bytes = publishBytes(message, { version: 5, qos: message.qos }, expires);
     const link = this.#link;
     if (link !== null && this.#wireBytes(message, link) > link.clientPacketBytesMax) return 'tooLarge';
-    if (link === null && message.qos === 0 && this.#state === 'detached') return 'offline';
+    const waitsForConnection = message.qos !== 0 && message.onlyWhileConnected !== true;
+    if (this.#state === 'detached' && !waitsForConnection) return 'offline';
     const isFull = (): boolean =>
       this.#inFlight.size + this.#queue.length >= queueMax || this.#bytes + bytes > bytesMax;
     while (isFull()) {
@@ -262,7 +267,7 @@ export class OutboundMessages {
     const unsent = { packetId: 0, state: 'queued', wasWritten: false, isOnWire: false } as const;
     this.#queue.push({ message, bytes, expiresAtMs, settle, ...unsent });
     this.#bytes += bytes;
-    if (message.qos !== 0) this.#options.journal.changed();
+    if (waitsForConnection) this.#options.journal.changed();
     this.pump();
     return null;
   }
@@ -335,6 +340,11 @@ export class OutboundMessages {
     while (this.#inFlight.has(this.#lastPacketId));
     return this.#lastPacketId;
   }
+}
+
+/** What is in flight does, whatever it is: MQTT has it sent again. */
+function outlivesConnection({ message, state }: OutboundEntry): boolean {
+  return message.qos !== 0 && (state !== 'queued' || message.onlyWhileConnected !== true);
 }
 
 function settleOnce(entry: OutboundEntry, outcome: DeliveryOutcome): void {

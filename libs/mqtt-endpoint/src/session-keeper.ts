@@ -13,7 +13,10 @@ export interface SessionOptions {
   readonly store: SessionStore | null;
   /** Longest life without a connection; clients that ask for more are told. */
   readonly expiryMaxMs: number;
-  /** Sessions without a connection that this endpoint keeps; over it, the one that is longest without ends. */
+  /**
+   * Sessions without a connection that this endpoint keeps. Over it, the one that is longest without leaves: with a
+   * store it goes on from there, without one it ends.
+   */
   readonly detachedMax: number;
   /** Who leaves when the queue of a session is full: the message that comes, or the one that waits longest. */
   readonly dropPolicy: 'refuseNewest' | 'dropOldest';
@@ -74,9 +77,10 @@ export class SessionKeeper<Identity> {
       this.end(own, cause);
     }
     const state = this.#create(sessionKey, claimed.epoch);
+    state.mayBeStored = claimed.previousEpoch !== null;
     if (cleanStart || found === null) {
       // Otherwise a crash before the first write of the new session would bring the old one back.
-      if (claimed.snapshot !== null) await this.#save(state);
+      if (state.mayBeStored) await this.#save(state);
       return { state, isResumed: false };
     }
     const isResumed = restoreSession(state, found, this.#elapsedMs(found.savedAtMs));
@@ -145,8 +149,10 @@ export class SessionKeeper<Identity> {
     if (state.isOver) return;
     state.isOver = true;
     if (this.#detached.get(state.key) === state) this.#detached.delete(state.key);
-    const continues = cause === 'fenced' || (cause === 'drained' && this.#options.sessions?.store != null);
-    if (cause !== 'drained') state.journal.end();
+    const isStored = this.#options.sessions?.store != null;
+    const continues = cause === 'fenced' || (isStored && (cause === 'drained' || cause === 'evicted'));
+    // What is being written of a session that leaves for the store is still to be written.
+    if (!continues || cause === 'fenced') state.journal.end();
     state.outbound.end(continues ? 'handedOver' : 'sessionEnded');
     if (cause === 'fenced') state.will = null;
     else this.#fireWill(state);
@@ -210,6 +216,7 @@ export class SessionKeeper<Identity> {
     const { now, observer } = this.#options;
     const sessions = this.#options.sessions as SessionOptions;
     const store = sessions.store as SessionStore;
+    state.mayBeStored = true;
     try {
       for (;;) {
         const { epoch } = state;
@@ -236,6 +243,7 @@ export class SessionKeeper<Identity> {
     if (!state.hasRight) return;
     state.hasRight = false;
     state.storedEpoch = null;
+    if (!state.mayBeStored) return;
     this.#options.sessions?.store?.remove(state.key, state.epoch).catch((error: unknown) => {
       this.#options.observer.hostFailed?.('removeSession', error);
     });

@@ -17,6 +17,8 @@ export interface SessionState<Identity> {
   storedEpoch: number | null;
   /** It may be in the store under this epoch, and nobody else here writes it. */
   hasRight: boolean;
+  /** Something of this key may be in the store. What never was there costs no write when it ends. */
+  mayBeStored: boolean;
   /** A newer right is being asked for; what is refused meanwhile is tried again. */
   claiming: Promise<void> | null;
   /** How long it outlives its connection; 0: not at all. */
@@ -43,6 +45,7 @@ export function createSessionState<Identity>(
     epoch,
     storedEpoch: null,
     hasRight: true,
+    mayBeStored: false,
     claiming: null,
     expiryMs: 0,
     detachedAtMs: null,

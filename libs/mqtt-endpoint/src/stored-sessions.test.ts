@@ -279,3 +279,106 @@ describe('packet ids at another endpoint', () => {
     expect(second.heard()).toEqual(['connack', 'publish 2']);
   });
 });
+
+describe('what a store is spared, and what it is told in time', () => {
+  it('is not written for a session that ends with its connection', async () => {
+    const inner = createMemorySessionStore();
+    const calls: string[] = [];
+    const store: SessionStore = {
+      claim: (key) => inner.claim(key),
+      save: (...save) => {
+        calls.push('save');
+        return inner.save(...save);
+      },
+      remove: (...remove) => {
+        calls.push('remove');
+        return inner.remove(...remove);
+      },
+    };
+    const { connect } = createFixture({}, { store });
+    for (let connection = 0; connection < 3; connection++) (await connect()).input.transportClosed();
+    expect(calls).toEqual([]);
+    (await connect(kept)).input.transportClosed();
+    await settled();
+    await connect();
+    await settled();
+    expect(calls.at(-1)).toBe('remove');
+    expect((await inner.claim('d1')).snapshot).toBeNull();
+  });
+
+  it('continues a session that this endpoint has no room for', async () => {
+    const store = createMemorySessionStore();
+    const fixture = createFixture({}, { store, detachedMax: 1 });
+    const outcomes: DeliveryOutcome[][] = [];
+    for (const clientId of ['d1', 'd2']) {
+      const client = await fixture.connect({ ...kept, clientId });
+      if (clientId === 'd1') outcomes.push(send(fixture));
+      client.input.transportClosed();
+      await settled();
+    }
+    expect(fixture.observed).toContain('ended evicted');
+    expect(outcomes).toEqual([[{ kind: 'notDelivered', reason: 'handedOver' }]]);
+    const again = await fixture.connect(kept);
+    expect(again.received()[0]).toMatchObject({ sessionPresent: true });
+    expect(again.heard()).toEqual(['connack', 'publish 1']);
+  });
+
+  it('has the release of a message before PUBREL leaves', async () => {
+    const store = heldStore();
+    const fixture = createFixture({}, { store });
+    const client = await fixture.connect(kept);
+    const outcomes = send(fixture, { qos: 2 });
+    const write = async (): Promise<void> => {
+      store.release();
+      await settled();
+    };
+    while (!client.heard().includes('publish 1')) await write();
+    client.send({ cmd: 'pubrec', messageId: 1 });
+    await settled();
+    expect(client.heard()).not.toContain('pubrel 1');
+    // Killed here the message would be sent again, and the client would know it by its packet id.
+    expect((await store.inner.claim('d1')).snapshot?.messages).toMatchObject([{ packetId: 1, state: 'sent' }]);
+    expect(outcomes).toEqual([{ kind: 'delivered', reasonCode: 0 }]);
+  });
+
+  it('keeps no message that is of use to this connection only, unless it is in flight', async () => {
+    const store = createMemorySessionStore();
+    const fixture = createFixture({}, { store });
+    const properties = { ...kept.properties, receiveMaximum: 1 };
+    const client = await fixture.connect({ ...kept, properties });
+    const inFlight = send(fixture, { onlyWhileConnected: true });
+    const waiting = send(fixture, { onlyWhileConnected: true });
+    await settled();
+    expect(client.heard()).toEqual(['connack', 'publish 1']);
+    client.input.transportClosed();
+    const late = send(fixture, { onlyWhileConnected: true });
+    await settled();
+    const offline = { kind: 'notDelivered', reason: 'offline' };
+    expect([inFlight, waiting, late]).toEqual([[], [offline], [offline]]);
+    const again = await fixture.connect(kept);
+    again.send({ cmd: 'puback', messageId: 1 });
+    await settled();
+    expect(again.heard()).toEqual(['connack', 'publish 1']);
+    expect(inFlight).toEqual([{ kind: 'delivered', reasonCode: 0 }]);
+  });
+
+  it('is written without a released packet id after the host was told of it, and before PUBCOMP', async () => {
+    const store = heldStore();
+    const fixture = createFixture({}, { store });
+    const client = await fixture.connect(kept);
+    const write = async (): Promise<void> => {
+      store.release();
+      await settled();
+    };
+    client.publish(7, { qos: 2 });
+    fixture.host.publishAt(0).settle(stored);
+    while (!client.heard().includes('pubrec 7')) await write();
+    client.send({ cmd: 'pubrel', messageId: 7 });
+    await settled();
+    expect(fixture.host.releasedIds).toEqual([7]);
+    expect(client.heard()).not.toContain('pubcomp 7');
+    while (!client.heard().includes('pubcomp 7')) await write();
+    client.send({ cmd: 'pubrel', messageId: 7 });
+    expect(fixture.host.releasedIds).toEqual([7]);
+  });
+});

@@ -33,6 +33,7 @@ export class RecordingHost implements EndpointHost<Device> {
   readonly dueWills: string[] = [];
   readonly subscribedFilters: (readonly string[])[] = [];
   readonly grants: SubscriptionGrant[] = [];
+  readonly releasedIds: number[] = [];
   storesAtOnce = false;
   refusal: Extract<Authentication<Device>, { kind: 'refused' }> | null = null;
   /** What `authenticate` and `sessionOpened` wait for. */
@@ -64,6 +65,10 @@ export class RecordingHost implements EndpointHost<Device> {
     return new Promise((resolve, reject) => {
       this.publishes.push({ session, message, settle: resolve, fail: reject });
     });
+  }
+
+  released(_session: Session<Device>, packetId: number): void {
+    this.releasedIds.push(packetId);
   }
 
   maySubscribe(_session: Session<Device>, filter: string): boolean {
