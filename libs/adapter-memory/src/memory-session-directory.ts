@@ -1,29 +1,72 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
-import type { Clock, SessionDirectory, SessionEntry } from '@breakwater/twin-runtime';
+import {
+  type Clock,
+  type OpenedSession,
+  PlatformError,
+  type SessionArchive,
+  type SessionDirectory,
+  type SessionEntry,
+  type SessionToKeep,
+} from '@breakwater/twin-runtime';
 
-/** The session directory in memory. */
-export class MemorySessionDirectory implements SessionDirectory {
+const ARCHIVED_BYTES_MAX = 16 * 1024 * 1024;
+
+interface KeptSession extends Omit<SessionToKeep, 'ttlMs'> {
+  readonly untilMs: number;
+}
+
+/** The session directory and archive in memory. */
+export class MemorySessionDirectory implements SessionDirectory, SessionArchive {
   readonly #clock: Clock;
+  readonly #archivedBytesMax: number;
+  readonly #archive = new Map<DeviceKey, KeptSession>();
   readonly #sessions = new Map<Partition, Map<DeviceKey, SessionEntry>>();
   /** Outlives the sessions: an epoch is never given twice. */
   readonly #epochs = new Map<DeviceKey, number>();
   readonly #gateways = new Map<string, number>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, options: { readonly archivedBytesMax?: number } = {}) {
     this.#clock = clock;
+    this.#archivedBytesMax = options.archivedBytesMax ?? ARCHIVED_BYTES_MAX;
   }
 
-  async open(
-    partition: Partition,
-    key: DeviceKey,
-    gatewayId: string,
-  ): Promise<{ readonly sessionEpoch: SessionEpoch; readonly displaced: SessionEntry | null }> {
+  async open(partition: Partition, key: DeviceKey, gatewayId: string): Promise<OpenedSession> {
     const sessionEpoch = ((this.#epochs.get(key) ?? 0) + 1) as SessionEpoch;
     this.#epochs.set(key, sessionEpoch);
     const sessions = this.#of(partition);
     const displaced = sessions.get(key) ?? null;
     sessions.set(key, { key, sessionEpoch, gatewayId });
-    return { sessionEpoch, displaced };
+    const kept = this.#kept(key);
+    const archived = kept === null ? null : { sessionEpoch: kept.sessionEpoch, bytes: kept.bytes };
+    return { sessionEpoch, displaced, archived };
+  }
+
+  async save(_partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {
+    const { sessionEpoch, bytes, ttlMs } = session;
+    if (bytes.byteLength > this.#archivedBytesMax) {
+      throw new PlatformError('SESSION_TOO_LARGE', `a session of ${bytes.byteLength} bytes is not kept`);
+    }
+    if (this.#epochs.get(key) !== sessionEpoch) return 'fenced';
+    this.#archive.set(key, { sessionEpoch, bytes: Uint8Array.from(bytes), untilMs: this.#clock.nowMs() + ttlMs });
+    return 'saved';
+  }
+
+  async extend(_partition: Partition, key: DeviceKey, kept: Omit<SessionToKeep, 'bytes'>): Promise<boolean> {
+    const session = this.#kept(key);
+    if (session === null || this.#epochs.get(key) !== kept.sessionEpoch) return false;
+    this.#archive.set(key, { ...session, untilMs: this.#clock.nowMs() + kept.ttlMs });
+    return true;
+  }
+
+  async remove(_partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<void> {
+    if (this.#epochs.get(key) === sessionEpoch) this.#archive.delete(key);
+  }
+
+  #kept(key: DeviceKey): KeptSession | null {
+    const kept = this.#archive.get(key);
+    if (kept === undefined || kept.untilMs > this.#clock.nowMs()) return kept ?? null;
+    this.#archive.delete(key);
+    return null;
   }
 
   async close(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<boolean> {

@@ -9,6 +9,7 @@ import {
   eventLogContract,
   operationAnswersContract,
   partitionLeasesContract,
+  sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
   twinStoreContract,
@@ -43,6 +44,9 @@ twinStoreContract('memory', { make: async (options) => plain(new MemoryTwinStore
 partitionLeasesContract('memory', { make: async () => underVirtualTime((clock) => new MemoryPartitionLeases(clock)) });
 sessionDirectoryContract('memory', {
   make: async () => underVirtualTime((clock) => new MemorySessionDirectory(clock)),
+});
+sessionArchiveContract('memory', {
+  make: async (options) => underVirtualTime((clock) => new MemorySessionDirectory(clock, options)),
 });
 downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDownlinkChannel(systemClock, options)) });
 changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });

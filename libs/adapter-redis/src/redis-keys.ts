@@ -31,6 +31,7 @@ export const redisKeys = {
 
   sessions: (partition: Partition) => `bw:{${partition}}:sessions`,
   sessionEpochs: (partition: Partition) => `bw:{${partition}}:session-epochs`,
+  archivedSession: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:session:${key}`,
   gateway: (gatewayId: string) => `bw:{gateway:${gatewayId}}:lease`,
   gatewayChannel: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down`,
   gatewayChannelState: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down:state`,

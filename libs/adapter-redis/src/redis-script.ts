@@ -1,6 +1,6 @@
 import type { ChainableCommander, Redis } from 'ioredis';
 
-export type ScriptArgument = string | number;
+export type ScriptArgument = string | number | Buffer;
 
 export interface ScriptCall {
   readonly keys: readonly string[];
@@ -28,6 +28,12 @@ export class RedisScript {
   run(redis: Redis, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     this.#define(redis);
     return this.#callOn(redis, { keys, args });
+  }
+
+  /** As `run`, with every text of the reply as its bytes. */
+  runForBytes(redis: Redis, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    this.#define(redis);
+    return (redis as unknown as Record<string, ScriptCommand>)[`${this.#name}Buffer`]!(keys.length, keys, args);
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   downlinkChannelContract,
   operationAnswersContract,
   partitionLeasesContract,
+  sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
 } from '@breakwater/twin-runtime/testing';
@@ -44,6 +45,9 @@ const BYTES_MAX = 1024 * 1024;
   banListContract('Redis', { make: (options) => make((redis) => new RedisBanList(redis, options)) });
   partitionLeasesContract('Redis', { make: () => make((redis) => new RedisPartitionLeases(redis)) });
   sessionDirectoryContract('Redis', { make: () => make((redis) => new RedisSessionDirectory(redis)) });
+  sessionArchiveContract('Redis', {
+    make: (options) => make((redis) => new RedisSessionDirectory(redis, options)),
+  });
   downlinkChannelContract('Redis', {
     make: ({ noticesMax }) => make((redis) => new RedisDownlinkChannel({ redis, noticesMax, bytesMax: BYTES_MAX })),
   });

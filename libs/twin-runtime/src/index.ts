@@ -23,7 +23,7 @@ export type {
   RegisteredDevice,
   Tenant,
 } from './ports/device-registry.ts';
-export type { Downlink, DownlinkChannel, GatewayNotice } from './ports/downlink-channel.ts';
+export type { Downlink, DownlinkChannel, DownlinkProperties, GatewayNotice } from './ports/downlink-channel.ts';
 export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
 export { LANES } from './ports/event-log.ts';
 export type {
@@ -41,7 +41,8 @@ export type { OperationAnswer, OperationAnswers } from './ports/operation-answer
 export type { PartitionLeases } from './ports/partition-leases.ts';
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
 export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
-export type { SessionDirectory, SessionEntry } from './ports/session-directory.ts';
+export type { ArchivedSession, SessionArchive, SessionToKeep } from './ports/session-archive.ts';
+export type { OpenedSession, SessionDirectory, SessionEntry } from './ports/session-directory.ts';
 export type {
   CommitResult,
   DueTimer,

@@ -1,5 +1,13 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
-import type { SessionDirectory, SessionEntry } from '@breakwater/twin-runtime';
+import {
+  type ArchivedSession,
+  type OpenedSession,
+  PlatformError,
+  type SessionArchive,
+  type SessionDirectory,
+  type SessionEntry,
+  type SessionToKeep,
+} from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
@@ -10,25 +18,55 @@ import {
   renewGatewayScript,
   unregisterGatewayScript,
 } from '../scripts/gateway-scripts.ts';
-import { closeSessionScript, openSessionScript } from '../scripts/session-scripts.ts';
+import {
+  closeSessionScript,
+  extendSessionScript,
+  openSessionScript,
+  removeSessionScript,
+  saveSessionScript,
+} from '../scripts/session-scripts.ts';
 
-/** Two hashes per partition: the open sessions (`<epoch> <gateway>`), and every device's last session epoch. */
-export class RedisSessionDirectory implements SessionDirectory {
+const ARCHIVED_BYTES_MAX = 16 * 1024 * 1024;
+const SPACE = 0x20;
+
+/**
+ * Two hashes per partition: the open sessions (`<epoch> <gateway>`), and every device's last session epoch; and a text
+ * per archived session (`<epoch> <bytes>`), which expires by itself.
+ */
+export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
   readonly #redis: Redis;
+  readonly #archivedBytesMax: number;
 
-  constructor(redis: Redis) {
+  constructor(redis: Redis, options: { readonly archivedBytesMax?: number } = {}) {
     this.#redis = redis;
+    this.#archivedBytesMax = options.archivedBytesMax ?? ARCHIVED_BYTES_MAX;
   }
 
-  async open(
-    partition: Partition,
-    key: DeviceKey,
-    gatewayId: string,
-  ): Promise<{ readonly sessionEpoch: SessionEpoch; readonly displaced: SessionEntry | null }> {
-    const keys = [redisKeys.sessions(partition), redisKeys.sessionEpochs(partition)];
-    const reply = await openSessionScript.run(this.#redis, keys, [key, gatewayId]);
-    const [sessionEpoch, displaced] = reply as [SessionEpoch, string | null];
-    return { sessionEpoch, displaced: entryOf(key, displaced ?? null) };
+  async open(partition: Partition, key: DeviceKey, gatewayId: string): Promise<OpenedSession> {
+    const keys = [redisKeys.sessions(partition), ...archiveKeys(partition, key)];
+    const reply = await openSessionScript.runForBytes(this.#redis, keys, [key, gatewayId]);
+    const [sessionEpoch, displaced, archived] = reply as [SessionEpoch, Buffer | null, Buffer | null];
+    const entry = entryOf(key, displaced?.toString() ?? null);
+    return { sessionEpoch, displaced: entry, archived: archivedOf(archived ?? null) };
+  }
+
+  async save(partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {
+    const { sessionEpoch, ttlMs, bytes } = session;
+    if (bytes.byteLength > this.#archivedBytesMax) {
+      throw new PlatformError('SESSION_TOO_LARGE', `a session of ${bytes.byteLength} bytes is not kept`);
+    }
+    const args = [key, sessionEpoch, Math.ceil(ttlMs), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)];
+    const saved = await saveSessionScript.run(this.#redis, archiveKeys(partition, key), args);
+    return saved === 1 ? 'saved' : 'fenced';
+  }
+
+  async extend(partition: Partition, key: DeviceKey, kept: Omit<SessionToKeep, 'bytes'>): Promise<boolean> {
+    const args = [key, kept.sessionEpoch, Math.ceil(kept.ttlMs)];
+    return (await extendSessionScript.run(this.#redis, archiveKeys(partition, key), args)) === 1;
+  }
+
+  async remove(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<void> {
+    await removeSessionScript.run(this.#redis, archiveKeys(partition, key), [key, sessionEpoch]);
   }
 
   async close(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<boolean> {
@@ -73,6 +111,17 @@ export class RedisSessionDirectory implements SessionDirectory {
 
 export function gatewayKeys(gatewayId: string): readonly string[] {
   return [redisKeys.gateway(gatewayId), redisKeys.gatewayChannel(gatewayId), redisKeys.gatewayChannelState(gatewayId)];
+}
+
+function archiveKeys(partition: Partition, key: DeviceKey): readonly string[] {
+  return [redisKeys.sessionEpochs(partition), redisKeys.archivedSession(partition, key)];
+}
+
+function archivedOf(stored: Buffer | null): ArchivedSession | null {
+  if (stored === null) return null;
+  const space = stored.indexOf(SPACE);
+  const sessionEpoch = Number(stored.toString('latin1', 0, space)) as SessionEpoch;
+  return { sessionEpoch, bytes: stored.subarray(space + 1) };
 }
 
 function entryOf(key: DeviceKey, text: string | null): SessionEntry | null {

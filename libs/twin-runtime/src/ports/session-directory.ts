@@ -1,19 +1,26 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 
+import type { ArchivedSession } from './session-archive.ts';
+
 export interface SessionEntry {
   readonly key: DeviceKey;
   readonly sessionEpoch: SessionEpoch;
   readonly gatewayId: string;
 }
 
+/** What a takeover answers. */
+export interface OpenedSession {
+  readonly sessionEpoch: SessionEpoch;
+  /** The session that it replaced. */
+  readonly displaced: SessionEntry | null;
+  /** What is kept of the device's MQTT session. Nobody with an older epoch changes it any more. */
+  readonly archived: ArchivedSession | null;
+}
+
 /** Which gateway holds the connection of which device. Session epochs are minted here and only grow, per device. */
 export interface SessionDirectory {
-  /** The takeover: gives the connection the device's next session epoch and answers the session that it replaced. */
-  open(
-    partition: Partition,
-    key: DeviceKey,
-    gatewayId: string,
-  ): Promise<{ readonly sessionEpoch: SessionEpoch; readonly displaced: SessionEntry | null }>;
+  /** The takeover: gives the connection the device's next session epoch and answers what was before it. */
+  open(partition: Partition, key: DeviceKey, gatewayId: string): Promise<OpenedSession>;
   /** Removes the entry if it still is of this session epoch. */
   close(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<boolean>;
   /** In the order of the keys; null where no session is open. */

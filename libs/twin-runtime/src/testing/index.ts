@@ -10,6 +10,8 @@ export { eventLogContract } from './event-log-contract.ts';
 export type { EventLogContractOptions } from './event-log-contract.ts';
 export { operationAnswersContract } from './operation-answers-contract.ts';
 export { partitionLeasesContract } from './partition-leases-contract.ts';
+export { sessionArchiveContract } from './session-archive-contract.ts';
+export type { DirectoryWithArchive, SessionArchiveContractOptions } from './session-archive-contract.ts';
 export { sessionDirectoryContract } from './session-directory-contract.ts';
 export { telemetryHintsContract } from './telemetry-hints-contract.ts';
 export { twinStoreContract } from './twin-store-contract.ts';
