@@ -1,4 +1,4 @@
-import type { DeliveryOutcome, Session } from '@breakwater/mqtt-endpoint';
+import type { DeliveryOutcome, OutboundMessage, Session } from '@breakwater/mqtt-endpoint';
 import type { Partition } from '@breakwater/twin';
 import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
 
@@ -22,7 +22,38 @@ export interface DownlinkDeliveryOptions {
 }
 
 type Handling =
-  'delivered' | 'unanswered' | 'overflowed' | 'noSession' | 'notListening' | 'repeated' | 'stale' | 'underWay';
+  | 'delivered'
+  /** The device has it, and answered that it does not take it. */
+  | 'refused'
+  | 'unanswered'
+  | 'overflowed'
+  | 'expired'
+  | 'dropped'
+  | 'tooLarge'
+  /** In flight in a session that another gateway continues, and that sends it again. */
+  | 'handedOver'
+  | 'noSession'
+  | 'notListening'
+  | 'repeated'
+  | 'stale'
+  | 'underWay';
+
+type NotDelivered = Extract<DeliveryOutcome, { kind: 'notDelivered' }>['reason'];
+
+/** Each of them confirms: either the device has it, or its next session is told the whole state. */
+const HANDLINGS: Readonly<Record<NotDelivered, Handling>> = {
+  sessionEnded: 'noSession',
+  // The connection was lost before it was sent, and with the next one the device is told the whole state.
+  offline: 'noSession',
+  handedOver: 'handedOver',
+  expired: 'expired',
+  dropped: 'dropped',
+  tooLarge: 'tooLarge',
+  queueFull: 'overflowed',
+};
+
+/** From here on a reason code of MQTT is a refusal. */
+const REFUSED = 0x80;
 
 const RETRY_MS = 500;
 /** How long confirmations are gathered, so that those of many devices are one call per partition. */
@@ -33,7 +64,11 @@ const CONFIRM_MS = 10;
  * a new session asks for the whole state. What was not confirmed comes again, so each is recognised by its outbox id.
  *
  * No device can hold up the others of its shard, whose outbox is bounded: what a device leaves unanswered counts as
- * taken after a while, and a session that has no room is ended, which gives its device all of it anew.
+ * taken after a while, and a connection that has no room is ended, which gives its device all of it anew.
+ *
+ * A session may outlive its connection, yet what a twin sends is for this connection: what still waits when it ends is
+ * let go of, because the next one is told the whole state. What is in flight by then is the session's, which sends it
+ * again; here it counts as taken, and its outbox id is never sent under another connection.
  *
  * Two things must not reach a device: what a former owner of the shard still sends, and an older desired state after a
  * newer one.
@@ -114,15 +149,40 @@ export class DownlinkDelivery {
       this.#options.sessions.requestDesired(session);
       return this.#ended(session, downlink, 'delivered');
     }
-    const payload = Buffer.from(downlink.payload);
-    const outcome = await this.#outcomeOf(session.send({ topic, payload, qos: downlink.qos }));
+    const sent = session.send(this.#messageOf(downlink, topic));
+    void sent.then((outcome) => this.#makeUpForDropped(session, downlink, outcome));
+    const outcome = await this.#outcomeOf(sent);
     if (outcome === null) return this.#ended(session, downlink, 'unanswered');
-    if (outcome.kind === 'delivered') return this.#ended(session, downlink, 'delivered');
-    if (outcome.reason === 'queueFull') {
-      session.close('overloaded');
-      return this.#ended(session, downlink, 'overflowed');
+    if (outcome.kind === 'delivered') {
+      return this.#ended(session, downlink, outcome.reasonCode < REFUSED ? 'delivered' : 'refused');
     }
-    return this.#ended(session, downlink, outcome.reason === 'sessionEnded' ? 'noSession' : 'delivered');
+    const handling = HANDLINGS[outcome.reason];
+    if (handling === 'overflowed') session.close('overloaded');
+    return this.#ended(session, downlink, handling);
+  }
+
+  /**
+   * Without a part of its desired state that was dropped, the device would take the next part for all that is new. The
+   * whole is asked for when the device takes messages again: while its queue is full, that would drop the next one.
+   */
+  #makeUpForDropped(session: Session<DeviceSession>, downlink: Downlink, outcome: DeliveryOutcome): void {
+    const { downlinks } = session.identity;
+    if (outcome.kind === 'delivered') {
+      if (downlinks.takeDropped()) this.#options.sessions.requestDesired(session);
+    } else if (outcome.reason === 'dropped' && downlink.topic === DESIRED_TOPIC) downlinks.dropped();
+  }
+
+  #messageOf({ payload, qos, expiresAtMs, properties = {} }: Downlink, topic: string): OutboundMessage {
+    const { correlationData, ...texts } = properties;
+    return {
+      topic,
+      payload: Buffer.from(payload),
+      qos,
+      onlyWhileConnected: true,
+      ...texts,
+      ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
+      ...(expiresAtMs === undefined ? {} : { expiryMs: expiresAtMs - this.#options.clock.nowMs() }),
+    };
   }
 
   /** Null when the device has it, or will, but leaves it unanswered. */

@@ -9,6 +9,7 @@ import type {
   WillMessage,
 } from '@breakwater/mqtt-endpoint';
 import { deviceKey } from '@breakwater/twin';
+import type { Clock } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
@@ -30,6 +31,7 @@ export interface GatewayHostOptions {
   readonly children: GatewayIntake;
   readonly memories: ResendMemories;
   readonly sessions: SessionLifecycle;
+  readonly clock: Clock;
   readonly partitionCount: number;
   readonly refuseConnectsBytes: number;
   readonly gatewayId: () => string | null;
@@ -69,7 +71,7 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
     const identity = new DeviceSession({ device, key, partition, tokenHash, memory });
-    return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey: key };
+    return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey: identity.sessionKey };
   }
 
   sessionOpened(session: Session<DeviceSession>): Promise<void> {
@@ -79,6 +81,10 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   publish(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
     const { intake, children } = this.#options;
     return isGatewayTopic(message.topic) ? children.take(session, message) : intake.take(session, message);
+  }
+
+  released(session: Session<DeviceSession>, packetId: number): void {
+    session.identity.memory.released(packetId, this.#options.clock.nowMs());
   }
 
   maySubscribe(session: Session<DeviceSession>, filter: string): boolean {
@@ -97,5 +103,9 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     this.#options.protection.closed(session, reason);
     this.#options.children.closed(session, reason);
     this.#options.sessions.closed(session, reason, will);
+  }
+
+  willDue(session: Session<DeviceSession>, will: WillMessage): void {
+    this.#options.sessions.willDue(session, will);
   }
 }

@@ -24,6 +24,11 @@ export class GatewayMetrics {
   readonly shed: Counter<'class'>;
   readonly held: Counter;
   readonly downlinks: Counter<'result'>;
+  readonly sends: Counter<'qos' | 'outcome'>;
+  readonly sessionsDetached: Gauge;
+  readonly sessionsResumed: Counter;
+  readonly sessionsEnded: Counter<'cause'>;
+  readonly sessionsUnreadable: Counter;
   readonly queueRecords: Gauge;
   readonly queueBytes: Gauge;
 
@@ -71,6 +76,21 @@ export class GatewayMetrics {
     this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class']);
     this.held = metrics.counter('mqtt_publishes_held_total', 'Messages that waited because of the publish rate.');
     this.downlinks = metrics.counter('downlinks_total', 'Messages to devices by result.', ['result']);
+    this.sends = metrics.counter('mqtt_sends_total', 'Messages to devices by what MQTT made of them.', [
+      'qos',
+      'outcome',
+    ]);
+    this.sessionsDetached = metrics.gauge('mqtt_detached_sessions', 'Kept sessions without a connection, in memory.');
+    this.sessionsResumed = metrics.counter('mqtt_sessions_resumed_total', 'CONNECTs that found their session again.');
+    this.sessionsEnded = metrics.counter(
+      'mqtt_detached_sessions_ended_total',
+      'Sessions without a connection that left this gateway, by cause.',
+      ['cause'],
+    );
+    this.sessionsUnreadable = metrics.counter(
+      'mqtt_sessions_unreadable_total',
+      'Kept sessions of another version, or damaged: their devices got new ones.',
+    );
     this.queueRecords = metrics.gauge('append_queue_records', 'Records that wait for the log.');
     this.queueBytes = metrics.gauge('append_queue_bytes', 'Bytes that wait for the log.');
   }

@@ -5,6 +5,7 @@ import type {
   DownlinkChannel,
   EventLog,
   Random,
+  SessionArchive,
   SessionDirectory,
   TwinStore,
 } from '@breakwater/twin-runtime';
@@ -17,6 +18,7 @@ export interface GatewayPorts {
   readonly registry: DeviceRegistry;
   readonly bans: BanList;
   readonly directory: SessionDirectory;
+  readonly archive: SessionArchive;
   readonly downlinks: DownlinkChannel;
   readonly outbox: Pick<TwinStore, 'confirmOutbox'>;
   readonly clock: Clock;

@@ -1,6 +1,11 @@
 import { performance } from 'node:perf_hooks';
 
-import { createMqttEndpoint, type EndpointObserver, type MqttEndpoint } from '@breakwater/mqtt-endpoint';
+import {
+  createMqttEndpoint,
+  type DeliveryOutcome,
+  type EndpointObserver,
+  type MqttEndpoint,
+} from '@breakwater/mqtt-endpoint';
 import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 
 import { AppendBatcher } from './append/append-batcher.ts';
@@ -20,6 +25,8 @@ import { GatewayIdentity } from './session/gateway-identity.ts';
 import { PreviousSessionReader } from './session/previous-session-reader.ts';
 import { ResendMemories } from './session/resend-memory.ts';
 import { TokenRechecks } from './identity/token-rechecks.ts';
+import { engineLimits, sessionOptions } from './session/stored/session-options.ts';
+import { StoredSessions } from './session/stored/stored-sessions.ts';
 import { SessionLifecycle } from './session-lifecycle.ts';
 import { GatewayListeners } from './transport/gateway-listeners.ts';
 
@@ -28,6 +35,8 @@ const MS_PER_SECOND = 1_000;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
 const FENCED_PAIRS_MAX = 10_000;
 const TAIL_FRAMES_PER_READ = 64;
+/** From here on a reason code of MQTT is a refusal. */
+const REFUSED = 0x80;
 
 export interface GatewayOptions {
   readonly settings: GatewaySettings;
@@ -43,6 +52,7 @@ export class Gateway {
   readonly #protection: Protection;
   readonly #batcher: AppendBatcher;
   readonly #identity: GatewayIdentity;
+  readonly #stored: StoredSessions;
   readonly #sessions: SessionLifecycle;
   readonly #rechecks: TokenRechecks;
   readonly #downlinks: DownlinkDelivery;
@@ -65,7 +75,9 @@ export class Gateway {
     });
     const gatewayId = (): string | null => this.#identity.id;
     const batcher = this.#batcher;
+    this.#stored = this.#createStoredSessions();
     const sessions = new SessionLifecycle({
+      stored: this.#stored,
       ...ports,
       batcher,
       authenticator,
@@ -96,6 +108,7 @@ export class Gateway {
     this.#children = new GatewayIntake({ ...ports, ...settings, intake, registrar, sessions, memories });
     const host = new GatewayHost({
       ...settings,
+      clock: ports.clock,
       authenticator,
       protection: this.#protection,
       batcher,
@@ -107,7 +120,8 @@ export class Gateway {
     });
     this.#endpoint = createMqttEndpoint({
       host,
-      limits: settings,
+      limits: engineLimits(settings),
+      sessions: sessionOptions(settings, { store: this.#stored, clock: ports.clock }),
       now: () => performance.now(),
       observer: this.#observer(),
     });
@@ -140,7 +154,8 @@ export class Gateway {
     this.#protection.stopCounting();
     this.#rechecks.stop();
     const listenersClosed = this.#listeners.close();
-    await this.#endpoint.drain({ timeoutMs: drainMs });
+    const { serverReference } = this.#options.settings;
+    await this.#endpoint.drain({ timeoutMs: drainMs, ...(serverReference === '' ? {} : { serverReference }) });
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
     await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed]));
@@ -225,6 +240,21 @@ export class Gateway {
     });
   }
 
+  #createStoredSessions(): StoredSessions {
+    const { settings, ports, logger } = this.#options;
+    return new StoredSessions({
+      ...ports,
+      partitionCount: settings.partitionCount,
+      detachedMax: settings.detachedSessionsMax,
+      gatewayId: () => this.#identity.id,
+      onUnreadable: (key, detail) => {
+        this.#metrics.sessionsUnreadable.inc();
+        logger.warn({ key, detail }, 'a kept session cannot be read: its device gets a new one');
+      },
+      onTrouble: (detail) => logger.warn(detail),
+    });
+  }
+
   #createMemories(): ResendMemories {
     const { resendEntriesMax, resendDevicesMax, connectionsMax } = this.#options.settings;
     return new ResendMemories({ entriesMax: resendEntriesMax, devicesMax: resendDevicesMax + connectionsMax });
@@ -243,12 +273,18 @@ export class Gateway {
         // With an acknowledgement to wait for, the device sends it again.
         if (qos === 0) this.#metrics.shed.inc({ class: 'qos0' });
       },
+      sessionResumed: () => this.#metrics.sessionsResumed.inc(),
+      sessionEnded: (cause) => this.#metrics.sessionsEnded.inc({ cause }),
+      sent: (qos, outcome) => this.#metrics.sends.inc({ qos: String(qos), outcome: sendOutcome(outcome) }),
       hostFailed: (operation, error) => logger.warn({ operation, err: error }, 'a connection was closed by a failure'),
     };
   }
 
   #sweep(): void {
     this.#endpoint.sweep();
+    this.#sessions.leaveAbandoned();
+    void this.#stored.extendDue();
+    this.#metrics.sessionsDetached.set(this.#stored.detachedCount);
     this.#metrics.connections.set(this.#sessions.count - this.#children.count);
     this.#metrics.children.set(this.#children.count);
     this.#metrics.certificateExpiry.set((this.#listeners.certificateNotAfterMs ?? 0) / MS_PER_SECOND);
@@ -275,4 +311,10 @@ export class Gateway {
 /** The codes of MQTT 5, which are few. */
 function codeLabel(code: number | null): string {
   return code === null ? 'none' : `0x${code.toString(16).padStart(2, '0')}`;
+}
+
+/** The reason code is the device's choice, so it is no label. */
+function sendOutcome(outcome: DeliveryOutcome): string {
+  if (outcome.kind === 'notDelivered') return outcome.reason;
+  return outcome.reasonCode < REFUSED ? 'delivered' : 'refused';
 }

@@ -144,6 +144,7 @@ export class MessageIntake {
       );
       device.memory.fillFromLog(marks);
       device.unreadLanes.delete(lane);
+      if (device.unreadLanes.size === 0) device.memory.wholeSince = 0;
     } catch {
       // Whether the message is in the log cannot be said: its connection ends without an answer, and it comes again.
       device.broken = true;

@@ -13,6 +13,7 @@ import { systemClock, systemRandom } from '@breakwater/twin-runtime';
 
 import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
+import { archivedBytesMax } from './session/stored/session-options.ts';
 
 export interface ConnectedPorts {
   readonly ports: GatewayPorts;
@@ -40,6 +41,7 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
     noticesMax: settings.downlinkNoticesMax,
     bytesMax: settings.downlinkBytesMax,
   });
+  const directory = new RedisSessionDirectory(others, { archivedBytesMax: archivedBytesMax(settings) });
   const tailLog = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
   return {
     ports: {
@@ -47,7 +49,8 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
       tailLog,
       registry: new RedisDeviceRegistry(others),
       bans: new RedisBanList(others, settings),
-      directory: new RedisSessionDirectory(others),
+      directory,
+      archive: directory,
       downlinks,
       outbox: new RedisTwinStore({ redis: others, ...settings }),
       clock: systemClock,

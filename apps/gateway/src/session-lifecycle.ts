@@ -16,6 +16,7 @@ import { classify } from './classify/classify.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import { listensToDesired } from './session/own-filters.ts';
+import type { SessionClaim, StoredSessions } from './session/stored/stored-sessions.ts';
 
 export interface SessionLifecycleOptions {
   readonly directory: SessionDirectory;
@@ -26,6 +27,7 @@ export interface SessionLifecycleOptions {
   readonly clock: Clock;
   /** The identity that sessions are opened under; null while there is none. */
   readonly gatewayId: () => string | null;
+  readonly stored: Pick<StoredSessions, 'opened' | 'closed' | 'takeAbandoned'>;
   readonly fencedPairsMax: number;
 }
 
@@ -65,19 +67,20 @@ export class SessionLifecycle {
   /** Rejects when the connection must not go on. */
   async open(session: Session<DeviceSession>): Promise<void> {
     const device = session.identity;
-    const gatewayId = this.#options.gatewayId();
-    if (gatewayId === null) throw unavailable('the gateway has no identity now');
-    const { sessionEpoch, displaced } = await this.#options.directory.open(device.partition, device.key, gatewayId);
-    const before = this.#sessions.get(device.key)?.identity.sessionEpoch ?? 0;
-    device.sessionEpoch = sessionEpoch;
-    device.gatewayId = gatewayId;
-    const older = this.#sessions.get(device.key);
-    if (sessionEpoch > before) this.#sessions.set(device.key, session);
-    // The engine has closed an older connection of the device itself; it does not know those of child devices.
-    if (older !== undefined && older !== session && sessionEpoch > before) older.close('takenOver');
+    const { isResumed } = session;
+    const claim =
+      device.tokenHash === null
+        ? await this.#claimChild(device)
+        : this.#options.stored.opened(device.sessionKey, { isResumed, memory: device.memory });
+    const before = this.#sessions.get(device.key);
+    device.sessionEpoch = claim.sessionEpoch;
+    device.gatewayId = claim.gatewayId;
+    if (claim.sessionEpoch > (before?.identity.sessionEpoch ?? 0)) this.#sessions.set(device.key, session);
+    if (before !== undefined && this.#sessions.get(device.key) === session) endDisplaced(before, device);
     try {
-      await this.#announce(session, displaced);
+      await this.#announce(session, claim);
     } catch (error) {
+      this.#options.stored.closed(device.sessionKey, device.sessionEpoch);
       if (this.#sessions.get(device.key) === session) this.#sessions.delete(device.key);
       this.#inBackground(this.#leaveDirectory(device));
       throw error;
@@ -105,9 +108,20 @@ export class SessionLifecycle {
 
   closed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {
     const device = session.identity;
+    this.#options.stored.closed(device.sessionKey, device.sessionEpoch);
     if (this.#sessions.get(device.key) === session) this.#sessions.delete(device.key);
     if (!device.announced) return;
     this.#inBackground(this.#recordClose(device, CLOSE_REASONS[reason] ?? reason, will));
+  }
+
+  /** A will whose delay has passed. The twin passes it over when the device is back, at whichever gateway. */
+  willDue({ identity: device }: Session<DeviceSession>, will: WillMessage): void {
+    if (device.announced) this.#inBackground(this.#recordWill(device, will));
+  }
+
+  /** Called now and then: takeovers whose connection was lost in the middle of it are undone. */
+  leaveAbandoned(): void {
+    for (const claim of this.#options.stored.takeAbandoned()) this.#inBackground(this.#abandon(claim));
   }
 
   closeAll(reason: CloseReason): void {
@@ -119,12 +133,39 @@ export class SessionLifecycle {
     while (this.#closing.size > 0) await Promise.all(this.#closing);
   }
 
-  async #announce(session: Session<DeviceSession>, displaced: SessionEntry | null): Promise<void> {
+  /** The engine claims what it keeps; a child device is none of its sessions, and is never kept. */
+  async #claimChild({ partition, key }: DeviceSession): Promise<SessionClaim & { readonly firstEpoch: number }> {
+    const gatewayId = this.#options.gatewayId();
+    if (gatewayId === null) throw unavailable('the gateway has no identity now');
+    const { sessionEpoch, displaced } = await this.#options.directory.open(partition, key, gatewayId);
+    return { key, partition, sessionEpoch, gatewayId, displaced, firstEpoch: sessionEpoch };
+  }
+
+  /** The older connection is told all the same: the device has turned to this gateway. */
+  async #abandon(claim: SessionClaim): Promise<void> {
+    try {
+      if (claim.displaced !== null) await this.#displace(claim, claim.displaced);
+    } catch {
+      // It learns of it from its next write, or from the next connection of the device.
+    }
+    await this.#leaveDirectory(claim);
+  }
+
+  /** Which messages may come again, and whether the memory has all of them; the rest is in the log. */
+  #recall({ identity: device, isResumed }: Session<DeviceSession>, firstEpoch: number): void {
+    const { memory, sessionEpoch } = device;
+    const before = memory.previousOf(sessionEpoch);
+    device.previousEpoch = isResumed ? Math.min(before, firstEpoch) : before;
+    if (memory.openedEpoch !== before) memory.wholeSince = sessionEpoch;
+    if (before === 0 || memory.wholeSince <= device.previousEpoch) device.unreadLanes.clear();
+  }
+
+  async #announce(
+    session: Session<DeviceSession>,
+    { displaced, firstEpoch }: { readonly displaced: SessionEntry | null; readonly firstEpoch: number },
+  ): Promise<void> {
     const device = session.identity;
-    device.previousEpoch = device.memory.previousOf(device.sessionEpoch);
-    // The memory is whole when it saw the session before this one; else the rest of that one is in the log.
-    const isWhole = device.previousEpoch === 0 || device.memory.openedEpoch === device.previousEpoch;
-    if (isWhole) device.unreadLanes.clear();
+    this.#recall(session, firstEpoch);
     if (displaced !== null && displaced.gatewayId !== device.gatewayId) await this.#displace(device, displaced);
     if (!(await this.#options.authenticator.isStillGood(device.device, device.tokenHash))) {
       throw new PlatformError('UNAUTHENTICATED', 'the token was revoked while the session was opened');
@@ -146,7 +187,7 @@ export class SessionLifecycle {
   }
 
   /** An older connection at another gateway: a living one is told, a dead one is fenced. */
-  async #displace(device: DeviceSession, displaced: SessionEntry): Promise<void> {
+  async #displace(device: Pick<SessionClaim, 'partition'>, displaced: SessionEntry): Promise<void> {
     const { directory, downlinks, log, fencedPairsMax } = this.#options;
     const pair = `${displaced.gatewayId}:${device.partition}`;
     if (this.#fenced.has(pair)) return;
@@ -162,15 +203,17 @@ export class SessionLifecycle {
   }
 
   async #recordClose(device: DeviceSession, reason: string, will: WillMessage | null): Promise<void> {
-    if (will !== null) {
-      const content = { topic: will.topic, payload: will.payload, contentType: null, userProperties: [] };
-      const { payloadFormat } = device.device.profile;
-      const sender = { device: device.device.device, payloadFormat };
-      const classified = classify(content, sender, this.#options.clock.nowMs());
-      // A will that cannot be used was the device's to test; the end of its session is recorded all the same.
-      if (classified.kind === 'good') await this.#appendUntilDone(device, classified.message);
-    }
+    if (will !== null) await this.#recordWill(device, will);
     if (await this.#appendUntilDone(device, { kind: 'sessionClosed', reason })) await this.#leaveDirectory(device);
+  }
+
+  async #recordWill(device: DeviceSession, will: WillMessage): Promise<void> {
+    const content = { topic: will.topic, payload: will.payload, contentType: null, userProperties: [] };
+    const { payloadFormat } = device.device.profile;
+    const sender = { device: device.device.device, payloadFormat };
+    const classified = classify(content, sender, this.#options.clock.nowMs());
+    // A will that cannot be used was the device's to test; the end of its session is recorded all the same.
+    if (classified.kind === 'good') await this.#appendUntilDone(device, classified.message);
   }
 
   /** False when the identity of the session is gone: then whoever owns its shard says that it is disconnected. */
@@ -183,7 +226,7 @@ export class SessionLifecycle {
     return false;
   }
 
-  async #leaveDirectory(device: DeviceSession): Promise<void> {
+  async #leaveDirectory(device: Omit<SessionClaim, 'displaced'>): Promise<void> {
     while (this.#options.gatewayId() === device.gatewayId) {
       try {
         await this.#options.directory.close(device.partition, device.key, device.sessionEpoch);
@@ -216,6 +259,16 @@ export class SessionLifecycle {
     const tracked = work.finally(() => this.#closing.delete(tracked));
     this.#closing.add(tracked);
   }
+}
+
+/**
+ * The engine takes over a session of the same life itself. One of an older life, and one of a child device or by a
+ * child device, has nobody else who ends it here.
+ */
+function endDisplaced(before: Session<DeviceSession>, by: DeviceSession): void {
+  const { sessionKey, tokenHash } = before.identity;
+  if (sessionKey !== by.sessionKey) before.close('revoked');
+  else if (tokenHash === null || by.tokenHash === null) before.close('takenOver');
 }
 
 function unavailable(message: string): PlatformError {

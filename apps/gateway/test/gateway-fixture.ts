@@ -18,7 +18,7 @@ import {
   type Partition,
   type TenantId,
 } from '@breakwater/twin';
-import { type EventLog, type Lane, systemClock, systemRandom } from '@breakwater/twin-runtime';
+import { type EventLog, type Lane, type SessionArchive, systemClock, systemRandom } from '@breakwater/twin-runtime';
 import { decodeRecord, partitionOf, type WireRecord } from '@breakwater/wire';
 import { connectAsync, type IClientOptions, MqttClient } from 'mqtt';
 import { createWebSocketStream, WebSocket } from 'ws';
@@ -42,6 +42,10 @@ export interface GatewayFixture {
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
   readonly metrics: Metrics;
+  /** Writes to the archive of sessions. */
+  readonly archiveWrites: string[];
+  /** The lines of the metrics that begin with this. */
+  metric(start: string): Promise<readonly string[]>;
   readonly ports: { readonly mqtt: number; readonly mqttWs: number };
   /** Registers a device; its token is `token-<id>`. */
   addDevice(id: string): Promise<DeviceKey>;
@@ -65,6 +69,7 @@ interface Shared {
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
+  readonly archiveWrites: string[];
 }
 
 export async function startFixture(options: FixtureOptions = {}): Promise<GatewayFixture> {
@@ -75,6 +80,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Gatewa
     directory: new MemorySessionDirectory(systemClock),
     downlinks: new MemoryDownlinkChannel(systemClock),
     confirmed: [],
+    archiveWrites: [],
   };
   return startOn(shared, options);
 }
@@ -93,6 +99,7 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
   };
   const ports: GatewayPorts = {
     ...shared,
+    archive: recordedArchive(shared),
     log: options.log?.(shared.log) ?? shared.log,
     tailLog: shared.log,
     outbox: {
@@ -122,6 +129,7 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
       const all = { clientId: id, username: id, password: `token-${id}`, reconnectPeriod: 0, ...client };
       return webSocket ? connectWebSocket(mqttWs ?? 0, all) : connectAsync(`mqtt://127.0.0.1:${mqtt}`, all);
     },
+    metric: async (start) => (await metrics.text()).split('\n').filter((line) => line.startsWith(start)),
     records: (lane) => recordsOfLane(shared.log, lane),
     recordsOf: async (id) => {
       const all = [...(await recordsOfLane(shared.log, 'control')), ...(await recordsOfLane(shared.log, 'telemetry'))];
@@ -131,6 +139,20 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
     stop: () => gateway.stop(),
   };
   return fixture;
+}
+
+function recordedArchive({ directory, archiveWrites }: Shared): SessionArchive {
+  return {
+    save: (partition, key, session) => {
+      archiveWrites.push(`save ${key} ${session.sessionEpoch}`);
+      return directory.save(partition, key, session);
+    },
+    extend: (partition, key, kept) => directory.extend(partition, key, kept),
+    remove: (partition, key, sessionEpoch) => {
+      archiveWrites.push(`remove ${key} ${sessionEpoch}`);
+      return directory.remove(partition, key, sessionEpoch);
+    },
+  };
 }
 
 export async function recordsOfLane(log: EventLog, lane: Lane): Promise<readonly WireRecord[]> {

@@ -4,6 +4,8 @@ import { generate, type IConnectPacket, type IPublishPacket, type Packet, parser
 
 import { until } from './gateway-fixture.ts';
 
+export type RawConnect = Partial<IConnectPacket> & { readonly protocolVersion: 4 | 5 };
+
 /** A client that sends exactly what a test says: DUP flags, packet ids, bytes that are no MQTT. */
 export class RawClient {
   readonly packets: Packet[] = [];
@@ -77,6 +79,30 @@ export class RawClient {
   async acknowledgements(count: number): Promise<readonly number[]> {
     await until(`${count} PUBACKs`, () => this.acknowledged().length >= count || this.closed);
     return this.acknowledged();
+  }
+
+  /** What came, in short and without CONNACK: `publish 1 dup`, `pubrec 2`, `disconnect 0x8e`. */
+  heard(): readonly string[] {
+    return this.packets.slice(1).map((packet) => {
+      const code = 'reasonCode' in packet && packet.reasonCode ? ` 0x${packet.reasonCode.toString(16)}` : '';
+      const dup = packet.cmd === 'publish' && packet.dup ? ' dup' : '';
+      return `${packet.cmd}${packet.messageId === undefined ? '' : ` ${packet.messageId}`}${code}${dup}`;
+    });
+  }
+
+  async hears(what: string): Promise<void> {
+    await until(`${what}, not only ${this.heard().join(', ')}`, () => this.heard().includes(what) || this.closed);
+  }
+
+  /** The session was there. */
+  get sessionPresent(): boolean {
+    const [first] = this.packets;
+    return first?.cmd === 'connack' && first.sessionPresent;
+  }
+
+  /** As `openAs`, for a device whose client id is its own. */
+  static connect(port: number, device: string, more: RawConnect): Promise<RawClient> {
+    return RawClient.openAs(port, { clientId: device, ...more });
   }
 
   drop(): void {

@@ -3,6 +3,7 @@ import { type Lane, LANES, type RegisteredDevice } from '@breakwater/twin-runtim
 
 import type { ResendMemory } from './resend-memory.ts';
 import { SessionDownlinks } from './session-downlinks.ts';
+import { sessionKeyOf } from './stored/stored-sessions.ts';
 
 /** One connection of a device, as the gateway knows it. The engine hands it back on every call. */
 export class DeviceSession {
@@ -12,10 +13,12 @@ export class DeviceSession {
   /** Null: a child device, which is here by its assignment to a gateway device. */
   readonly tokenHash: string | null;
   readonly memory: ResendMemory;
+  /** The name of its MQTT session, which may be older than this connection. */
+  readonly sessionKey: string;
   readonly downlinks = new SessionDownlinks();
   /** 0 until the directory has given the connection its number. */
   sessionEpoch = 0 as SessionEpoch;
-  /** The device's session before this one, whose messages it may send again by packet id. */
+  /** The oldest connection whose messages the device may send again by packet id. */
   previousEpoch = 0;
   /** The identity of the gateway under which the session was opened. */
   gatewayId = '';
@@ -40,5 +43,6 @@ export class DeviceSession {
     this.partition = identity.partition;
     this.tokenHash = identity.tokenHash;
     this.memory = identity.memory;
+    this.sessionKey = sessionKeyOf(identity.key, identity.device.incarnation);
   }
 }

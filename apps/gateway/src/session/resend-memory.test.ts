@@ -37,6 +37,34 @@ describe('ResendMemory', () => {
     expect(memory.find(mark(3, 30), { dup: true, previousEpoch: 3 })).toBe(DURABLE);
   });
 
+  it('takes a packet id for another message once it was released', () => {
+    const memory = new ResendMemory(4);
+    memory.remember(mark(1, 10, { appendedAtMs: 50 }));
+    memory.released(1, 999);
+    expect(memory.releases()).toEqual([{ packetId: 1, appendedAtMs: 50 }]);
+    expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+    memory.remember(mark(1, 10, { appendedAtMs: 51 }));
+    expect(memory.find(mark(1, 10), RESENT)).toBe('durable');
+  });
+
+  it('learns of releases from elsewhere, before or after the log, and keeps the newest of a few', () => {
+    const memory = new ResendMemory(2);
+    memory.takeReleases([
+      { packetId: 1, appendedAtMs: 50 },
+      { packetId: 1, appendedAtMs: 40 },
+    ]);
+    memory.fillFromLog([mark(1, 10, { appendedAtMs: 50 }), mark(2, 20, { appendedAtMs: 60 })]);
+    expect(memory.find(mark(1, 10), RESENT)).toBeNull();
+    expect(memory.find(mark(2, 20), RESENT)).toBe('durable');
+    // Of a message that nobody has read from the log only the time is known.
+    memory.released(3, 70);
+    memory.released(2, 70);
+    expect(memory.releases()).toEqual([
+      { packetId: 3, appendedAtMs: 69 },
+      { packetId: 2, appendedAtMs: 60 },
+    ]);
+  });
+
   it('knows a message by its own id, with or without DUP, whatever session it came in', () => {
     const memory = new ResendMemory(4);
     memory.remember(mark(0, 0, { messageId: 'm', sessionEpoch: 1 }));

@@ -25,6 +25,15 @@ interface PacketUse {
   readonly appendedAtMs: number;
 }
 
+/**
+ * The client released this packet id, so what was in the log under it by then is over, and the next message with it is
+ * another one, even if it looks the same.
+ */
+export interface PacketRelease {
+  readonly packetId: number;
+  readonly appendedAtMs: number;
+}
+
 /** `durable`: it is in the log. A promise: it is on its way there. `null`: not known. */
 export type Recollection = 'durable' | Promise<AppendOutcome> | null;
 
@@ -35,11 +44,15 @@ export type Recollection = 'durable' | Promise<AppendOutcome> | null;
 export class ResendMemory {
   /** The newest session that opened here, and whose messages are therefore all in here; 0 when there was none. */
   openedEpoch = 0;
+  /** All messages since this session are in here, as far as they are remembered at all. */
+  wholeSince = 0;
   readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
   /** In the order of their last use, oldest first. */
   readonly #packets = new Map<number, PacketUse>();
   readonly #ids = new Set<string>();
+  /** QoS 2 alone has releases. In the order of the last one, oldest first. */
+  readonly #released = new Map<number, number>();
   readonly #flyingPackets = new Map<number, { readonly mark: MessageMark; readonly outcome: Promise<AppendOutcome> }>();
   readonly #flyingIds = new Map<string, Promise<AppendOutcome>>();
 
@@ -62,7 +75,8 @@ export class ResendMemory {
 
   /**
    * `dup` is the flag of the packet: without it, an equal packet id and payload is a new event. With it, it is one that
-   * was sent in this session or in the one before, `previousEpoch`: what is older was answered or given up.
+   * was sent since `previousEpoch`: the connection before this one, or the first of an MQTT session that goes on. What
+   * is older was answered or given up.
    */
   find(mark: MessageMark, { dup, previousEpoch }: { dup: boolean; previousEpoch: number }): Recollection {
     if (mark.messageId !== '') {
@@ -74,7 +88,30 @@ export class ResendMemory {
     const flying = this.#flyingPackets.get(mark.packetId);
     if (flying !== undefined) return isResend(flying.mark, mark, previousEpoch) ? flying.outcome : null;
     const known = this.#packets.get(mark.packetId);
-    return known !== undefined && isResend(known, mark, previousEpoch) ? 'durable' : null;
+    if (known === undefined || known.appendedAtMs <= (this.#released.get(mark.packetId) ?? -1)) return null;
+    return isResend(known, mark, previousEpoch) ? 'durable' : null;
+  }
+
+  /**
+   * Of a message that an older connection left in the log, and nobody has read since, only that it is older than now is
+   * known.
+   */
+  released(packetId: number, nowMs: number): void {
+    this.takeReleases([{ packetId, appendedAtMs: this.#packets.get(packetId)?.appendedAtMs ?? nowMs - 1 }]);
+  }
+
+  releases(): readonly PacketRelease[] {
+    return [...this.#released].map(([packetId, appendedAtMs]) => ({ packetId, appendedAtMs }));
+  }
+
+  /** Those that another gateway has seen, or that are just made. */
+  takeReleases(releases: readonly PacketRelease[]): void {
+    for (const { packetId, appendedAtMs } of releases) {
+      const known = this.#released.get(packetId) ?? 0;
+      this.#released.delete(packetId);
+      this.#released.set(packetId, Math.max(known, appendedAtMs));
+      if (this.#released.size > this.#entriesMax) dropFirst(this.#released);
+    }
   }
 
   /** The message is handed to the log. What is in flight is bounded by the connection's own limit. */

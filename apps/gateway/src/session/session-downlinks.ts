@@ -5,6 +5,7 @@ const REMEMBERED_MAX = 64;
 export class SessionDownlinks {
   readonly #known = new Map<string, 'sending' | 'done'>();
   #desiredVersion = -1;
+  #hasDropped = false;
 
   begin(outboxId: string): 'new' | 'sending' | 'done' {
     const known = this.#known.get(outboxId);
@@ -23,6 +24,18 @@ export class SessionDownlinks {
 
   forget(outboxId: string): void {
     this.#known.delete(outboxId);
+  }
+
+  /** A part of the desired state did not reach the device. */
+  dropped(): void {
+    this.#hasDropped = true;
+  }
+
+  /** Whether one did not, since the last time that this was asked. */
+  takeDropped(): boolean {
+    const had = this.#hasDropped;
+    this.#hasDropped = false;
+    return had;
   }
 
   /** False for a desired state that is older than one that was sent. */

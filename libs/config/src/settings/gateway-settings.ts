@@ -1,4 +1,4 @@
-import { integer } from '../define-settings.ts';
+import { choice, integer, text } from '../define-settings.ts';
 
 /** Settings of the gateway: what one device may do, and what all of them together may hold in its memory. */
 export const gatewaySettings = {
@@ -94,6 +94,47 @@ export const gatewaySettings = {
     max: 1_000_000,
     unit: 'devices',
     reason: 'Child devices of all connections together: each is a session with a memory of its own.',
+  }),
+  sessionExpirySecondsMax: integer('GATEWAY_SESSION_EXPIRY_MAX_S', {
+    default: 86_400,
+    min: 0,
+    max: 31_536_000,
+    unit: 's',
+    reason:
+      'Longest life of an MQTT session without a connection; MQTT 3.1.1 asks for it with clean session 0. Such sessions are kept in Redis. 0: every session ends with its connection.',
+  }),
+  detachedSessionsMax: integer('GATEWAY_DETACHED_SESSIONS_MAX', {
+    default: 5_000,
+    min: 0,
+    max: 1_000_000,
+    unit: 'sessions',
+    reason:
+      'Sessions without a connection that one gateway holds in memory. Those over it go on from Redis alone, the ones that wait longest first.',
+  }),
+  outboundDropPolicy: choice('GATEWAY_OUTBOUND_DROP_POLICY', {
+    values: ['refuseNewest', 'dropOldest'],
+    default: 'refuseNewest',
+    reason:
+      'What happens when one more message is to wait for a device than may. `refuseNewest` closes the connection, and the next one is told the whole state; `dropOldest` drops the message that waits longest and has the twin send the whole state.',
+  }),
+  grantedQosMax: integer('GATEWAY_OUTBOUND_QOS_MAX', {
+    default: 2,
+    min: 1,
+    max: 2,
+    unit: '',
+    reason: 'Highest QoS that a subscription is granted.',
+  }),
+  outboundTopicAliasMax: integer('GATEWAY_OUTBOUND_TOPIC_ALIAS_MAX', {
+    default: 4,
+    min: 0,
+    max: 65_535,
+    unit: 'aliases',
+    reason:
+      'Topics of one connection that are shortened to an alias on their way to an MQTT 5 device that takes aliases. A device has a handful of topics.',
+  }),
+  serverReference: text('GATEWAY_SERVER_REFERENCE', {
+    reason:
+      'Where MQTT 5 devices are sent when this gateway stops (Server Reference), as `host` or `host:port`. Empty: they are told to come again.',
   }),
   flushMs: integer('GATEWAY_FLUSH_MS', {
     default: 2,
