@@ -53,13 +53,14 @@ export class EmbeddedTemporal {
   async bannerLine(): Promise<string> {
     const { mode, server } = this.#options;
     if (mode === 'off') return 'off (EMBEDDED_TEMPORAL)';
-    if (!(await this.#found)) {
+    const waited = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), BANNER_WAIT_MS).unref());
+    const found = await Promise.race([this.#found, waited]);
+    if (found === false) {
       return mode === 'found'
         ? 'missing on this machine, see above'
         : 'its program is missing here and is obtained meanwhile, which can take minutes; all else works without it';
     }
-    const waited = new Promise<'waited'>((resolve) => setTimeout(() => resolve('waited'), BANNER_WAIT_MS));
-    const isLate = (await Promise.race([this.#firstTry, waited])) === 'waited';
+    const isLate = found === 'late' || (await Promise.race([this.#firstTry, waited])) === 'late';
     const url = `http://localhost:${server.uiPort}/namespaces/${server.namespace}/workflows`;
     return isLate ? `${url} (starts)` : url;
   }
