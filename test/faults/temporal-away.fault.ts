@@ -84,7 +84,9 @@ async function eventsFlow(name: string, installation: Installation, meanwhile: (
   it(
     'its pages answer, and commands can be searched for',
     async () => {
-      await until('Temporal to serve', async () => (await installation.parts()).get('temporal') !== undefined);
+      // Its ports are written down when it serves, and that is when its search attributes are there.
+      const uiPort = async (): Promise<number | undefined> => (await installation.parts()).get('temporal')?.ports['ui'];
+      await until('Temporal to serve', async () => (await uiPort()) !== undefined);
       await bothSay(installation, (trouble) => trouble === undefined);
       const { ports } = (await installation.parts()).get('temporal') ?? { ports: {} };
       expect((await fetch(`http://127.0.0.1:${String(ports['ui'])}/`)).status).toBe(200);

@@ -28,6 +28,7 @@ export class PartProcess {
   readonly #onWarning: (line: string) => void;
   readonly #readyLine = Promise.withResolvers<PartPorts>();
   #lastWords = '';
+  #hasServed = false;
   #hasExited = false;
 
   constructor(part: Part, log: PartLog, onWarning: (line: string) => void) {
@@ -60,8 +61,7 @@ export class PartProcess {
       this.#part.probe === undefined ? this.#readyLine.promise : this.#probed(this.#part.probe, timeoutMs);
     try {
       const ports = await Promise.race([serving, this.exited.then(() => undefined), deadline.promise]);
-      // What it said before it served explains no later end.
-      if (ports !== undefined) this.#lastWords = '';
+      if (ports !== undefined) this.#served();
       return ports;
     } finally {
       clearTimeout(timer);
@@ -86,6 +86,12 @@ export class PartProcess {
     } catch {
       // It went between the look and the call.
     }
+  }
+
+  /** What a part said until now, and small talk from now on, explains no later end. */
+  #served(): void {
+    this.#hasServed = true;
+    this.#lastWords = '';
   }
 
   async #exitedWithin(timeoutMs: number): Promise<boolean> {
@@ -125,7 +131,7 @@ export class PartProcess {
       this.#lastWords = line.message;
       this.#onWarning(`${line.level}: ${line.message}`);
     }
-    if (line.kind === 'plain' && !line.text.startsWith('{')) this.#lastWords ||= line.text;
+    if (line.kind === 'plain' && !this.#hasServed && !line.text.startsWith('{')) this.#lastWords ||= line.text;
   }
 
   #exit(log: PartLog): Promise<PartExit> {

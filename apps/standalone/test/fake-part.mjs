@@ -27,4 +27,5 @@ if (behaviour === 'refuses') {
   ready();
 }
 if (behaviour === 'crashes-once') process.on('SIGUSR2', () => process.exit(3));
+if (behaviour === 'chats') process.stdout.write('what a fine day\n');
 if (behaviour === 'warns') say({ level: 'warn', msg: 'rain', err: { message: 'no umbrella' } });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { ConsoleReport } from '../src/console-report.ts';
 import type { Part } from '../src/part.ts';
@@ -14,6 +14,7 @@ import { Supervisor } from '../src/supervisor.ts';
 
 const FAKE_PART = fileURLToPath(new URL('fake-part.mjs', import.meta.url));
 const WAIT_MS_MAX = 20_000;
+jest.setTimeout(2 * WAIT_MS_MAX);
 
 let folder: string;
 let printed: string;
@@ -102,6 +103,14 @@ describe('the supervisor', () => {
     await until('the part serves again', () => printed.includes('serves again'));
     expect(printed).toMatch(/worker.*: ended \(SIGKILL\), starts again in \d+ ms/);
     expect(running()[0]?.pid).not.toBe(first);
+  });
+
+  it('does not take small talk of a part that served for the reason of its end', async () => {
+    await supervise([part('worker', 'chats', { start: 1, stop: 1 })]).start();
+    await until('the talk is heard', () => readFileSync(join(folder, 'worker.log'), 'utf8').includes('fine day'));
+    process.kill(running()[0]?.pid ?? 0, 'SIGKILL');
+    await until('the part serves again', () => printed.includes('serves again'));
+    expect(printed).toContain(': ended (SIGKILL), starts again in');
   });
 
   it('refuses the start with the reason that the part gave, and leaves nothing behind', async () => {

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { processIdentity } from '../src/process-identity.ts';
 import { TemporalProgram } from '../src/temporal-program.ts';
 
 const WAIT_MS_MAX = 30_000;
+jest.setTimeout(2 * WAIT_MS_MAX);
 const PROVIDE_TEMPORAL = fileURLToPath(new URL('../../../tools/provide-temporal.mjs', import.meta.url));
 
 let folder: string;
