@@ -16,11 +16,13 @@ export function processIdentity(pid: number): string | undefined {
 
 /**
  * Field 22 of /proc/<pid>/stat: clock ticks from boot to the start. The name in field 2 may hold spaces and brackets.
+ * A zombie is gone only when it is the last of its threads (field 20): while others of a killed process still end, its
+ * files are open and locked, and the embedded ClickHouse could not start on them.
  */
 function linuxIdentity(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z') return undefined;
+  if (fields[0] === 'Z' && Number(fields[17]) <= 1) return undefined;
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return `${boot}/${fields[19]}`;
 }
