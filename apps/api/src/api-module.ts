@@ -10,6 +10,7 @@ import { HealthController } from './controllers/health-controller.ts';
 import { LedgerController } from './controllers/ledger-controller.ts';
 import { TelemetryController } from './controllers/telemetry-controller.ts';
 import { TenantController } from './controllers/tenant-controller.ts';
+import { TrustController } from './controllers/trust-controller.ts';
 import { TwinController } from './controllers/twin-controller.ts';
 import { TwinEventsController } from './controllers/twin-events-controller.ts';
 import { DeviceResolver } from './graphql/device-resolver.ts';
@@ -33,6 +34,7 @@ import { Readiness } from './services/readiness.ts';
 import { SessionCloser } from './services/session-closer.ts';
 import { TelemetryService } from './services/telemetry-service.ts';
 import { TenantService } from './services/tenant-service.ts';
+import { TrustService } from './services/trust-service.ts';
 import { TwinReader } from './services/twin-reader.ts';
 import { TwinWriter } from './services/twin-writer.ts';
 
@@ -66,6 +68,7 @@ export class ApiModule {
       controllers: [
         HealthController,
         TenantController,
+        TrustController,
         DeviceController,
         TwinController,
         TwinEventsController,
@@ -92,6 +95,7 @@ export class ApiModule {
         TelemetryHub,
         TelemetryService,
         TenantService,
+        TrustService,
         TwinReader,
         TwinResolver,
         TwinStreams,
@@ -107,6 +111,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.BAN_LIST, ports.bans],
     [tokens.CLOCK, ports.clock],
     [tokens.DEVICE_REGISTRY, ports.registry],
+    [tokens.TENANT_TRUST, ports.trust],
     [tokens.EVENT_LOG, ports.log],
     [tokens.TWIN_STORE, ports.twins],
     [tokens.PARTITION_LEASES, ports.leases],

@@ -10,6 +10,7 @@ import type {
   OperationAnswers,
   PartitionLeases,
   SessionDirectory,
+  TenantTrustStore,
   TelemetryHints,
   TelemetryReader,
   TwinStore,
@@ -20,6 +21,7 @@ import type {
 export interface ApiPorts {
   readonly clock: Clock;
   readonly registry: DeviceRegistry;
+  readonly trust: TenantTrustStore;
   readonly log: EventLog;
   readonly twins: TwinStore;
   readonly bans: BanList;
@@ -38,6 +40,7 @@ export const AUDIT_LOG = Symbol('AuditLog');
 export const BAN_LIST = Symbol('BanList');
 export const CLOCK = Symbol('Clock');
 export const DEVICE_REGISTRY = Symbol('DeviceRegistry');
+export const TENANT_TRUST = Symbol('TenantTrust');
 export const EVENT_LOG = Symbol('EventLog');
 export const TWIN_STORE = Symbol('TwinStore');
 export const PARTITION_LEASES = Symbol('PartitionLeases');
@@ -55,9 +58,9 @@ export const METRICS = Symbol('Metrics');
 
 /** The settings that services read, apart from where they came from. */
 export interface ApiOptions {
-  readonly adminApiKey: string;
   readonly auditLevel: 'info' | 'warn' | 'off';
   readonly auditLinesPerMinuteMax: number;
+  readonly adminApiKey: string;
   readonly partitionCount: number;
   /** Child devices that may be registered under one gateway device. */
   readonly childrenMax: number;

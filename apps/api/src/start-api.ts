@@ -10,6 +10,7 @@ import {
   RedisPartitionLeases,
   RedisSessionDirectory,
   RedisTelemetryHints,
+  RedisTenantTrustStore,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import { temporalHealth } from '@breakwater/adapter-temporal';
@@ -85,6 +86,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
   const ports: ApiPorts = {
     clock: systemClock,
     registry: new RedisDeviceRegistry(redis),
+    trust: new RedisTenantTrustStore(redis),
     log,
     twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
     bans: new RedisBanList(redis, settings),

@@ -8,6 +8,7 @@ import {
   MemoryPartitionLeases,
   MemorySessionDirectory,
   MemoryTelemetryHints,
+  MemoryTenantTrustStore,
   MemoryTwinStore,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
@@ -50,6 +51,7 @@ export class MemoryPlatform {
   readonly log: MemoryEventLog;
   readonly telemetry = new MemoryTelemetry();
   readonly registry = new MemoryDeviceRegistry();
+  readonly trust = new MemoryTenantTrustStore();
   readonly twins = new MemoryTwinStore();
   readonly telemetryHints = new MemoryTelemetryHints();
   readonly answers = new MemoryOperationAnswers();
@@ -100,6 +102,7 @@ export class MemoryPlatform {
       ports: {
         clock: systemClock,
         registry: this.registry,
+        trust: this.trust,
         log: this.log,
         twins: this.twins,
         bans: this.bans,

@@ -58,19 +58,15 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     const refusal = guard.admit(presented);
     if (refusal !== null) return refusal;
     const found = await authenticator.authenticate(credentials);
-    if (found.kind === 'badCredentials') {
-      guard.failed(presented);
-      return { kind: 'refused', reason: 'badCredentials', detail: 'no device has this token' };
+    if (found.kind === 'notYet') {
+      return { kind: 'refused', reason: 'serverUnavailable', detail: 'what tenants trust was not read yet' };
     }
-    if (found.kind === 'clientIdTaken') {
-      this.#options.protection.clientIdOfAnother(presented);
-      return { kind: 'refused', reason: 'clientIdInvalid', detail: 'the client id is the id of another device' };
-    }
-    const { device, tokenHash } = found;
+    if (found.kind === 'refused') return this.#options.protection.refused(presented, found);
+    const { device, credential } = found;
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
-    const identity = new DeviceSession({ device, key, partition, tokenHash, memory });
+    const identity = new DeviceSession({ device, key, partition, credential, memory });
     return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey: identity.sessionKey };
   }
 

@@ -7,6 +7,7 @@ import type {
   Random,
   SessionArchive,
   SessionDirectory,
+  TenantTrustStore,
   TwinStore,
 } from '@breakwater/twin-runtime';
 
@@ -17,6 +18,7 @@ export interface GatewayPorts {
   readonly tailLog: EventLog;
   readonly registry: DeviceRegistry;
   readonly bans: BanList;
+  readonly trust: Pick<TenantTrustStore, 'changedAfter'>;
   readonly directory: SessionDirectory;
   readonly archive: SessionArchive;
   readonly downlinks: DownlinkChannel;

@@ -24,7 +24,8 @@ import type { DeviceSession } from './session/device-session.ts';
 import { GatewayIdentity } from './session/gateway-identity.ts';
 import { PreviousSessionReader } from './session/previous-session-reader.ts';
 import { ResendMemories } from './session/resend-memory.ts';
-import { TokenRechecks } from './identity/token-rechecks.ts';
+import { CredentialRechecks } from './identity/credential-rechecks.ts';
+import { TrustMirror } from './identity/trust-mirror.ts';
 import { engineLimits, sessionOptions } from './session/stored/session-options.ts';
 import { StoredSessions } from './session/stored/stored-sessions.ts';
 import { SessionLifecycle } from './session-lifecycle.ts';
@@ -54,7 +55,8 @@ export class Gateway {
   readonly #identity: GatewayIdentity;
   readonly #stored: StoredSessions;
   readonly #sessions: SessionLifecycle;
-  readonly #rechecks: TokenRechecks;
+  readonly #trust: TrustMirror;
+  readonly #rechecks: CredentialRechecks;
   readonly #downlinks: DownlinkDelivery;
   readonly #children: GatewayIntake;
   readonly #endpoint: MqttEndpoint<DeviceSession>;
@@ -68,8 +70,11 @@ export class Gateway {
     this.#protection = new Protection({ ...options, ...ports });
     this.#batcher = this.#createBatcher();
     this.#identity = this.#createIdentity();
+    this.#trust = this.#createTrust();
     const authenticator = new DeviceAuthenticator({
       ...ports,
+      ...settings,
+      trust: this.#trust,
       cacheEntriesMax: settings.tokenCacheEntriesMax,
       cacheMs: settings.tokenCacheMs,
     });
@@ -85,13 +90,7 @@ export class Gateway {
       fencedPairsMax: FENCED_PAIRS_MAX,
     });
     this.#sessions = sessions;
-    this.#rechecks = new TokenRechecks({
-      ...ports,
-      sessions,
-      authenticator,
-      perSecond: settings.tokenRechecksPerSecond,
-      onTrouble: (detail) => options.logger.warn(detail),
-    });
+    this.#rechecks = this.#createRechecks(sessions, authenticator);
     this.#downlinks = new DownlinkDelivery({
       ...ports,
       channel: ports.downlinks,
@@ -138,6 +137,7 @@ export class Gateway {
   async start(): Promise<Readonly<Record<string, number>>> {
     await this.#identity.start();
     await this.#protection.start();
+    await this.#trust.start();
     this.#rechecks.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     try {
@@ -153,6 +153,7 @@ export class Gateway {
     const { drainMs } = this.#options.settings;
     this.#protection.stopCounting();
     this.#rechecks.stop();
+    this.#trust.stop();
     const listenersClosed = this.#listeners.close();
     const { serverReference } = this.#options.settings;
     await this.#endpoint.drain({ timeoutMs: drainMs, ...(serverReference === '' ? {} : { serverReference }) });
@@ -167,6 +168,29 @@ export class Gateway {
   /** Takes a new certificate from its files without waiting for the next look at them. */
   reloadCertificate(): Promise<void> {
     return this.#listeners.reloadCertificate();
+  }
+
+  #createTrust(): TrustMirror {
+    const { settings, ports, logger } = this.#options;
+    return new TrustMirror({
+      store: ports.trust,
+      clock: ports.clock,
+      pollMs: settings.trustPollMs,
+      onChange: (tenants) => this.#rechecks.trustChanged(tenants),
+      onTrouble: (detail) => logger.warn(detail),
+    });
+  }
+
+  #createRechecks(sessions: SessionLifecycle, authenticator: DeviceAuthenticator): CredentialRechecks {
+    const { settings, ports, logger } = this.#options;
+    return new CredentialRechecks({
+      sessions,
+      authenticator,
+      trust: this.#trust,
+      clock: ports.clock,
+      perSecond: settings.tokenRechecksPerSecond,
+      onTrouble: (detail) => logger.warn(detail),
+    });
   }
 
   #createListeners(): GatewayListeners {

@@ -1,6 +1,7 @@
 import {
   eventLogSettings,
   gatewaySettings,
+  identitySettings,
   platformSettings,
   protectionSettings,
   readSettings,
@@ -18,6 +19,7 @@ const group = {
   ...temporalSettings,
   ...transportSettings,
   ...protectionSettings,
+  ...identitySettings,
 } as const;
 
 export type GatewaySettings = SettingsOf<typeof group>;

@@ -6,6 +6,7 @@ import {
   RedisDownlinkChannel,
   RedisEventLog,
   RedisSessionDirectory,
+  RedisTenantTrustStore,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
@@ -51,6 +52,7 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
       bans: new RedisBanList(others, settings),
       directory,
       archive: directory,
+      trust: new RedisTenantTrustStore(others),
       downlinks,
       outbox: new RedisTwinStore({ redis: others, ...settings }),
       clock: systemClock,

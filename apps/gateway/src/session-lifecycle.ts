@@ -69,7 +69,7 @@ export class SessionLifecycle {
     const device = session.identity;
     const { isResumed } = session;
     const claim =
-      device.tokenHash === null
+      device.credential.kind === 'gatewayDevice'
         ? await this.#claimChild(device)
         : this.#options.stored.opened(device.sessionKey, { isResumed, memory: device.memory });
     const before = this.#sessions.get(device.key);
@@ -167,8 +167,8 @@ export class SessionLifecycle {
     const device = session.identity;
     this.#recall(session, firstEpoch);
     if (displaced !== null && displaced.gatewayId !== device.gatewayId) await this.#displace(device, displaced);
-    if (!(await this.#options.authenticator.isStillGood(device.device, device.tokenHash))) {
-      throw new PlatformError('UNAUTHENTICATED', 'the token was revoked while the session was opened');
+    if (!(await this.#options.authenticator.isStillGood(device.device, device.credential))) {
+      throw new PlatformError('UNAUTHENTICATED', 'the credential was revoked while the session was opened');
     }
     const message = { kind: 'sessionOpened', gatewayId: device.gatewayId, protocol: protocolName(session) } as const;
     // The identity may be lost, and another one taken, in any step before: nothing may enter the log under that one.
@@ -266,9 +266,10 @@ export class SessionLifecycle {
  * child device, has nobody else who ends it here.
  */
 function endDisplaced(before: Session<DeviceSession>, by: DeviceSession): void {
-  const { sessionKey, tokenHash } = before.identity;
+  const { sessionKey, credential } = before.identity;
+  const isOfChild = credential.kind === 'gatewayDevice' || by.credential.kind === 'gatewayDevice';
   if (sessionKey !== by.sessionKey) before.close('revoked');
-  else if (tokenHash === null || by.tokenHash === null) before.close('takenOver');
+  else if (isOfChild) before.close('takenOver');
 }
 
 function unavailable(message: string): PlatformError {

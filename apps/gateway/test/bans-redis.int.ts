@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect as connectMqtt, type MqttClient } from 'mqtt';
 
 import { Gateway } from '../src/gateway.ts';
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { readGatewaySettings } from '../src/read-gateway-settings.ts';
 import { connectRedisPorts } from '../src/redis-gateway-ports.ts';
 import { PARTITIONS, until } from './gateway-fixture.ts';

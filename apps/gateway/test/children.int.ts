@@ -4,7 +4,7 @@ import { type DeviceId, type DeviceKey, deviceKey, type Epoch } from '@breakwate
 import { type AppendRequest, type AppendResult, DEFAULT_DEVICE_PROFILE, type EventLog } from '@breakwater/twin-runtime';
 import type { WireRecord } from '@breakwater/wire';
 
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import {
   type FixtureOptions,
   type GatewayFixture,

@@ -6,6 +6,7 @@ import {
   MemoryDownlinkChannel,
   MemoryEventLog,
   MemorySessionDirectory,
+  MemoryTenantTrustStore,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
 import { jest } from '@jest/globals';
@@ -26,7 +27,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import { Gateway } from '../src/gateway.ts';
 import type { GatewayPorts } from '../src/gateway-ports.ts';
 import { type GatewaySettings, readGatewaySettings } from '../src/read-gateway-settings.ts';
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 
 export const TENANT = 'default' as TenantId;
 export const PARTITIONS = 4;
@@ -38,6 +39,7 @@ export interface GatewayFixture {
   readonly log: MemoryEventLog;
   readonly registry: MemoryDeviceRegistry;
   readonly bans: MemoryBanList;
+  readonly trust: MemoryTenantTrustStore;
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
@@ -66,6 +68,7 @@ interface Shared {
   readonly log: MemoryEventLog;
   readonly registry: MemoryDeviceRegistry;
   readonly bans: MemoryBanList;
+  readonly trust: MemoryTenantTrustStore;
   readonly directory: MemorySessionDirectory;
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
@@ -77,6 +80,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Gatewa
     log: new MemoryEventLog({ clock: systemClock, logId: 'log' as LogId }),
     registry: new MemoryDeviceRegistry(),
     bans: new MemoryBanList(systemClock, { bansMax: 100 }),
+    trust: new MemoryTenantTrustStore(),
     directory: new MemorySessionDirectory(systemClock),
     downlinks: new MemoryDownlinkChannel(systemClock),
     confirmed: [],
@@ -193,6 +197,19 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+const STARTS_MAX = 5;
+
+/** A port that was free may be taken by a connection of anybody before it is listened on: then another one is tried. */
+export async function onFreePort<Started>(start: (port: number) => Promise<Started>): Promise<Started> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (attempt === STARTS_MAX || (error as { code?: unknown }).code !== 'PORT_IN_USE') throw error;
+    }
+  }
 }
 
 const WAIT_MS = 30_000;

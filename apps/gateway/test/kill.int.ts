@@ -8,7 +8,7 @@ import { type RedisServerForTest, redisServerAvailable, startRedisServer } from 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { freePort, PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
 import { PersistentDevice } from './persistent-device.ts';
 

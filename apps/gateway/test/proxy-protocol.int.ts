@@ -17,7 +17,8 @@ import { listenTcp } from '../src/transport/tcp-listener.ts';
 import { TlsCertificate } from '../src/transport/tls-certificate.ts';
 import { listenWebSocket } from '../src/transport/websocket-listener.ts';
 import { freePort, startFixture, until } from './gateway-fixture.ts';
-import { makeCa, makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
+import { makeCa } from '@breakwater/device-trust/testing';
+import { makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 
 const HOST = '127.0.0.1';
 const logger = createLogger('gateway', 'silent');

@@ -7,7 +7,7 @@ import type { DeviceId, TenantId } from '@breakwater/twin';
 import { Gateway } from '../src/gateway.ts';
 import { readGatewaySettings } from '../src/read-gateway-settings.ts';
 import { type ConnectedPorts, connectRedisPorts } from '../src/redis-gateway-ports.ts';
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
 import { PersistentDevice } from './persistent-device.ts';
 

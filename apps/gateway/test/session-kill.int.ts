@@ -9,7 +9,7 @@ import { type RedisServerForTest, redisServerAvailable, startRedisServer } from 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type DeviceId, deviceKey, type Epoch, type TenantId } from '@breakwater/twin';
 
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { ExactlyOnceDevice } from './exactly-once-device.ts';
 import { partitionOfDevice, recordsOfLane, until } from './gateway-fixture.ts';
 import { GatewayProcess } from './gateway-process.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { DeviceId, Epoch, SessionEpoch } from '@breakwater/twin';
 import type { Downlink } from '@breakwater/twin-runtime';
 
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 import {
   type FixtureOptions,
   type GatewayFixture,

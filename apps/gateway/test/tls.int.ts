@@ -7,14 +7,9 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { createWebSocketStream, WebSocket } from 'ws';
 
 import type { GatewaySettings } from '../src/read-gateway-settings.ts';
-import { freePort, type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
-import {
-  type CertificateFiles,
-  makeCa,
-  makeCertificateFiles,
-  makeServerCertificate,
-  type TestCertificate,
-} from './test-certificates.ts';
+import { freePort, type GatewayFixture, onFreePort, startFixture, until } from './gateway-fixture.ts';
+import { makeCa, type TestCertificate } from '@breakwater/device-trust/testing';
+import { type CertificateFiles, makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 
 const HOST = '127.0.0.1';
 
@@ -35,10 +30,12 @@ describe('MQTT over TLS', () => {
   ): Promise<{ gateway: GatewayFixture; files: CertificateFiles; port: number; wssPort: number }> => {
     const files = await makeCertificateFiles(first);
     cleanups.push(files.remove);
-    const [port, wssPort] = [await freePort(), await freePort()];
     const tls = { tlsCertFile: files.certFile, tlsKeyFile: files.keyFile, tlsReloadMs: 100 };
-    const ports = { mqttTlsPort: port, mqttWebSocketTlsPort: wssPort };
-    const gateway = await startFixture({ settings: { ...tls, ...ports, ...settings } });
+    const { gateway, port, wssPort } = await onFreePort(async (mqttTlsPort) => {
+      const mqttWebSocketTlsPort = await freePort();
+      const all = { ...tls, mqttTlsPort, mqttWebSocketTlsPort, ...settings };
+      return { gateway: await startFixture({ settings: all }), port: mqttTlsPort, wssPort: mqttWebSocketTlsPort };
+    });
     cleanups.push(gateway.stop);
     await gateway.addDevice('d1');
     return { gateway, files, port, wssPort };

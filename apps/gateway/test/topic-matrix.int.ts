@@ -3,7 +3,7 @@ import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
 import { RawClient } from './raw-client.ts';
-import { hashOfToken } from '../src/identity/device-authenticator.ts';
+import { hashOfToken } from '../src/identity/device-tokens.ts';
 
 /** Of the attacker: `attacker` of the tenant `default`. The others are its neighbour, and devices of another tenant. */
 const ATTACKER = 'attacker';

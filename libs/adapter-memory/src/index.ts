@@ -8,5 +8,6 @@ export { MemoryOperationAnswers } from './memory-operation-answers.ts';
 export { MemoryPartitionLeases } from './memory-partition-leases.ts';
 export { MemorySessionDirectory } from './memory-session-directory.ts';
 export { MemoryTelemetryHints } from './memory-telemetry-hints.ts';
+export { MemoryTenantTrustStore } from './memory-tenant-trust-store.ts';
 export { MemoryTwinStore } from './memory-twin-store.ts';
 export type { MemoryTwinStoreOptions } from './memory-twin-store.ts';

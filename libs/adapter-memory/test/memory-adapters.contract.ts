@@ -12,6 +12,7 @@ import {
   sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
+  tenantTrustContract,
   twinStoreContract,
 } from '@breakwater/twin-runtime/testing';
 import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
@@ -26,6 +27,7 @@ import {
   MemoryPartitionLeases,
   MemorySessionDirectory,
   MemoryTelemetryHints,
+  MemoryTenantTrustStore,
   MemoryTwinStore,
 } from '../src/index.ts';
 
@@ -50,6 +52,7 @@ sessionArchiveContract('memory', {
 });
 downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDownlinkChannel(systemClock, options)) });
 changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });
+tenantTrustContract('memory', { make: async () => plain(new MemoryTenantTrustStore()) });
 deviceRegistryContract('memory', { make: async () => plain(new MemoryDeviceRegistry()) });
 operationAnswersContract('memory', { make: async () => plain(new MemoryOperationAnswers()) });
 telemetryHintsContract('memory', { make: async () => plain(new MemoryTelemetryHints()) });

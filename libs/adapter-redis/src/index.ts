@@ -9,6 +9,7 @@ export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
 export { RedisDeviceRegistry } from './redis-device-registry.ts';
 export { RedisOperationAnswers } from './redis-operation-answers.ts';
 export { RedisPartitionLeases } from './redis-partition-leases.ts';
+export { RedisTenantTrustStore } from './redis-tenant-trust-store.ts';
 export { RedisTelemetryHints } from './redis-telemetry-hints.ts';
 export { RedisDownlinkChannel } from './sessions/redis-downlink-channel.ts';
 export type { RedisDownlinkChannelOptions } from './sessions/redis-downlink-channel.ts';

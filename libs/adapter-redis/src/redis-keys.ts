@@ -46,5 +46,9 @@ export const redisKeys = {
   /** How many children each gateway device has. */
   deviceChildren: (tenant: string) => `bw:{registry}:devices:${tenant}:children`,
   deviceOrder: (tenant: string) => `bw:{registry}:devices:${tenant}:order`,
+  trust: (tenant: string) => `bw:{registry}:trust:of:${tenant}`,
+  trustOrder: 'bw:{registry}:trust:order',
+  trustVersion: 'bw:{registry}:trust:version',
+  trustCaKeys: 'bw:{registry}:trust:ca-keys',
   incarnations: (tenant: string) => `bw:{registry}:devices:${tenant}:incarnations`,
 } as const;

@@ -9,6 +9,7 @@ import {
   sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
+  tenantTrustContract,
 } from '@breakwater/twin-runtime/testing';
 import type { Redis } from 'ioredis';
 
@@ -21,6 +22,7 @@ import {
   RedisPartitionLeases,
   RedisSessionDirectory,
   RedisTelemetryHints,
+  RedisTenantTrustStore,
 } from '../src/index.ts';
 import { redisServerAvailable } from '../src/testing/index.ts';
 import { RedisUnderTest } from './redis-under-test.ts';
@@ -56,5 +58,6 @@ const BYTES_MAX = 1024 * 1024;
   });
   operationAnswersContract('Redis', { make: () => make((redis) => new RedisOperationAnswers(redis)) });
   telemetryHintsContract('Redis', { make: () => make((redis) => new RedisTelemetryHints(redis)) });
+  tenantTrustContract('Redis', { make: () => make((redis) => new RedisTenantTrustStore(redis)) });
   deviceRegistryContract('Redis', { make: () => make((redis) => new RedisDeviceRegistry(redis)) });
 });

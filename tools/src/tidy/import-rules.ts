@@ -12,7 +12,8 @@ interface ImportRule {
 
 const workspace = (...names: string[]): RegExp[] => names.map((name) => new RegExp(`^@breakwater/${name}(?:/|$)`));
 const anyNpm = /^(?!@breakwater\/)/;
-const anyLib = /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|observability|adapter-[a-z]+)(?:\/|$)/;
+const anyLib =
+  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|device-trust|observability|adapter-[a-z]+)(?:\/|$)/;
 const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability'), /^node:/];
 
 /** The dependency rule: one direction, from the pure domain outwards. The first rule that matches a package holds. */
@@ -28,6 +29,11 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     package: /^libs\/twin-runtime$/,
     may: [...workspace('twin'), /^lru-cache$/, /^node:crypto$/],
     reason: 'the runtime knows its ports, not vendors',
+  },
+  {
+    package: /^libs\/device-trust$/,
+    may: [...workspace('twin'), /^node:crypto$/, /^@peculiar\/x509$/, /^jose$/, /^reflect-metadata$/],
+    reason: 'what devices prove themselves with is checked without any I/O',
   },
   { package: /^libs\/config$/, may: [/^zod$/], reason: 'settings are schemas and nothing else' },
   {

@@ -91,7 +91,7 @@ export class ConnectionChildren {
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
-    const identity = new DeviceSession({ device, key, partition, tokenHash: null, memory });
+    const identity = new DeviceSession({ device, key, partition, credential: { kind: 'gatewayDevice' }, memory });
     const child = new ChildSession({ identity, parent, onClose: (closed, reason) => this.#close(closed, reason) });
     this.#opening.set(child, null);
     try {

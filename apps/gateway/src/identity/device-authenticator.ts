@@ -1,103 +1,153 @@
-import { createHash } from 'node:crypto';
-
+import { looksLikeJwt, verifyDeviceCertificate, verifyDeviceJwt } from '@breakwater/device-trust';
 import { type DeviceKey, deviceKey, isDeviceId } from '@breakwater/twin';
 import type { Clock, DeviceRegistry, RegisteredDevice } from '@breakwater/twin-runtime';
+import type { ErrorCode } from '@breakwater/wire';
+
+import type { DeviceCredential } from './credential.ts';
+import { DeviceTokens, type DeviceTokensOptions, hashOfToken } from './device-tokens.ts';
+import type { TrustMirror } from './trust-mirror.ts';
 
 export interface DeviceCredentials {
   readonly clientId: string;
   readonly username: string | null;
   readonly password: Uint8Array | null;
+  readonly certificateChain: readonly Uint8Array[];
+}
+
+/** `by`: what was shown; nobody is named by it. */
+export interface AuthenticationRefused {
+  readonly kind: 'refused';
+  readonly by: 'nothing' | 'token' | 'jwt' | 'certificate' | 'clientId';
+  readonly code: ErrorCode;
+  readonly detail: string;
 }
 
 export type DeviceAuthentication =
-  | { readonly kind: 'known'; readonly device: RegisteredDevice; readonly tokenHash: string }
-  | { readonly kind: 'badCredentials' }
-  | { readonly kind: 'clientIdTaken' };
+  | { readonly kind: 'known'; readonly device: RegisteredDevice; readonly credential: DeviceCredential }
+  | AuthenticationRefused
+  /** What tenants trust was not read yet, so nobody can say. */
+  | { readonly kind: 'notYet' };
+
+export interface DeviceAuthenticatorOptions extends DeviceTokensOptions {
+  readonly registry: DeviceRegistry;
+  readonly clock: Clock;
+  readonly trust: TrustMirror;
+  readonly jwtAudience: string;
+  readonly jwtLifeMsMax: number;
+  readonly jwtClockSkewMs: number;
+}
 
 const TOKEN_BYTES_MAX = 1_024;
+/** Of the names in a certificate, those that can be a device. */
+const NAMES_MAX = 4;
 
 /**
- * Says which device a connection is. The token is the password or the user name; the registry knows its SHA-256 only.
+ * Says which device a connection is: by a client certificate if one was shown, else by a JWT as password, else by a
+ * device token as password or user name. What is shown first decides: a certificate or JWT that is not good is never
+ * made up for by something else in the same CONNECT.
  *
- * The cache is for storms of reconnects, and may be stale for its time to live. So a session asks `isStillGood` once
- * more after it is in the directory: from then on whoever revokes the token finds the session and closes it.
+ * A session asks `isStillGood` once more after it is in the directory: from then on whoever revokes what it was opened
+ * with finds the session and closes it.
  */
 export class DeviceAuthenticator {
-  readonly #registry: DeviceRegistry;
-  readonly #clock: Clock;
-  readonly #cacheEntriesMax: number;
-  readonly #cacheMs: number;
-  readonly #cache = new Map<string, { readonly device: RegisteredDevice; readonly untilMs: number }>();
-  readonly #hashes = new Map<DeviceKey, string>();
+  readonly #options: DeviceAuthenticatorOptions;
+  readonly #tokens: DeviceTokens;
 
-  constructor(options: {
-    readonly registry: DeviceRegistry;
-    readonly clock: Clock;
-    readonly cacheEntriesMax: number;
-    readonly cacheMs: number;
-  }) {
-    this.#registry = options.registry;
-    this.#clock = options.clock;
-    this.#cacheEntriesMax = options.cacheEntriesMax;
-    this.#cacheMs = options.cacheMs;
+  constructor(options: DeviceAuthenticatorOptions) {
+    this.#options = options;
+    this.#tokens = new DeviceTokens(options);
   }
 
   async authenticate(credentials: DeviceCredentials): Promise<DeviceAuthentication> {
-    for (const token of tokensOf(credentials)) {
-      const tokenHash = hashOfToken(token);
-      const device = await this.#deviceOf(tokenHash);
-      if (device === null) continue;
-      if (await this.#namesAnotherDevice(credentials.clientId, device)) return { kind: 'clientIdTaken' };
-      return { kind: 'known', device, tokenHash };
-    }
-    return { kind: 'badCredentials' };
+    const found = await this.#find(credentials);
+    if (found.kind !== 'known') return found;
+    if (!(await this.#namesAnotherDevice(credentials.clientId, found.device))) return found;
+    return refused('clientId', 'CLIENT_ID_TAKEN', 'the client id is the id of another device');
   }
 
   /**
-   * Asks the registry, past the cache, whether the token still is this life of the device's, and the device still what
-   * the session took it for: one whose profile changed connects anew. A child has no token, but its gateway device.
+   * Asks anew, past every cache, whether the credential still is this life of the device's, and the device still what
+   * the session took it for: one whose profile changed connects anew. A child has its gateway device instead.
    */
-  async isStillGood(device: RegisteredDevice, tokenHash: string | null): Promise<boolean> {
+  async isStillGood(device: RegisteredDevice, credential: DeviceCredential): Promise<boolean> {
+    const { registry, clock, trust } = this.#options;
     const found =
-      tokenHash === null
-        ? await this.#registry.findDevice(device.tenant, device.device)
-        : await this.#registry.deviceOfToken(tokenHash);
-    const good = found !== null && isSameRegistration(found, device);
+      credential.kind === 'token'
+        ? await registry.deviceOfToken(credential.tokenHash)
+        : await registry.findDevice(device.tenant, device.device);
+    const isSame = found !== null && isSameRegistration(found, device);
+    const good = isSame && trust.stillTrusts(device.tenant, credential, clock.nowMs());
     if (!good) this.forget(deviceKey(device.tenant, device.device));
     return good;
   }
 
   forget(key: DeviceKey): void {
-    const tokenHash = this.#hashes.get(key);
-    if (tokenHash === undefined) return;
-    this.#hashes.delete(key);
-    this.#cache.delete(tokenHash);
+    this.#tokens.forget(key);
   }
 
-  async #deviceOf(tokenHash: string): Promise<RegisteredDevice | null> {
-    const nowMs = this.#clock.nowMs();
-    const cached = this.#cache.get(tokenHash);
-    if (cached !== undefined && cached.untilMs > nowMs) return cached.device;
-    const device = await this.#registry.deviceOfToken(tokenHash);
-    if (device !== null) this.#remember(tokenHash, device, nowMs + this.#cacheMs);
-    return device;
+  #find(credentials: DeviceCredentials): Promise<DeviceAuthentication> {
+    const { certificateChain, password } = credentials;
+    if (certificateChain.length > 0) return this.#byCertificate(certificateChain);
+    if (password !== null && looksLikeJwt(password)) return this.#byJwt(password);
+    return this.#byToken(credentials);
   }
 
-  #remember(tokenHash: string, device: RegisteredDevice, untilMs: number): void {
-    const key = deviceKey(device.tenant, device.device);
-    this.forget(key);
-    if (this.#hashes.size >= this.#cacheEntriesMax) {
-      const oldest = this.#hashes.keys().next();
-      if (oldest.done !== true) this.forget(oldest.value);
+  async #byCertificate(chain: readonly Uint8Array[]): Promise<DeviceAuthentication> {
+    const { trust, clock, registry } = this.#options;
+    if (!trust.isLoaded) return { kind: 'notYet' };
+    const verdict = verifyDeviceCertificate(chain, {
+      nowMs: clock.nowMs(),
+      anchorsNamed: (subject) => trust.anchorsNamed(subject),
+      isRevoked: (tenant, link) => trust.isRevoked(tenant, link),
+    });
+    if (verdict.kind === 'refused') return refused('certificate', verdict.code, verdict.detail);
+    const { tenant, caKeyHash, links, expiresAtMs } = verdict;
+    const names = verdict.names.filter(isDeviceId).slice(0, NAMES_MAX);
+    const found = await Promise.all(names.map((name) => registry.findDevice(tenant, name)));
+    const devices = found.filter((device) => device !== null);
+    const [device] = devices;
+    if (device === undefined) {
+      return refused('certificate', 'DEVICE_UNKNOWN', 'the certificate is good, but no such device is registered');
     }
-    this.#hashes.set(key, tokenHash);
-    this.#cache.set(tokenHash, { device, untilMs });
+    // Which of them it is must not depend on the order of the names.
+    if (devices.length > 1) return refused('certificate', 'DEVICE_UNKNOWN', 'the certificate names several devices');
+    return { kind: 'known', device, credential: { kind: 'certificate', caKeyHash, links, expiresAtMs } };
+  }
+
+  async #byJwt(password: Uint8Array): Promise<DeviceAuthentication> {
+    const { trust, clock, registry, jwtAudience, jwtLifeMsMax, jwtClockSkewMs } = this.#options;
+    if (!trust.isLoaded) return { kind: 'notYet' };
+    const verdict = await verifyDeviceJwt(password, {
+      nowMs: clock.nowMs(),
+      audience: jwtAudience,
+      lifeMsMax: jwtLifeMsMax,
+      clockSkewMs: jwtClockSkewMs,
+      findKey: (tenant, kid) => trust.findKey(tenant, kid),
+    });
+    if (verdict.kind === 'refused') return refused('jwt', verdict.code, verdict.detail);
+    const device = await registry.findDevice(verdict.tenant, verdict.device);
+    if (device === null) return refused('jwt', 'DEVICE_UNKNOWN', 'the token is good, but no such device is registered');
+    const { kid, keyHash, expiresAtMs } = verdict;
+    return { kind: 'known', device, credential: { kind: 'jwt', kid, keyHash, expiresAtMs } };
+  }
+
+  async #byToken(credentials: DeviceCredentials): Promise<DeviceAuthentication> {
+    const tokens = tokensOf(credentials);
+    if (tokens.length === 0) {
+      return refused('nothing', 'CREDENTIALS_MISSING', 'send a device token, a JWT, or a client certificate over TLS');
+    }
+    for (const token of tokens) {
+      const tokenHash = hashOfToken(token);
+      const device = await this.#tokens.deviceOf(tokenHash);
+      if (device !== null) return { kind: 'known', device, credential: { kind: 'token', tokenHash } };
+    }
+    return refused('token', 'DEVICE_TOKEN_UNKNOWN', 'no device has this token');
   }
 
   /** The client id is the client's choice, but it must not look like another device of the tenant. */
   async #namesAnotherDevice(clientId: string, device: RegisteredDevice): Promise<boolean> {
     if (clientId === device.device || !isDeviceId(clientId)) return false;
-    return (await this.#registry.findDevice(device.tenant, clientId)) !== null;
+    return (await this.#options.registry.findDevice(device.tenant, clientId)) !== null;
   }
 }
 
@@ -109,14 +159,13 @@ function isSameRegistration(one: RegisteredDevice, other: RegisteredDevice): boo
   return one.tenant === other.tenant && sameLife && sameProfile;
 }
 
-/** The form in which the registry keeps a token: SHA-256, hex. */
-export function hashOfToken(token: string | Uint8Array): string {
-  return createHash('sha256').update(token).digest('hex');
-}
-
 function tokensOf(credentials: DeviceCredentials): readonly (string | Uint8Array)[] {
   const candidates = [credentials.password, credentials.username];
   return candidates.filter(
     (token): token is string | Uint8Array => token !== null && token.length > 0 && token.length <= TOKEN_BYTES_MAX,
   );
+}
+
+function refused(by: AuthenticationRefused['by'], code: ErrorCode, detail: string): AuthenticationRefused {
+  return { kind: 'refused', by, code, detail };
 }

@@ -52,6 +52,7 @@ function present(token: string, more: { clientId?: string; remoteAddress?: strin
     password: Buffer.from(token),
     protocolVersion: 5,
     remoteAddress: '192.0.2.1',
+    certificateChain: [],
     ...more,
   });
 }

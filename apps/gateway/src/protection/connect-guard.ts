@@ -134,12 +134,12 @@ export class ConnectGuard {
   }
 
   /** No device has the credential. */
-  failed(presented: Presented): void {
+  failed(presented: Presented, detail?: string): void {
     const { authenticationBanMs: durationMs, clock, notify, bans } = this.#options;
     const { clientId, remoteAddress, address, credential, names } = presented;
     const nowMs = clock.nowMs();
     if (credential !== null) this.#goodCredentials.delete(credential);
-    notify('authenticationFailed', { clientId, remoteAddress });
+    notify('authenticationFailed', { clientId, remoteAddress, ...(detail !== undefined && { detail }) });
     for (const name of names()) this.#nameFailures.add(name, nowMs);
     if (address === '' || !this.#addressFailures.add(address, nowMs, credential ?? '')) return;
     this.#addressFailures.forget(address);

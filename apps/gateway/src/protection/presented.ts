@@ -10,7 +10,7 @@ export interface Presented {
   readonly remoteAddress: string;
   /** What is counted and banned of the address; empty when there is none. */
   readonly address: string;
-  /** Digest of the credential; null when there is none in the CONNECT, as with a client certificate. */
+  /** Digest of the credential that decides: a client certificate before anything in the CONNECT; null without any. */
   readonly credential: string | null;
   /**
    * Client id and user name, as far as there are any, each at this address: whoever fails under the name of another
@@ -23,9 +23,10 @@ export interface Presented {
 const DIGEST_CHARACTERS = 32;
 
 export function presentedOf(credentials: Credentials): Presented {
-  const { clientId, username, password, remoteAddress } = credentials;
+  const { clientId, username, password, remoteAddress, certificateChain } = credentials;
   const address = addressKey(remoteAddress);
-  const secret = password !== null && password.length > 0 ? password : username;
+  const inConnect = password !== null && password.length > 0 ? password : username;
+  const secret = certificateChain[0] ?? inConnect;
   return {
     clientId,
     remoteAddress,

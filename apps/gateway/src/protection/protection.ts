@@ -1,8 +1,9 @@
-import type { CloseReason, Session } from '@breakwater/mqtt-endpoint';
+import type { Authentication, CloseReason, Session } from '@breakwater/mqtt-endpoint';
 import { type AuditEvent, type AuditFields, AuditLog, type Logger, type Metrics } from '@breakwater/observability';
 import { type DeviceKey, splitDeviceKey } from '@breakwater/twin';
 import type { BanList, Clock } from '@breakwater/twin-runtime';
 
+import type { AuthenticationRefused } from '../identity/device-authenticator.ts';
 import { ActiveBans } from './active-bans.ts';
 import { ConnectGuard, type ConnectGuardSettings, type Notice } from './connect-guard.ts';
 import type { Presented } from './presented.ts';
@@ -15,6 +16,29 @@ export interface ProtectionSettings extends ConnectGuardSettings {
 
 /** A connected device, as far as an audit line must know it. */
 type KnownSession = Pick<Session<{ readonly key: DeviceKey }>, 'identity' | 'clientId' | 'remoteAddress'>;
+
+/** A certificate names a device and proves nothing yet; without a right it is a matter of permission. */
+const REASON_OF = {
+  nothing: 'badCredentials',
+  token: 'badCredentials',
+  jwt: 'badCredentials',
+  certificate: 'notAuthorized',
+  clientId: 'clientIdInvalid',
+} as const;
+
+const EVENT_OF = {
+  nothing: 'authenticationFailed',
+  token: 'authenticationFailed',
+  jwt: 'authenticationFailed',
+  certificate: 'certificateRefused',
+  clientId: 'clientIdOfAnotherDevice',
+} as const satisfies Readonly<Record<AuthenticationRefused['by'], AuditEvent>>;
+
+/**
+ * Refusals that somebody who guesses gets. Not so what an honest fleet behind one address may run into together: tokens
+ * that have expired, devices that are not registered yet, certificates, which nobody guesses.
+ */
+const GUESSES: ReadonlySet<string> = new Set(['CREDENTIALS_MISSING', 'DEVICE_TOKEN_UNKNOWN', 'JWT_INVALID']);
 
 /** What the gateway does about those who mean it no good, or cannot do better: the guard, the bans, the audit log. */
 export class Protection {
@@ -69,8 +93,16 @@ export class Protection {
     if (reason === 'revoked') this.#record('sessionRevoked', session);
   }
 
-  clientIdOfAnother({ clientId, remoteAddress }: Presented): void {
-    this.audit.record('clientIdOfAnotherDevice', { clientId, remoteAddress });
+  /** What becomes of a CONNECT that was looked up in vain. Guesses alone count towards a ban. */
+  refused(
+    presented: Presented,
+    { by, code, detail }: AuthenticationRefused,
+  ): Extract<Authentication<never>, { kind: 'refused' }> {
+    const { clientId, remoteAddress } = presented;
+    const reason = { detail: `${code}: ${detail}` };
+    if (GUESSES.has(code)) this.guard.failed(presented, reason.detail);
+    else this.audit.record(EVENT_OF[by], { clientId, remoteAddress, ...reason });
+    return { kind: 'refused', reason: REASON_OF[by], ...reason };
   }
 
   foreignTopic(event: 'foreignTopicPublished' | 'foreignTopicSubscribed', session: KnownSession, topic: string): void {

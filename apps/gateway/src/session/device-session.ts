@@ -1,6 +1,7 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 import { type Lane, LANES, type RegisteredDevice } from '@breakwater/twin-runtime';
 
+import type { DeviceCredential } from '../identity/credential.ts';
 import type { ResendMemory } from './resend-memory.ts';
 import { SessionDownlinks } from './session-downlinks.ts';
 import { sessionKeyOf } from './stored/stored-sessions.ts';
@@ -10,8 +11,7 @@ export class DeviceSession {
   readonly device: RegisteredDevice;
   readonly key: DeviceKey;
   readonly partition: Partition;
-  /** Null: a child device, which is here by its assignment to a gateway device. */
-  readonly tokenHash: string | null;
+  readonly credential: DeviceCredential;
   readonly memory: ResendMemory;
   /** The name of its MQTT session, which may be older than this connection. */
   readonly sessionKey: string;
@@ -35,13 +35,13 @@ export class DeviceSession {
     readonly device: RegisteredDevice;
     readonly key: DeviceKey;
     readonly partition: Partition;
-    readonly tokenHash: string | null;
+    readonly credential: DeviceCredential;
     readonly memory: ResendMemory;
   }) {
     this.device = identity.device;
     this.key = identity.key;
     this.partition = identity.partition;
-    this.tokenHash = identity.tokenHash;
+    this.credential = identity.credential;
     this.memory = identity.memory;
     this.sessionKey = sessionKeyOf(identity.key, identity.device.incarnation);
   }

@@ -14,5 +14,6 @@ export { sessionArchiveContract } from './session-archive-contract.ts';
 export type { DirectoryWithArchive, SessionArchiveContractOptions } from './session-archive-contract.ts';
 export { sessionDirectoryContract } from './session-directory-contract.ts';
 export { telemetryHintsContract } from './telemetry-hints-contract.ts';
+export { tenantTrustContract } from './tenant-trust-contract.ts';
 export { twinStoreContract } from './twin-store-contract.ts';
 export type { TwinStoreContractOptions } from './twin-store-contract.ts';

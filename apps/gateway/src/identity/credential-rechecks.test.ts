@@ -4,9 +4,11 @@ import { describe, expect, it } from '@jest/globals';
 import { deviceKey, type DeviceId, type DeviceKey, type TenantId } from '@breakwater/twin';
 import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 
+import type { DeviceCredential } from './credential.ts';
 import { DeviceAuthenticator } from './device-authenticator.ts';
 import type { DeviceSession } from '../session/device-session.ts';
-import { TokenRechecks } from './token-rechecks.ts';
+import { CredentialRechecks } from './credential-rechecks.ts';
+import type { TrustMirror } from './trust-mirror.ts';
 
 const TENANT = 'default' as TenantId;
 const SECOND_MS = 1_000;
@@ -17,28 +19,45 @@ class Sessions {
   readonly registry = new MemoryDeviceRegistry();
   readonly closed: string[] = [];
   readonly troubles: string[] = [];
+  readonly distrusted = new Set<string>();
   lookups = 0;
   away = false;
   readonly #open = new Map<DeviceKey, Session<DeviceSession>>();
-  readonly #rechecks: TokenRechecks;
+  readonly #rechecks: CredentialRechecks;
 
   constructor(perSecond: number) {
     const { clock, registry } = this;
+    const trust = {
+      stillTrusts: (_tenant: TenantId, credential: DeviceCredential, nowMs: number) =>
+        !('expiresAtMs' in credential) || (credential.expiresAtMs > nowMs && !this.distrusted.has(credential.kind)),
+    } as unknown as TrustMirror;
     const deviceOfToken = registry.deviceOfToken.bind(registry);
     registry.deviceOfToken = (tokenHash) => {
       this.lookups += 1;
       return this.away ? Promise.reject(new Error('the connection broke')) : deviceOfToken(tokenHash);
     };
-    this.#rechecks = new TokenRechecks({
+    this.#rechecks = new CredentialRechecks({
       sessions: { keys: () => this.#open.keys(), find: (key) => this.#open.get(key) },
-      authenticator: new DeviceAuthenticator({ registry, clock, cacheEntriesMax: 10, cacheMs: 0 }),
+      authenticator: new DeviceAuthenticator({
+        ...{ registry, clock, trust, cacheEntriesMax: 10, cacheMs: 0 },
+        ...{ jwtAudience: 'breakwater', jwtLifeMsMax: 1, jwtClockSkewMs: 0 },
+      }),
+      trust,
       clock,
       perSecond,
       onTrouble: (detail) => this.troubles.push(detail),
     });
   }
 
+  get rechecks(): CredentialRechecks {
+    return this.#rechecks;
+  }
+
   async open(...ids: readonly string[]): Promise<void> {
+    for (const id of ids) await this.openBy({ kind: 'token', tokenHash: `hash-${id}` }, id);
+  }
+
+  async openBy(credential: DeviceCredential, ...ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       const tokenHash = `hash-${id}`;
       const device = await this.registry.createDevice(TENANT, id as DeviceId, tokenHash, 0);
@@ -47,7 +66,10 @@ class Sessions {
         this.closed.push(`${id} ${reason}`);
         this.#open.delete(key);
       };
-      this.#open.set(key, { identity: { device, tokenHash }, close } as unknown as Session<DeviceSession>);
+      this.#open.set(key, {
+        identity: { device, credential },
+        close,
+      } as unknown as Session<DeviceSession>);
     }
   }
 
@@ -66,7 +88,7 @@ class Sessions {
 
 const idsOf = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `d${index}`);
 
-describe('TokenRechecks', () => {
+describe('CredentialRechecks', () => {
   it('closes the session of a device whose token or life ended, without any notice, and no other', async () => {
     const sessions = new Sessions(200);
     await sessions.open('stays', 'rotated', 'deleted', 'reborn');
@@ -147,5 +169,29 @@ describe('TokenRechecks', () => {
     const { lookups } = stopped;
     await stopped.clock.advance(10 * SECOND_MS);
     expect(stopped.lookups).toBe(lookups);
+  });
+
+  it('closes at once whom a tenant trusts no longer, when its credential ends, and leaves tokens alone', async () => {
+    const sessions = new Sessions(0);
+    const endsAtMs = sessions.clock.nowMs() + 60 * SECOND_MS;
+    const jwt = { kind: 'jwt', kid: 'k', keyHash: 'h', expiresAtMs: endsAtMs } as const;
+    const certificate = { kind: 'certificate', caKeyHash: 'c', links: [], expiresAtMs: endsAtMs } as const;
+    await sessions.open('token');
+    await sessions.openBy(jwt, 'jwt');
+    await sessions.openBy(certificate, 'certificate');
+    sessions.start();
+    await sessions.clock.advance(10 * SECOND_MS);
+    sessions.rechecks.trustChanged(new Set([TENANT]));
+    expect(sessions.closed).toEqual([]);
+    sessions.distrusted.add('certificate');
+    sessions.rechecks.trustChanged(new Set(['another' as TenantId]));
+    expect(sessions.closed).toEqual([]);
+    sessions.rechecks.trustChanged(new Set([TENANT]));
+    expect(sessions.closed).toEqual(['certificate revoked']);
+    await sessions.clock.advance(49 * SECOND_MS);
+    expect(sessions.closed).toHaveLength(1);
+    await sessions.clock.advance(2 * SECOND_MS);
+    expect(sessions.closed).toEqual(['certificate revoked', 'jwt credentialExpired']);
+    sessions.stop();
   });
 });

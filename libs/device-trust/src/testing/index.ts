@@ -1,0 +1,1 @@
+export { type CertificateWish, makeCa, makeCertificate, makeCrl, type TestCertificate } from './make-certificate.ts';
