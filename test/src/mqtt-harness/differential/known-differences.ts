@@ -29,9 +29,10 @@ const RULES: readonly { readonly name: string; readonly apply: (pair: SessionPai
   {
     // MQTT 3.1.1 §3.1.2.5 and MQTT 5 §3.1.2.5: the will is due when the connection ends without DISCONNECT, and a
     // takeover ends it so. Mosquitto sends it only when the session ends with the connection.
-    name: 'the will of a connection that is taken over, of a session that goes on',
+    // A will that waits is due when its session ends (MQTT 5 §3.1.2.5), and clean start ends it. Mosquitto drops it.
+    name: 'the will of a connection that is taken over, and one that waits, when the device is back',
     apply: ({ engine, mosquitto }) => ({
-      engine: engine.map((record, index) => withoutWillAtTakeover(record, mosquitto[index])),
+      engine: engine.map((record, index) => withoutWillAtConnect(record, mosquitto[index])),
       mosquitto,
     }),
   },
@@ -75,9 +76,10 @@ function changed(lines: readonly string[], change: ChangeLine): string[] {
   return lines.map(change).filter((line) => line !== null);
 }
 
-function withoutWillAtTakeover(ours: StepRecord, theirs: StepRecord | undefined): StepRecord {
+function withoutWillAtConnect(ours: StepRecord, theirs: StepRecord | undefined): StepRecord {
   const isWill = (line: string): boolean => line.startsWith('publish up/will ');
-  if (!ours.device.includes(OLDER_CLOSED) || theirs?.peer.some(isWill) === true) return ours;
+  const isBack = ours.device.includes(OLDER_CLOSED) || ours.device[0] === 'connack';
+  if (!isBack || theirs?.peer.some(isWill) === true) return ours;
   return { ...ours, peer: ours.peer.filter((line) => !isWill(line)) };
 }
 
