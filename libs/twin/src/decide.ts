@@ -31,9 +31,13 @@ function decideByKind(state: TwinState, message: TwinMessage, context: TwinConte
   return decider(state, message, context);
 }
 
+function isOperation(message: TwinMessage): message is TwinMessage & { readonly operationId: string } {
+  return message.kind === 'patchTwin' || message.kind === 'orderCommand' || message.kind === 'cancelCommand';
+}
+
 /** An application waits for its write; without an answer it would wait until its time is over. */
 function answerLate(message: TwinMessage, { version }: TwinState): readonly TwinEffect[] {
-  if (message.kind !== 'patchTwin') return NO_EFFECTS;
+  if (!isOperation(message)) return NO_EFFECTS;
   const outcome = { kind: 'rejected', ...DELETED, version } as const;
   return [{ kind: 'operationAnswered', operationId: message.operationId, outcome }];
 }

@@ -11,6 +11,12 @@ export const REJECTION_CODES = [
   'JSON_TOO_DEEP',
   'PATCH_INVALID',
   'NOT_FOUND',
+  'COMMAND_INVALID',
+  'COMMAND_CONFLICT',
+  'COMMAND_NOT_FOUND',
+  'COMMAND_SENT',
+  'COMMAND_ENDED',
+  'TOO_MANY_COMMANDS',
 ] as const;
 
 export type RejectionCode = (typeof REJECTION_CODES)[number];

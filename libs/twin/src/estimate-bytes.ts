@@ -6,6 +6,7 @@ import type { TwinState } from './twin-state.ts';
 const STATE_BYTES = 850;
 const LATEST_VALUE_BYTES = 120;
 const OPERATION_BYTES = 150;
+const COMMAND_BYTES = 900;
 const CONTAINER_BYTES = 56;
 const MEMBER_BYTES = 24;
 const TEXT_BYTES = 16;
@@ -17,8 +18,14 @@ export function estimateBytes(state: TwinState): number {
     state.documentsMemoryBytes +
     latestBytes(state.telemetry) +
     state.operations.length * OPERATION_BYTES +
+    commandsBytes(state) +
     valueMemoryBytes(state.presence.status ?? null)
   );
+}
+
+/** The ended ones are few and small; what they may have at most is not counted, but their number is. */
+function commandsBytes({ commands: { pending, pendingBytes, ended } }: TwinState): number {
+  return pendingBytes + (pending.length + ended.length) * COMMAND_BYTES;
 }
 
 /** What desired, reported, tags and their timestamps take; the empty ones are shared between all twins. */

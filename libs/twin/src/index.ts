@@ -1,6 +1,16 @@
 export { applyMessage } from './apply-message.ts';
 export type { AppliedMessage } from './apply-message.ts';
 export { assert, AssertionFailed } from './assert.ts';
+export { ANSWER_STATES, COMMAND_STATES, commandDocument, findCommand, isEnded, rankOf } from './commands/command.ts';
+export type {
+  AnswerState,
+  CommandProgress,
+  CommandState,
+  CommandTransition,
+  TwinCommand,
+  TwinCommands,
+} from './commands/command.ts';
+export { COMMAND_LIMITS } from './commands/command-limits.ts';
 export { decide } from './decide.ts';
 export { REJECTION_CODES } from './decision.ts';
 export type { Decision, Rejection, RejectionCode } from './decision.ts';
@@ -31,6 +41,7 @@ export { parseTwin, serializeTwin, STATE_VERSION, UnknownStateVersion } from './
 export { twinDocument } from './twin-document.ts';
 export type { TwinEvent, TwinEventKind } from './twin-event.ts';
 export type {
+  CommandDispatch,
   OperationOutcome,
   RecordOutcome,
   TelemetryPoint,

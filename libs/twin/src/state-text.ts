@@ -1,6 +1,7 @@
 import { assert } from './assert.ts';
 import type { DeviceId, Incarnation, Offset, TenantId } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
+import { type StoredCommands, storedCommands, storedPresence, toCommands } from './commands/stored-commands.ts';
 import type { LatestTelemetry, LatestValue } from './latest-telemetry.ts';
 import { TWIN_LIMITS } from './limits.ts';
 import { isEmptyObject, isJsonObject } from './own-property.ts';
@@ -47,10 +48,15 @@ interface StoredState {
   readonly reported: JsonObject;
   readonly tags: JsonObject;
   readonly timestamps: readonly [desired: JsonObject, reported: JsonObject, tags: JsonObject];
-  readonly presence: Omit<Presence, 'status'> & { readonly status?: JsonValue };
+  readonly presence: Omit<Presence, 'status' | 'commandsSubscribed'> & {
+    readonly commandsSubscribed?: true;
+    readonly status?: JsonValue;
+  };
   readonly operations: readonly KeptOperation[];
   readonly timers: readonly ArmedTimer[];
   readonly telemetry: readonly StoredValue[];
+  /** Absent as long as nothing was ever ordered. */
+  readonly commands?: StoredCommands;
 }
 
 export function serializeTwin(state: TwinState): string {
@@ -64,8 +70,8 @@ export function serializeTwin(state: TwinState): string {
   const text =
     `${head},"desired":${JSON.stringify(state.desired)},"reported":${JSON.stringify(state.reported)},` +
     `"tags":${JSON.stringify(state.tags)},"timestamps":${JSON.stringify(timestamps)},` +
-    `"presence":${JSON.stringify(state.presence)},"operations":${JSON.stringify(state.operations)},` +
-    `"timers":${JSON.stringify(state.timers)},"telemetry":${telemetryText(state.telemetry)}}`;
+    `"presence":${JSON.stringify(storedPresence(state.presence))},"operations":${JSON.stringify(state.operations)},` +
+    `"timers":${JSON.stringify(state.timers)},"telemetry":${telemetryText(state.telemetry)}${storedCommands(state.commands)}}`;
   assert(text.length <= TWIN_LIMITS.stateTextLengthMax, 'the limits of a twin bound its state');
   return text;
 }
@@ -97,7 +103,7 @@ function withDocument(numbers: TwinState, stored: StoredState, desired: JsonObje
   }
   assert(isJsonObject(stored.presence), 'the presence is an object');
   const [desiredTimestamps, reportedTimestamps, tagsTimestamps] = stored.timestamps;
-  const { connected, sinceMs, sessionEpoch, desiredSubscribed, reason, status } = stored.presence;
+  const { connected, sinceMs, sessionEpoch, desiredSubscribed, commandsSubscribed, reason, status } = stored.presence;
   const documents = {
     desired: shared(desired),
     reported: shared(stored.reported),
@@ -109,9 +115,18 @@ function withDocument(numbers: TwinState, stored: StoredState, desired: JsonObje
   return {
     ...withDocuments(numbers, documents),
     telemetry: stored.telemetry.map(latestValue),
-    presence: { connected, sinceMs, sessionEpoch, desiredSubscribed, reason, status },
+    presence: {
+      connected,
+      sinceMs,
+      sessionEpoch,
+      desiredSubscribed,
+      commandsSubscribed: commandsSubscribed === true,
+      reason,
+      status,
+    },
     operations: stored.operations,
     timers: stored.timers,
+    commands: toCommands(stored.commands),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { TwinCommand } from './commands/command.ts';
 import type { Incarnation, SessionEpoch } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { LatestValue } from './latest-telemetry.ts';
@@ -24,7 +25,16 @@ export type TwinEvent =
     }
   | { readonly kind: 'subscribedToDesired' }
   | { readonly kind: 'statusChanged'; readonly status: JsonValue }
-  | { readonly kind: 'timerExpired'; readonly timerId: string };
+  | { readonly kind: 'timerExpired'; readonly timerId: string }
+  | { readonly kind: 'subscribedToCommands' }
+  /** The command after the change; a new one too. */
+  | { readonly kind: 'commandChanged'; readonly command: TwinCommand }
+  | {
+      readonly kind: 'commandTimerArmed';
+      readonly timerId: string;
+      readonly generation: number;
+      readonly dueAtMs: number;
+    };
 
 export type TwinEventKind = TwinEvent['kind'];
 export type EventOf<Kind extends TwinEventKind> = Extract<TwinEvent, { kind: Kind }>;

@@ -1,4 +1,6 @@
 import { assert } from './assert.ts';
+import { COMMAND_LIMITS } from './commands/command-limits.ts';
+import { isEnded } from './commands/command.ts';
 import { isJsonObject } from './own-property.ts';
 import type { LatestValue } from './latest-telemetry.ts';
 import { TWIN_LIMITS } from './limits.ts';
@@ -29,13 +31,23 @@ export function assertTwinState(state: TwinState): void {
     assert(typeof operationId === 'string', 'a kept operation has its id');
   }
   assert(state.timers.length <= TWIN_LIMITS.timersMax, 'the timers are bounded');
+  assertCommands(state);
   assertTelemetry(state);
+}
+
+function assertCommands({ commands }: TwinState): void {
+  assertCount(commands.count, 'commands are counted');
+  assert(commands.pending.length <= COMMAND_LIMITS.pendingMax, 'the pending commands are bounded');
+  assert(commands.ended.length <= COMMAND_LIMITS.endedMax, 'the ended commands are bounded');
+  assert(!commands.pending.some(isEnded), 'no pending command has ended');
+  assert(commands.ended.every(isEnded), 'every ended command has ended');
 }
 
 function assertPresence({ presence }: TwinState): void {
   assertCount(presence.sessionEpoch, 'the session epoch is a count');
   assert(presence.connected === true || presence.connected === false, 'a device is connected or not');
-  assert(presence.connected || !presence.desiredSubscribed, 'only an open session is subscribed');
+  const subscribed = presence.desiredSubscribed || presence.commandsSubscribed;
+  assert(presence.connected || !subscribed, 'only an open session is subscribed');
   assert(!presence.connected || presence.sinceMs !== null, 'a connected device is so since a time');
 }
 

@@ -1,3 +1,4 @@
+import type { AnswerState, TwinCommand } from './commands/command.ts';
 import type { Incarnation, Offset, SessionEpoch } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 
@@ -38,6 +39,55 @@ export type TwinMessage =
   /** The device's will, or what it says of itself on `status`. */
   | { readonly kind: 'statusReported'; readonly detail: JsonValue }
   | { readonly kind: 'timerFired'; readonly timerId: string; readonly generation: number }
+  | {
+      readonly kind: 'orderCommand';
+      readonly operationId: string;
+      readonly commandId: string;
+      readonly bodyDigest: string;
+      readonly method: string;
+      readonly params?: JsonValue;
+      readonly deadlineMs: number;
+    }
+  | {
+      readonly kind: 'cancelCommand';
+      readonly operationId: string;
+      readonly commandId: string;
+      /** Also when it may have reached the device. */
+      readonly force: boolean;
+      readonly reason?: string;
+    }
+  /** The PUBACK of this dispatch has not come; the device is to be sent the command again. */
+  | { readonly kind: 'resendCommand'; readonly commandId: string; readonly dispatch: number }
+  | { readonly kind: 'checkCommand'; readonly commandId: string }
+  /** The device now listens to commands: it is given those that wait. */
+  | { readonly kind: 'commandsSubscribed' }
+  /** What became of one dispatch, as its gateway saw it. */
+  | {
+      readonly kind: 'commandDelivery';
+      readonly commandId: string;
+      readonly dispatch: number;
+      /** `delivered`: the device acknowledged it with `reasonCode`; `notSent`: it never left for the device. */
+      readonly outcome: 'sent' | 'delivered' | 'notSent';
+      readonly sentAtMs?: number;
+      readonly reasonCode?: number;
+    }
+  | {
+      readonly kind: 'commandProgressed';
+      readonly commandId: string;
+      readonly percent?: number;
+      readonly note?: string;
+    }
+  /** By command id, or by the number under which the device got it. */
+  | {
+      readonly kind: 'commandAnswered';
+      readonly commandId?: string;
+      readonly requestId?: number;
+      readonly status: AnswerState;
+      readonly result?: JsonValue;
+      readonly reason?: string;
+    }
+  /** A command's history, on its way to the telemetry store. The twin wrote it and takes nothing from it. */
+  | { readonly kind: 'commandRecorded' }
   | { readonly kind: 'deviceCreated' }
   | { readonly kind: 'deviceDeleted' }
   /** A message that could not be used, kept with its bytes. The twin only counts it. */
@@ -63,6 +113,14 @@ export type OperationOutcome =
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string; readonly version: number };
 
+/** Which command a downlink is, and what its gateway needs to know of it. */
+export interface CommandDispatch {
+  readonly commandId: string;
+  readonly requestId: number;
+  readonly dispatch: number;
+  readonly deadlineMs: number;
+}
+
 /** What is to be done outside the twin once the commit is durable. */
 export type TwinEffect =
   | {
@@ -74,9 +132,13 @@ export type TwinEffect =
       /** The session that it is meant for; a later one is sent the state anew. */
       readonly sessionEpoch: SessionEpoch;
       readonly twinVersion: number;
+      /** Set: it is this dispatch of a command. */
+      readonly command?: CommandDispatch;
     }
   /** The document changed in desired, tags, reported or presence. The runtime adds the whole document. */
   | { readonly kind: 'changed'; readonly sections: readonly ('desired' | 'tags' | 'reported' | 'presence')[] }
   | { readonly kind: 'operationAnswered'; readonly operationId: string; readonly outcome: OperationOutcome }
+  /** The command as it is now, for its workflow, its history and those who watch. */
+  | { readonly kind: 'commandChanged'; readonly command: TwinCommand }
   | { readonly kind: 'timerSet'; readonly timerId: string; readonly generation: number; readonly dueAtMs: number }
   | { readonly kind: 'timerCleared'; readonly timerId: string };

@@ -1,3 +1,4 @@
+import { NO_COMMANDS, type TwinCommands } from './commands/command.ts';
 import type { DeviceId, Incarnation, SessionEpoch, TenantId } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { type LatestTelemetry, NO_TELEMETRY } from './latest-telemetry.ts';
@@ -13,6 +14,8 @@ export interface Presence {
   readonly sessionEpoch: SessionEpoch;
   /** The open session listens to `twin/desired`. */
   readonly desiredSubscribed: boolean;
+  /** The open session listens to commands. */
+  readonly commandsSubscribed: boolean;
   /** Why the last session ended; null while connected. */
   readonly reason: string | null;
   /** What the device, or its will, last said of this session on `status`; undefined when it did not. */
@@ -28,6 +31,7 @@ export interface ArmedTimer {
   readonly timerId: string;
   /** Grows each time the timer is set: a firing of an older generation is void. */
   readonly generation: number;
+  readonly dueAtMs?: number;
 }
 
 /**
@@ -57,6 +61,7 @@ export interface TwinState {
   /** The last API writes, oldest first. */
   readonly operations: readonly KeptOperation[];
   readonly timers: readonly ArmedTimer[];
+  readonly commands: TwinCommands;
   /** Derived, not stored: about how much memory the six documents take. */
   readonly documentsMemoryBytes: number;
 }
@@ -69,6 +74,7 @@ const NEVER_CONNECTED: Presence = Object.freeze({
   sinceMs: null,
   sessionEpoch: 0 as SessionEpoch,
   desiredSubscribed: false,
+  commandsSubscribed: false,
   reason: null,
   status: undefined,
 });
@@ -97,6 +103,7 @@ export function newTwin(
     presence: NEVER_CONNECTED,
     operations: EMPTY_LIST,
     timers: EMPTY_LIST,
+    commands: NO_COMMANDS,
     documentsMemoryBytes: 0,
   };
 }

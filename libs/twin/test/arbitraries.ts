@@ -65,6 +65,63 @@ export const anyPoint: fc.Arbitrary<TelemetryPoint> = fc.record({
 
 const anyOperationId = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'o5', 'z'.repeat(300));
 
+const anyCommandId = fc.constantFrom('c1', 'c2', 'c3', 'c'.repeat(200), '');
+
+/** Orders over so few ids and deadlines that they meet all the time. */
+export const commandMessages: readonly fc.Arbitrary<TwinMessage>[] = [
+  fc.record(
+    {
+      kind: fc.constant('orderCommand' as const),
+      operationId: anyOperationId,
+      commandId: anyCommandId,
+      bodyDigest: fc.constantFrom('b1', 'b2'),
+      method: fc.constantFrom('reboot', '', 'm'.repeat(200)),
+      params: anyHostileValue,
+      deadlineMs: fc.oneof(fc.integer({ min: 1_000, max: 1_020 }), fc.constantFrom(NaN, Number.MAX_SAFE_INTEGER)),
+    },
+    { requiredKeys: ['kind', 'operationId', 'commandId', 'bodyDigest', 'method', 'deadlineMs'] },
+  ),
+  fc.record({
+    kind: fc.constant('cancelCommand' as const),
+    operationId: anyOperationId,
+    commandId: anyCommandId,
+    force: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant('resendCommand' as const), commandId: anyCommandId, dispatch: fc.nat({ max: 3 }) }),
+  fc.record({ kind: fc.constant('checkCommand' as const), commandId: anyCommandId }),
+  fc.constant<TwinMessage>({ kind: 'commandsSubscribed' }),
+  fc.record({
+    kind: fc.constant('commandDelivery' as const),
+    commandId: anyCommandId,
+    dispatch: fc.nat({ max: 3 }),
+    outcome: fc.constantFrom('sent', 'delivered', 'notSent'),
+    sentAtMs: fc.integer({ min: 990, max: 1_030 }),
+    reasonCode: fc.constantFrom(0, 0x10, 0x80, 0x97),
+  }),
+  fc.record({
+    kind: fc.constant('commandProgressed' as const),
+    commandId: anyCommandId,
+    percent: fc.double(),
+    note: fc.string({ unit: 'binary', maxLength: 300 }),
+  }),
+  fc.record(
+    {
+      kind: fc.constant('commandAnswered' as const),
+      commandId: anyCommandId,
+      requestId: fc.nat({ max: 3 }),
+      status: fc.constantFrom('SUCCEEDED', 'FAILED', 'REJECTED'),
+      result: anyHostileValue,
+      reason: fc.string({ unit: 'binary', maxLength: 300 }),
+    },
+    { requiredKeys: ['kind', 'status'] },
+  ),
+  fc.record({
+    kind: fc.constant('timerFired' as const),
+    timerId: fc.constant('commands'),
+    generation: fc.nat({ max: 4 }),
+  }),
+];
+
 export const anyMessage: fc.Arbitrary<TwinMessage> = fc.oneof(
   fc.record({ kind: fc.constant('telemetry' as const), points: fc.array(anyPoint, { maxLength: 3 }) }),
   fc.record({ kind: fc.constant('event' as const), name: anyKey, tsMs: fc.nat(), data: anyHostileValue }),
@@ -99,6 +156,7 @@ export const anyMessage: fc.Arbitrary<TwinMessage> = fc.oneof(
   fc.constant<TwinMessage>({ kind: 'sessionOpened', gatewayId: 'g1', protocol: 'mqtt5' }),
   fc.record({ kind: fc.constant('sessionClosed' as const), reason: fc.constantFrom('gone', 'r'.repeat(1_000)) }),
   fc.constant<TwinMessage>({ kind: 'desiredSubscribed' }),
+  ...commandMessages,
   fc.record({ kind: fc.constant('statusReported' as const), detail: anyHostileValue }),
   fc.record({ kind: fc.constant('timerFired' as const), timerId: anyKey, generation: fc.nat({ max: 2 }) }),
   fc.constantFrom<TwinMessage>({ kind: 'deviceCreated' }, { kind: 'deadLetter' }),

@@ -12,6 +12,7 @@ export function evolveDeviceConnected(state: TwinState, event: EventOf<'deviceCo
       sinceMs: atMs,
       sessionEpoch,
       desiredSubscribed: false,
+      commandsSubscribed: false,
       reason: null,
       status: undefined,
     },

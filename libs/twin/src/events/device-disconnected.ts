@@ -7,6 +7,14 @@ export function evolveDeviceDisconnected(state: TwinState, event: EventOf<'devic
   return {
     ...state,
     changeNumber: state.changeNumber + 1,
-    presence: { connected: false, sinceMs: atMs, sessionEpoch, desiredSubscribed: false, reason, status },
+    presence: {
+      connected: false,
+      sinceMs: atMs,
+      sessionEpoch,
+      desiredSubscribed: false,
+      commandsSubscribed: false,
+      reason,
+      status,
+    },
   };
 }

@@ -1,11 +1,14 @@
 import type { EventOf, TwinEventKind } from '../twin-event.ts';
 import type { TwinState } from '../twin-state.ts';
+import { evolveCommandChanged } from './command-changed.ts';
+import { evolveCommandTimerArmed } from './command-timer-armed.ts';
 import { evolveDeviceConnected } from './device-connected.ts';
 import { evolveDeviceDisconnected } from './device-disconnected.ts';
 import { evolveIncarnationStarted } from './incarnation-started.ts';
 import { evolveOperationRecorded } from './operation-recorded.ts';
 import { evolveReportedMerged } from './reported-merged.ts';
 import { evolveStatusChanged } from './status-changed.ts';
+import { evolveSubscribedToCommands } from './subscribed-to-commands.ts';
 import { evolveSubscribedToDesired } from './subscribed-to-desired.ts';
 import { evolveTelemetryAdvanced } from './telemetry-advanced.ts';
 import { evolveTimerExpired } from './timer-expired.ts';
@@ -27,4 +30,7 @@ export const EVOLVERS: { readonly [Kind in TwinEventKind]: (state: TwinState, ev
   subscribedToDesired: evolveSubscribedToDesired,
   statusChanged: evolveStatusChanged,
   timerExpired: evolveTimerExpired,
+  subscribedToCommands: evolveSubscribedToCommands,
+  commandChanged: evolveCommandChanged,
+  commandTimerArmed: evolveCommandTimerArmed,
 };
