@@ -1,10 +1,24 @@
-import type { DeviceId, Epoch, Incarnation, Partition, SessionEpoch, TenantId } from '@breakwater/twin';
+import {
+  commandDocument,
+  type DeviceId,
+  type Epoch,
+  type Incarnation,
+  type Partition,
+  type SessionEpoch,
+  splitDeviceKey,
+  type TenantId,
+} from '@breakwater/twin';
 import {
   decodeChange,
+  decodeCommand,
   decodeDeadLetter,
   decodeDownlink,
   type ChangeFeed,
   type Clock,
+  type CommandHints,
+  type CommandPayload,
+  type CommandSignal,
+  type CommandSignals,
   type ControlProducer,
   type Downlink,
   type DownlinkChannel,
@@ -22,6 +36,8 @@ export interface OutboxEffectsPorts {
   readonly directory: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
+  readonly commandSignals: Pick<CommandSignals, 'push'>;
+  readonly commandHints: Pick<CommandHints, 'publish'>;
   readonly producer: ControlProducer;
   readonly clock: Clock;
 }
@@ -43,6 +59,7 @@ export class OutboxEffects implements EffectDispatcher {
       this.#publishChanges(partition, ofKind('change')),
       this.#sendDownlinks(partition, epoch, ofKind('downlink')),
       this.#appendDeadLetters(partition, ofKind('deadLetter')),
+      this.#tellOfCommands(partition, ofKind('command')),
     ]);
     return confirmed.flat();
   }
@@ -87,6 +104,27 @@ export class OutboxEffects implements EffectDispatcher {
     return confirmed;
   }
 
+  /**
+   * History, workflow and live views hear of it, in this order; each may hear of it again. The last one may miss it:
+   * it reads the twin.
+   */
+  async #tellOfCommands(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
+    if (entries.length === 0) return [];
+    const told: CommandSignal[] = [];
+    for (const entry of entries) {
+      const payload = decodeCommand(entry);
+      const line = commandLine(entry, payload);
+      const result = await this.#ports.producer.append('telemetry', partition, line);
+      if (result.kind !== 'appended') break;
+      const { id, key } = entry;
+      const { commandId } = payload.command;
+      told.push({ id, key, commandId, document: JSON.stringify(commandDocument(payload.command)) });
+    }
+    if (told.length === 0 || !(await this.#ports.commandSignals.push(partition, told))) return [];
+    await this.#ports.commandHints.publish(told.map(({ key, commandId }) => ({ key, commandId })));
+    return told.map(({ id }) => id);
+  }
+
   async #appendDeadLetters(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
     const confirmed: string[] = [];
     for (const entry of entries) {
@@ -123,6 +161,21 @@ function deadLetterLine(entry: OutboxEntry, nowMs: number): string {
       payloadBase64: bytes.subarray(0, LINE_BYTES_MAX).toString('base64'),
       sender: 'twin-worker',
     },
+  });
+}
+
+function commandLine({ id, key }: OutboxEntry, { incarnation, tsMs, command }: CommandPayload): string {
+  return encodeRecord({
+    ...splitDeviceKey(key),
+    incarnation,
+    sessionEpoch: 0 as SessionEpoch,
+    packetId: 0,
+    digest: 0,
+    // The same entry told twice has the same id: the history counts it once.
+    messageId: id,
+    receivedAtMs: tsMs,
+    traceparent: '',
+    message: { kind: 'commandRecorded', tsMs, command },
   });
 }
 

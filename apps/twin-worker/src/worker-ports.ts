@@ -1,6 +1,8 @@
 import type {
   ChangeFeed,
   Clock,
+  CommandHints,
+  CommandSignals,
   DownlinkChannel,
   EventLog,
   OperationAnswers,
@@ -20,6 +22,8 @@ export interface WorkerPorts {
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
   readonly answers: OperationAnswers;
+  readonly commandSignals: Pick<CommandSignals, 'push'>;
+  readonly commandHints: Pick<CommandHints, 'publish'>;
   readonly hints: Pick<TelemetryHints, 'publish'>;
   readonly clock: Clock;
   readonly random: Random;

@@ -3,6 +3,9 @@ import { type Clock, systemClock } from '@breakwater/twin-runtime';
 import {
   banListContract,
   changeFeedContract,
+  commandHintsContract,
+  commandIndexContract,
+  commandSignalsContract,
   type ContractHarness,
   deviceRegistryContract,
   downlinkChannelContract,
@@ -20,6 +23,9 @@ import { VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 import {
   MemoryBanList,
   MemoryChangeFeed,
+  MemoryCommandHints,
+  MemoryCommandIndex,
+  MemoryCommandSignals,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
   MemoryEventLog,
@@ -54,5 +60,8 @@ downlinkChannelContract('memory', { make: async (options) => plain(new MemoryDow
 changeFeedContract('memory', { make: async (options) => plain(new MemoryChangeFeed(systemClock, options)) });
 tenantTrustContract('memory', { make: async () => plain(new MemoryTenantTrustStore()) });
 deviceRegistryContract('memory', { make: async () => plain(new MemoryDeviceRegistry()) });
+commandSignalsContract('memory', { make: async (options) => plain(new MemoryCommandSignals(options)) });
+commandIndexContract('memory', { make: async () => underVirtualTime((clock) => new MemoryCommandIndex(clock)) });
+commandHintsContract('memory', { make: async () => plain(new MemoryCommandHints()) });
 operationAnswersContract('memory', { make: async () => plain(new MemoryOperationAnswers()) });
 telemetryHintsContract('memory', { make: async () => plain(new MemoryTelemetryHints()) });

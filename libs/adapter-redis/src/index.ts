@@ -1,4 +1,8 @@
 export { checkInstallation, DATA_FORMAT_VERSION } from './check-installation.ts';
+export { RedisCommandHints } from './commands/redis-command-hints.ts';
+export { RedisCommandIndex } from './commands/redis-command-index.ts';
+export { RedisCommandSignals } from './commands/redis-command-signals.ts';
+export type { RedisCommandSignalsOptions } from './commands/redis-command-signals.ts';
 export { blockingConnection, connectRedis } from './connect-redis.ts';
 export type { ConnectOptions } from './connect-redis.ts';
 export { mintLogId, RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';

@@ -10,6 +10,7 @@ export const redisKeys = {
   logId: 'bw:log:id',
   members: 'bw:members',
   operationsChannel: 'bw:operations',
+  commandHintsChannel: 'bw:command-hints',
   telemetryHintsChannel: 'bw:telemetry-hints',
 
   bans: 'bw:{bans}:list',
@@ -38,6 +39,10 @@ export const redisKeys = {
 
   changes: (partition: Partition) => `bw:{${partition}}:changes`,
   changesState: (partition: Partition) => `bw:{${partition}}:changes:state`,
+
+  commandSignals: (partition: Partition) => `bw:{${partition}}:command-signals`,
+  commandSignalsOrder: (partition: Partition) => `bw:{${partition}}:command-signals:order`,
+  command: (tenant: string, commandId: string) => `bw:command:${tenant}:${commandId}`,
 
   tenants: 'bw:{registry}:tenants',
   apiKeys: 'bw:{registry}:api-keys',

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import {
   banListContract,
   changeFeedContract,
+  commandHintsContract,
+  commandIndexContract,
+  commandSignalsContract,
   deviceRegistryContract,
   downlinkChannelContract,
   operationAnswersContract,
@@ -16,6 +19,9 @@ import type { Redis } from 'ioredis';
 import {
   RedisBanList,
   RedisChangeFeed,
+  RedisCommandHints,
+  RedisCommandIndex,
+  RedisCommandSignals,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
   RedisOperationAnswers,
@@ -56,6 +62,11 @@ const BYTES_MAX = 1024 * 1024;
   changeFeedContract('Redis', {
     make: ({ entriesKept }) => make((redis) => new RedisChangeFeed({ redis, entriesKept, bytesKept: BYTES_MAX })),
   });
+  commandSignalsContract('Redis', {
+    make: ({ signalsMax }) => make((redis) => new RedisCommandSignals({ redis, signalsMax })),
+  });
+  commandIndexContract('Redis', { make: () => make((redis) => new RedisCommandIndex(redis)) });
+  commandHintsContract('Redis', { make: () => make((redis) => new RedisCommandHints(redis)) });
   operationAnswersContract('Redis', { make: () => make((redis) => new RedisOperationAnswers(redis)) });
   telemetryHintsContract('Redis', { make: () => make((redis) => new RedisTelemetryHints(redis)) });
   tenantTrustContract('Redis', { make: () => make((redis) => new RedisTenantTrustStore(redis)) });

@@ -2,13 +2,15 @@ export { ControlProducer } from './control-producer.ts';
 export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
 export {
   decodeChange,
+  decodeCommand,
   decodeDeadLetter,
   decodeDownlink,
   encodeChange,
+  encodeCommand,
   encodeDeadLetter,
   encodeDownlink,
 } from './outbox-payload.ts';
-export type { DeadLetterPayload } from './outbox-payload.ts';
+export type { CommandPayload, DeadLetterPayload } from './outbox-payload.ts';
 export { PlatformError } from './platform-error.ts';
 export { banIdOf } from './ports/ban-list.ts';
 export type { Ban, BanList, BanReason, BanSnapshot, BanSubject, NewBan } from './ports/ban-list.ts';
@@ -24,6 +26,9 @@ export type {
   Tenant,
 } from './ports/device-registry.ts';
 export type { Downlink, DownlinkChannel, DownlinkProperties, GatewayNotice } from './ports/downlink-channel.ts';
+export type { CommandHint, CommandHints } from './ports/command-hints.ts';
+export type { CommandClaim, CommandIndex } from './ports/command-index.ts';
+export type { CommandSignal, CommandSignals } from './ports/command-signals.ts';
 export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
 export { LANES } from './ports/event-log.ts';
 export type {

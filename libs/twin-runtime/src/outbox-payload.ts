@@ -1,4 +1,13 @@
-import type { Epoch, JsonObject, Partition, SessionEpoch, TwinEffect } from '@breakwater/twin';
+import type {
+  CommandDispatch,
+  Epoch,
+  Incarnation,
+  JsonObject,
+  Partition,
+  SessionEpoch,
+  TwinCommand,
+  TwinEffect,
+} from '@breakwater/twin';
 
 import type { ChangeRecord } from './ports/change-feed.ts';
 import type { Downlink } from './ports/downlink-channel.ts';
@@ -24,16 +33,25 @@ interface DownlinkPayload {
   readonly sessionEpoch: SessionEpoch;
   readonly twinVersion: number;
   readonly payload: JsonObject;
+  readonly command?: CommandDispatch;
+}
+
+/** A command as it was after one decision, and which life of the device it belongs to. */
+export interface CommandPayload {
+  readonly incarnation: Incarnation;
+  readonly tsMs: number;
+  readonly command: TwinCommand;
 }
 
 export function encodeDownlink(effect: Extract<TwinEffect, { kind: 'downlink' }>): string {
-  const { topic, qos, sessionEpoch, twinVersion, payload } = effect;
-  return JSON.stringify({ topic, qos, sessionEpoch, twinVersion, payload } satisfies DownlinkPayload);
+  const { topic, qos, sessionEpoch, twinVersion, payload, command } = effect;
+  const encoded: DownlinkPayload = { topic, qos, sessionEpoch, twinVersion, payload, ...(command && { command }) };
+  return JSON.stringify(encoded);
 }
 
 /** The downlink of an outbox entry of kind `downlink`. */
 export function decodeDownlink(partition: Partition, epoch: Epoch, entry: OutboxEntry): Downlink {
-  const { topic, qos, sessionEpoch, twinVersion, payload } = JSON.parse(entry.payload) as DownlinkPayload;
+  const { topic, qos, sessionEpoch, twinVersion, payload, command } = JSON.parse(entry.payload) as DownlinkPayload;
   return {
     outboxId: entry.id,
     partition,
@@ -44,12 +62,22 @@ export function decodeDownlink(partition: Partition, epoch: Epoch, entry: Outbox
     topic,
     qos,
     payload: JSON.stringify(payload),
+    ...(command && { command }),
   };
 }
 
 /** An answer to what the device sent, which it may ask for again; a desired value it would never hear of otherwise. */
 export function isAnswer(entry: OutboxEntry): boolean {
   return entry.kind === 'downlink' && (JSON.parse(entry.payload) as DownlinkPayload).topic !== DESIRED_TOPIC;
+}
+
+export function encodeCommand(payload: CommandPayload): string {
+  return JSON.stringify(payload);
+}
+
+/** What an outbox entry of kind `command` holds. */
+export function decodeCommand(entry: OutboxEntry): CommandPayload {
+  return JSON.parse(entry.payload) as CommandPayload;
 }
 
 export function encodeChange(change: ChangeRecord): string {

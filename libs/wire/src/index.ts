@@ -16,6 +16,14 @@ export {
   RECORD_VERSION,
   UnknownRecordVersion,
 } from './record.ts';
-export type { DeadLetterData, LinePrefix, PointLine, RecordHeader, RecordMessage, WireRecord } from './record.ts';
-export { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, ownTail, parseUpTopic } from './topics.ts';
+export type {
+  CommandHistoryData,
+  DeadLetterData,
+  LinePrefix,
+  PointLine,
+  RecordHeader,
+  RecordMessage,
+  WireRecord,
+} from './record.ts';
+export { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, isCommandId, ownTail, parseUpTopic } from './topics.ts';
 export type { TopicRefusal, UpTopic } from './topics.ts';

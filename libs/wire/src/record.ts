@@ -7,6 +7,7 @@ import {
   type JsonValue,
   type SessionEpoch,
   type TelemetryPoint,
+  type TwinCommand,
   type TenantId,
   type TwinMessage,
 } from '@breakwater/twin';
@@ -51,7 +52,16 @@ export interface DeadLetterData {
   readonly sender: string;
 }
 
-export type RecordMessage = Exclude<TwinMessage, { kind: 'deadLetter' }> | ({ kind: 'deadLetter' } & DeadLetterData);
+/** A command as it was after one change: what its history is made of. */
+export interface CommandHistoryData {
+  readonly tsMs: number;
+  readonly command: TwinCommand;
+}
+
+export type RecordMessage =
+  | Exclude<TwinMessage, { kind: 'deadLetter' | 'commandRecorded' }>
+  | ({ kind: 'deadLetter' } & DeadLetterData)
+  | ({ kind: 'commandRecorded' } & CommandHistoryData);
 
 export interface WireRecord extends RecordHeader {
   readonly message: RecordMessage;

@@ -72,7 +72,7 @@ export class Workload {
     return { id, lane: isControl ? 'control' : 'telemetry', partition: device.partition, line };
   }
 
-  #telemetry(number: number, nowMs: number): Exclude<TwinMessage, { kind: 'deadLetter' }> {
+  #telemetry(number: number, nowMs: number): Exclude<TwinMessage, { kind: 'deadLetter' | 'commandRecorded' }> {
     const { random, faults } = this.#options;
     if (random.chance(faults.killingMessage)) return { kind: 'event', name: KILLING_EVENT, tsMs: nowMs, data: null };
     if (random.chance(faults.throwingMessage)) return { kind: 'event', name: THROWING_EVENT, tsMs: nowMs, data: null };
@@ -83,7 +83,7 @@ export class Workload {
     return { kind: 'telemetry', points: [{ tsMs: nowMs - random.below(2_000), values }] };
   }
 
-  #control(device: SimulatedDevice, number: number): Exclude<TwinMessage, { kind: 'deadLetter' }> {
+  #control(device: SimulatedDevice, number: number): Exclude<TwinMessage, { kind: 'deadLetter' | 'commandRecorded' }> {
     const { random } = this.#options;
     if (random.chance(LIFE_SHARE)) {
       device.incarnation++;

@@ -45,4 +45,11 @@ export const workerSettings = {
     unit: 'ms',
     reason: 'An effect that was not confirmed is dispatched again after this time.',
   }),
+  commandSignalsMax: integer('WORKER_COMMAND_SIGNALS_MAX', {
+    default: 100_000,
+    min: 100,
+    max: 10_000_000,
+    unit: 'signals per partition',
+    reason: 'What became of commands and waits for the workflow engine. Above it the shard waits too.',
+  }),
 } as const;

@@ -1,4 +1,4 @@
-import type { DeviceKey, Epoch, Partition, SessionEpoch } from '@breakwater/twin';
+import type { CommandDispatch, DeviceKey, Epoch, Partition, SessionEpoch } from '@breakwater/twin';
 
 /** One message from a twin to its device, on its way to the gateway that holds the session. */
 export interface Downlink {
@@ -17,6 +17,8 @@ export interface Downlink {
   readonly expiresAtMs?: number;
   /** What MQTT 5 lets the message say besides; older devices do not get it. */
   readonly properties?: DownlinkProperties;
+  /** Set: it is this dispatch of a command. */
+  readonly command?: CommandDispatch;
 }
 
 export interface DownlinkProperties {

@@ -34,7 +34,7 @@ export interface TwinWrite {
 export interface OutboxEntry {
   /** `<lane>:<offset>:<index>` of the record that caused it. */
   readonly id: string;
-  readonly kind: 'downlink' | 'change' | 'deadLetter';
+  readonly kind: 'downlink' | 'change' | 'deadLetter' | 'command';
   readonly key: DeviceKey;
   readonly payload: string;
 }

@@ -1,6 +1,6 @@
 import { assert, type DeviceKey, type RecordOutcome, type TwinEffect, type TwinState } from '@breakwater/twin';
 
-import { encodeChange, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
+import { encodeChange, encodeCommand, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
 import { LANES, type Lane } from '../ports/event-log.ts';
 import type { OperationAnswer } from '../ports/operation-answers.ts';
 import type { LanePositions, OutboxEntry, ShardCommit, StoredTwin, TimerWrite } from '../ports/twin-store.ts';
@@ -196,6 +196,15 @@ export class ShardBatch {
         case 'changed':
           this.#addChange({ id, twin, sections: effect.sections, before, tsMs: record.appendedAtMs });
           break;
+        case 'commandChanged': {
+          const payload = encodeCommand({
+            incarnation: record.decoded!.incarnation,
+            tsMs: record.appendedAtMs,
+            command: effect.command,
+          });
+          this.#push({ id, kind: 'command', key: twin.key, payload });
+          break;
+        }
         case 'operationAnswered':
           this.#answers.push({ operationId: effect.operationId, outcome: effect.outcome });
           break;
