@@ -1,6 +1,8 @@
+import type { TwinCommand } from '@breakwater/twin';
 import {
   type AggregateItem,
   type AggregateQuery,
+  type CommandQuery,
   type DeadLetterItem,
   type EventItem,
   type EventQuery,
@@ -17,6 +19,7 @@ import {
 export class MemoryTelemetry implements TelemetryReader, WriterLedger {
   points: TelemetryItem[] = [];
   events: EventItem[] = [];
+  commands: TwinCommand[] = [];
   deadLetters: DeadLetterItem[] = [];
   writerEntries: WriterLedgerEntry[] = [];
   isAway = false;
@@ -36,6 +39,13 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
 
   async readEvents(query: EventQuery): Promise<Page<EventItem>> {
     return this.#page(query, this.events);
+  }
+
+  async readCommands(query: CommandQuery): Promise<Page<TwinCommand>> {
+    const { commandId, state } = query;
+    const isAsked = (command: TwinCommand): boolean =>
+      (commandId ?? command.commandId) === command.commandId && (state ?? command.state) === command.state;
+    return this.#page(query, this.commands.filter(isAsked));
   }
 
   async readDeadLetters(query: { limit: number; cursor?: string | null }): Promise<Page<DeadLetterItem>> {

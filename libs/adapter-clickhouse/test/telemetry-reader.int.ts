@@ -30,7 +30,11 @@ describe('what was stored', () => {
   beforeAll(async () => {
     embedded = await EmbeddedProcess.start();
     clickhouse = connectClickHouse({ url: embedded.url, user: 'default', password: '', database: 'breakwater' });
-    expect(await migrateClickHouse(clickhouse)).toEqual(['0001-telemetry', '0002-ingest-plans']);
+    expect(await migrateClickHouse(clickhouse)).toEqual([
+      '0001-telemetry',
+      '0002-ingest-plans',
+      '0003-command-history',
+    ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
     const epoch = await new PlanStore(clickhouse).takeEpoch('test');
@@ -137,8 +141,21 @@ describe('what was stored', () => {
       },
     ]);
     expect(await reader.readStoredCounts()).toEqual([
-      { partition: 3, rows: 123, records: 120, duplicateRows: 0, events: 1, deadLetters: 1 },
+      { partition: 3, rows: 123, records: 120, duplicateRows: 0, events: 1, commandChanges: 3, deadLetters: 1 },
     ]);
+  });
+
+  it('has each command as it was after its last change', async () => {
+    const ofDevice = { tenant: TENANT, device: DEVICE };
+    const { items } = await reader.readCommands({ ...ofDevice, limit: 10 });
+    expect(items).toEqual([commandOf('c2', 'QUEUED', 0, 7), commandOf('c1', 'SUCCEEDED', 1, 3)]);
+    const first = await reader.readCommands({ ...ofDevice, limit: 1 });
+    expect(first.items).toEqual(items.slice(0, 1));
+    const second = await reader.readCommands({ ...ofDevice, limit: 1, cursor: first.nextCursor });
+    expect(second).toEqual({ items: items.slice(1), nextCursor: null });
+    expect((await reader.readCommands({ ...ofDevice, commandId: 'c1', limit: 2 })).items).toEqual(items.slice(1));
+    expect((await reader.readCommands({ ...ofDevice, state: 'QUEUED', limit: 2 })).items).toEqual(items.slice(0, 1));
+    expect((await reader.readCommands({ ...ofDevice, device: 'other' as DeviceId, limit: 2 })).items).toEqual([]);
   });
 
   it('refuses a cursor that it did not give', async () => {
@@ -172,6 +189,19 @@ const AGGREGATES = {
   last: (values: readonly number[]) => values.at(-1) as number,
 };
 
+function commandOf(commandId: string, state: string, dispatches: number, orderedAfterMs: number): object {
+  const orderedAtMs = START_MS + orderedAfterMs;
+  return {
+    commandId,
+    method: 'reboot',
+    params: { 'ü "x"': 1.5 },
+    state,
+    orderedAtMs,
+    deadlineMs: orderedAtMs,
+    dispatches,
+  };
+}
+
 /** 120 numbers a minute apart, the first with values of other types; an event and a dead letter. */
 function recordLines(epoch: number): string[] {
   const line = (offset: number, rest: object) =>
@@ -194,10 +224,15 @@ function recordLines(epoch: number): string[] {
       p: [{ ts: START_MS + index * 60_000, n: { t: index }, ...(index === 0 ? others : {}) }],
     }),
   );
+  const command = (offset: number, now: object, afterMs: number) =>
+    line(offset, { k: 'commandRecorded', ra: START_MS + afterMs, data: { tsMs: START_MS + afterMs, command: now } });
   return [
     ...numbers,
     line(120, { k: 'telemetry', p: [] }),
     line(121, { k: 'event', id: 'e1', data: { name: 'door', tsMs: START_MS + 5, data: { open: true } } }),
+    command(123, commandOf('c1', 'QUEUED', 0, 3), 10),
+    command(124, commandOf('c1', 'SUCCEEDED', 1, 3), 20),
+    command(125, commandOf('c2', 'QUEUED', 0, 7), 15),
     line(122, {
       k: 'deadLetter',
       data: {

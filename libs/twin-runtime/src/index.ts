@@ -71,6 +71,7 @@ export type {
   AggregateItem,
   AggregateQuery,
   Aggregation,
+  CommandQuery,
   DeadLetterItem,
   DeadLetterQuery,
   EventItem,

@@ -15,6 +15,7 @@ export const LIMITS = {
   rollupHourRetentionDays: 5 * 365,
   rollupMinuteRetentionDays: 365,
   deadLetterRetentionDays: 7,
+  commandRetentionDays: 365,
 } as const;
 
 const TELEMETRY_KEY_PATTERN = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -43,6 +43,7 @@ const HEAD_BYTES = 160;
 const TENANT_PATTERN = /"tenant":"([a-z0-9-]+)"/;
 const EMPTY_POINTS = Buffer.from('"p":[]}');
 const DAY_MS = 86_400_000;
+const STORED_KINDS: ReadonlySet<string> = new Set(['telemetry', 'event', 'commandRecorded']);
 const NOTHING = Buffer.alloc(0);
 const NO_BYTES = { start: 0, end: 0 };
 
@@ -140,7 +141,7 @@ export class BatchCutter {
       this.#deadLetter({ head, place, day, body, bounds });
       return 'dead';
     }
-    if (kind !== 'telemetry' && kind !== 'event') return 'nothingToStore';
+    if (!STORED_KINDS.has(kind)) return 'nothingToStore';
     if (kind === 'telemetry' && endsWith(body, bounds.end, EMPTY_POINTS)) return 'nothingToStore';
     if (day !== DAY_MIXED) {
       this.#linesOf(day).add(place, body, { start: bounds.start + 1, end: bounds.end });

@@ -7,9 +7,19 @@ import { runRead } from '../read/run-read.ts';
 import type { IngestPlan } from './ingest-plan.ts';
 
 /** Kinds of records, and the table that each has. */
-const TABLE_OF_KIND = { telemetry: 'telemetry', event: 'events', deadLetter: 'dead_letters' } as const;
+const TABLE_OF_KIND = {
+  telemetry: 'telemetry',
+  event: 'events',
+  commandRecorded: 'command_history',
+  deadLetter: 'dead_letters',
+} as const;
 export type StoredKind = keyof typeof TABLE_OF_KIND;
-const TIME_OF_KIND: Readonly<Record<StoredKind, string>> = { telemetry: 'ts', event: 'ts', deadLetter: 'received_at' };
+const TIME_OF_KIND: Readonly<Record<StoredKind, string>> = {
+  telemetry: 'ts',
+  event: 'ts',
+  commandRecorded: 'ts',
+  deadLetter: 'received_at',
+};
 
 const DAY_SECONDS = 86_400;
 const IN_PLAN = `log_id = {log:String}
@@ -77,6 +87,9 @@ export class RowIdentity {
             WHERE database = {name:String} AND table = 'telemetry' AND active AND max_block_number > {mark:Int64})
           UNION ALL
           SELECT partition, log_offset, toUInt32(0) FROM {database:Identifier}.events
+          WHERE ${IN_PLAN} AND ${inDays('ts')}
+          UNION ALL
+          SELECT partition, log_offset, toUInt32(0) FROM {database:Identifier}.command_history
           WHERE ${IN_PLAN} AND ${inDays('ts')}
         )`,
       parameters: {

@@ -8,11 +8,12 @@ import type { Migration } from './migration.ts';
  */
 export const DEDUPLICATION_WINDOW_BLOCKS = 10_000;
 
-const DURABLE = `fsync_after_insert = 1, fsync_part_directory = 1,
+/** An insert is on the disk before it is answered, and its table recognises a repeated one. */
+export const DURABLE = `fsync_after_insert = 1, fsync_part_directory = 1,
   non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_BLOCKS}`;
 
 /** Refuses, inside the insert, the lines of a writer whose epoch is not the newest. */
-const OWNED = `throwIf(e != (SELECT max(w.epoch) FROM {database}.writer_epochs AS w WHERE w.scope = 'telemetry'),
+export const OWNED = `throwIf(e != (SELECT max(w.epoch) FROM {database}.writer_epochs AS w WHERE w.scope = 'telemetry'),
   'STALE_EPOCH') = 0`;
 
 const ROLLUP_COLUMNS = `

@@ -6,9 +6,10 @@ import { Umzug, type UmzugStorage } from 'umzug';
 import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { telemetryMigration } from './0001-telemetry.ts';
 import { ingestPlansMigration } from './0002-ingest-plans.ts';
+import { commandHistoryMigration } from './0003-command-history.ts';
 import type { Migration } from './migration.ts';
 
-const MIGRATIONS: readonly Migration[] = [telemetryMigration, ingestPlansMigration];
+const MIGRATIONS: readonly Migration[] = [telemetryMigration, ingestPlansMigration, commandHistoryMigration];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (
   name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')

@@ -1,7 +1,8 @@
-import type { JsonValue, Partition } from '@breakwater/twin';
+import type { JsonValue, Partition, TwinCommand } from '@breakwater/twin';
 import type {
   AggregateItem,
   AggregateQuery,
+  CommandQuery,
   DeadLetterItem,
   DeadLetterQuery,
   EventItem,
@@ -47,6 +48,18 @@ WHERE tenant = {tenant:String} AND device_id = {device:String} AND ({name:String
   AND (ts, log_offset) < (fromUnixTimestamp64Milli({ts:Int64}), {offset:UInt64})
 ORDER BY ts DESC, log_offset DESC LIMIT {limit:UInt32}`;
 
+/** The last change says it all. Told twice, it is the same row twice, and grouped away. */
+const COMMANDS = `SELECT toUnixTimestamp64Milli(ordered) AS ordered_ms, command_id, last FROM (
+  SELECT command_id, any(ordered_at) AS ordered, argMax(state, (ts, log_offset)) AS last_state,
+    argMax(command, (ts, log_offset)) AS last
+  FROM {database:Identifier}.command_history
+  WHERE tenant = {tenant:String} AND device_id = {device:String}
+    AND ({command:String} = '' OR command_id = {command:String})
+  GROUP BY command_id
+) WHERE ({state:String} = '' OR last_state = {state:String})
+  AND (ordered, command_id) < (fromUnixTimestamp64Milli({ts:Int64}), {id:String})
+ORDER BY ordered DESC, command_id DESC LIMIT {limit:UInt32}`;
+
 const DEAD_LETTERS = `SELECT toUnixTimestamp64Milli(received_at) AS received_ms, device_id, code, detail, topic,
   payload_base64, sender, message_id, partition, log_offset
 FROM {database:Identifier}.dead_letters
@@ -55,13 +68,14 @@ WHERE tenant = {tenant:String} AND ({device:String} = '' OR device_id = {device:
 ORDER BY received_at DESC, partition DESC, log_offset DESC LIMIT {limit:UInt32}`;
 
 const STORED_COUNTS = `SELECT partition, sum(n) AS rows, sum(r) AS records, sum(n) - sum(i) AS repeated,
-  sum(e) AS events, sum(d) AS dead_letters
+  sum(e) AS events, sum(c) AS command_changes, sum(d) AS dead_letters
 FROM (
   SELECT partition, count() AS n, uniqExact(log_id, log_offset) AS r, uniqExact(log_id, log_offset, row_index) AS i,
-    0 AS e, 0 AS d
+    0 AS e, 0 AS c, 0 AS d
   FROM {database:Identifier}.telemetry GROUP BY partition
-  UNION ALL SELECT partition, 0, 0, 0, count(), 0 FROM {database:Identifier}.events GROUP BY partition
-  UNION ALL SELECT partition, 0, 0, 0, 0, count() FROM {database:Identifier}.dead_letters GROUP BY partition
+  UNION ALL SELECT partition, 0, 0, 0, count(), 0, 0 FROM {database:Identifier}.events GROUP BY partition
+  UNION ALL SELECT partition, 0, 0, 0, 0, count(), 0 FROM {database:Identifier}.command_history GROUP BY partition
+  UNION ALL SELECT partition, 0, 0, 0, 0, 0, count() FROM {database:Identifier}.dead_letters GROUP BY partition
 ) GROUP BY partition ORDER BY partition`;
 
 /** Later than every row, and within what DateTime64(3) can hold. */
@@ -137,6 +151,29 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
     });
   }
 
+  async readCommands(query: CommandQuery): Promise<Page<TwinCommand>> {
+    const [ts, id] = query.cursor
+      ? decodeCursor<readonly [number, string]>(query.cursor, ['number', 'string'])
+      : [LATEST_MS, LAST_KEY];
+    const rows = await this.#read<{ readonly ordered_ms: string; readonly command_id: string; readonly last: string }>(
+      'reading commands',
+      COMMANDS,
+      {
+        tenant: query.tenant,
+        device: query.device,
+        command: query.commandId ?? '',
+        state: query.state ?? '',
+        limit: query.limit + 1,
+        ts,
+        id,
+      },
+    );
+    return pageOf(rows, query.limit, {
+      item: (row) => JSON.parse(row.last) as TwinCommand,
+      place: (row) => [Number(row.ordered_ms), row.command_id],
+    });
+  }
+
   async readDeadLetters(query: DeadLetterQuery): Promise<Page<DeadLetterItem>> {
     const [ts, partition, offset] = query.cursor
       ? decodeCursor<readonly [number, number, number]>(query.cursor, ['number', 'number', 'number'])
@@ -183,6 +220,7 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
       records: Number(row['records']),
       duplicateRows: Number(row['repeated']),
       events: Number(row['events']),
+      commandChanges: Number(row['command_changes']),
       deadLetters: Number(row['dead_letters']),
     }));
   }

@@ -1,4 +1,4 @@
-import type { DeviceId, JsonValue, Partition, TenantId } from '@breakwater/twin';
+import type { CommandState, DeviceId, JsonValue, Partition, TenantId, TwinCommand } from '@breakwater/twin';
 
 /** One stored measurement. */
 export interface TelemetryItem {
@@ -62,6 +62,17 @@ export interface EventItem {
   readonly messageId: string;
 }
 
+export interface CommandQuery {
+  readonly tenant: TenantId;
+  readonly device: DeviceId;
+  /** Only this one; all of the device when left out. */
+  readonly commandId?: string;
+  /** Only those that are in this state now. */
+  readonly state?: CommandState;
+  readonly limit: number;
+  readonly cursor?: string | null;
+}
+
 export interface DeadLetterQuery {
   readonly tenant: TenantId;
   /** Only those of this device; all when left out. */
@@ -91,6 +102,8 @@ export interface StoredCounts {
   /** Repeated identities (log id, lane, partition, offset, index): 0 unless something is broken. */
   readonly duplicateRows: number;
   readonly events: number;
+  /** Changes of commands. */
+  readonly commandChanges: number;
   readonly deadLetters: number;
 }
 
@@ -113,6 +126,8 @@ export interface TelemetryReader {
   readTelemetry(query: TelemetryQuery): Promise<Page<TelemetryItem>>;
   readAggregated(query: AggregateQuery): Promise<Page<AggregateItem>>;
   readEvents(query: EventQuery): Promise<Page<EventItem>>;
+  /** Each command as it was after its last change, the one that was ordered last first. */
+  readCommands(query: CommandQuery): Promise<Page<TwinCommand>>;
   readDeadLetters(query: DeadLetterQuery): Promise<Page<DeadLetterItem>>;
   readStoredCounts(): Promise<readonly StoredCounts[]>;
 }
