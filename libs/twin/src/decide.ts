@@ -1,5 +1,7 @@
 import { assert } from './assert.ts';
 import { type Decision, NO_EFFECTS, NO_EVENTS, type Rejection } from './decision.ts';
+import { moveCommand } from './commands/change-command.ts';
+import { newCommand } from './commands/new-command.ts';
 import { DECIDERS } from './messages/index.ts';
 import type { TwinContext, TwinEffect, TwinMessage } from './twin-message.ts';
 import { newTwin, type TwinState } from './twin-state.ts';
@@ -19,7 +21,12 @@ export function decide(state: TwinState, message: TwinMessage, context: TwinCont
     return { ...fresh, events: [started, ...fresh.events] };
   }
   if (context.incarnation < state.incarnation || state.deletedAtMs !== null) {
-    return { events: NO_EVENTS, effects: answerLate(message, state), rejection: DELETED, outcome: 'superseded' };
+    return {
+      events: NO_EVENTS,
+      effects: answerLate(state, message, context),
+      rejection: DELETED,
+      outcome: 'superseded',
+    };
   }
   return decideByKind(state, message, context);
 }
@@ -36,8 +43,14 @@ function isOperation(message: TwinMessage): message is TwinMessage & { readonly 
 }
 
 /** An application waits for its write; without an answer it would wait until its time is over. */
-function answerLate(message: TwinMessage, { version }: TwinState): readonly TwinEffect[] {
+function answerLate(state: TwinState, message: TwinMessage, { nowMs }: TwinContext): readonly TwinEffect[] {
   if (!isOperation(message)) return NO_EFFECTS;
-  const outcome = { kind: 'rejected', ...DELETED, version } as const;
-  return [{ kind: 'operationAnswered', operationId: message.operationId, outcome }];
+  const { operationId } = message;
+  const outcome = { kind: 'rejected', ...DELETED, version: state.version } as const;
+  const answers: TwinEffect[] = operationId === '' ? [] : [{ kind: 'operationAnswered', operationId, outcome }];
+  if (message.kind !== 'orderCommand') return answers;
+  // Nor may its workflow wait for a device that is gone.
+  const { params: _unchecked, ...order } = message;
+  const command = moveCommand(newCommand(order, 0, nowMs), 'REJECTED', nowMs, DELETED.detail);
+  return [...answers, { kind: 'commandChanged', command }];
 }

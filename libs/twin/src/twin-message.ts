@@ -41,6 +41,7 @@ export type TwinMessage =
   | { readonly kind: 'timerFired'; readonly timerId: string; readonly generation: number }
   | {
       readonly kind: 'orderCommand';
+      /** Of whoever waits for the answer; empty: nobody does. */
       readonly operationId: string;
       readonly commandId: string;
       readonly bodyDigest: string;

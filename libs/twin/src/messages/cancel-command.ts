@@ -1,39 +1,32 @@
-import { type Decide, type Decision, type MessageOf, NO_EVENTS, type Rejection } from '../decision.ts';
+import { type Decide, NO_EVENTS } from '../decision.ts';
+import { applied, refused } from '../commands/answer-operation.ts';
 import { findCommand, isEnded, mayBeThere } from '../commands/command.ts';
 import { moveCommand } from '../commands/change-command.ts';
 import { settleCommands } from '../commands/settle-commands.ts';
-import type { TwinEffect } from '../twin-message.ts';
-import type { TwinState } from '../twin-state.ts';
 
 /**
  * Nobody can call back what may have reached the device: canceling it needs `force`, and then it says that the device
  * may have carried it out all the same.
  */
 export const decideCancelCommand: Decide<'cancelCommand'> = (state, message, { nowMs }) => {
-  const command = findCommand(state.commands, message.commandId);
+  const { operationId, commandId, force, reason } = message;
+  const command = findCommand(state.commands, commandId);
   if (command === null) {
-    return refuse(state, message, { code: 'COMMAND_NOT_FOUND', detail: 'The device has no such command.' });
+    return refused(state, operationId, { code: 'COMMAND_NOT_FOUND', detail: 'The device has no such command.' });
   }
   if (command.state === 'CANCELED') {
-    return { events: NO_EVENTS, effects: [{ kind: 'commandChanged', command }, applied(state, message)] };
+    return { events: NO_EVENTS, effects: [{ kind: 'commandChanged', command }, ...applied(state, operationId)] };
   }
   if (isEnded(command)) {
-    return refuse(state, message, { code: 'COMMAND_ENDED', detail: `The command has ended: ${command.state}.` });
+    const detail = `The command has ended: ${command.state}.`;
+    return refused(state, operationId, { code: 'COMMAND_ENDED', detail });
   }
   const isOut = mayBeThere(command);
-  if (isOut && !message.force) {
-    return refuse(state, message, { code: 'COMMAND_SENT', detail: 'The command may have reached the device.' });
+  if (isOut && !force) {
+    const detail = 'The command may have reached the device.';
+    return refused(state, operationId, { code: 'COMMAND_SENT', detail });
   }
-  const canceled = moveCommand(command, 'CANCELED', nowMs, message.reason);
+  const canceled = moveCommand(command, 'CANCELED', nowMs, reason);
   const { events, effects } = settleCommands(state, [isOut ? { ...canceled, mayHaveRun: true } : canceled], { nowMs });
-  return { events, effects: [...effects, applied(state, message)] };
+  return { events, effects: [...effects, ...applied(state, operationId)] };
 };
-
-function refuse(state: TwinState, { operationId }: MessageOf<'cancelCommand'>, rejection: Rejection): Decision {
-  const outcome = { kind: 'rejected', ...rejection, version: state.version } as const;
-  return { events: NO_EVENTS, effects: [{ kind: 'operationAnswered', operationId, outcome }], rejection };
-}
-
-function applied({ version }: TwinState, { operationId }: MessageOf<'cancelCommand'>): TwinEffect {
-  return { kind: 'operationAnswered', operationId, outcome: { kind: 'applied', version } };
-}
