@@ -4,6 +4,8 @@ import { AuditLog, type Logger, type Metrics } from '@breakwater/observability';
 import * as tokens from './api-ports.ts';
 import type { ApiOptions, ApiPorts } from './api-ports.ts';
 import { BanController } from './controllers/ban-controller.ts';
+import { CommandController } from './controllers/command-controller.ts';
+import { CommandEventsController } from './controllers/command-events-controller.ts';
 import { DeviceController } from './controllers/device-controller.ts';
 import { ErrorPageController } from './controllers/error-page-controller.ts';
 import { HealthController } from './controllers/health-controller.ts';
@@ -20,10 +22,14 @@ import { TwinResolver } from './graphql/twin-resolver.ts';
 import type { WebSocketLimits } from './graphql/web-socket-limits.ts';
 import type { Authenticator } from './http/authentication.ts';
 import { ChangeHub } from './live/change-hub.ts';
+import { CommandHub } from './live/command-hub.ts';
+import { CommandStreams } from './live/command-streams.ts';
 import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
 import { AppendRates } from './services/append-rates.ts';
 import { BanService } from './services/ban-service.ts';
+import { CommandReader } from './services/command-reader.ts';
+import { CommandService } from './services/command-service.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
 import { DeviceService } from './services/device-service.ts';
@@ -72,6 +78,8 @@ export class ApiModule {
         DeviceController,
         TwinController,
         TwinEventsController,
+        CommandController,
+        CommandEventsController,
         TelemetryController,
         LedgerController,
         BanController,
@@ -82,6 +90,10 @@ export class ApiModule {
         AppendRates,
         BanService,
         ChangeHub,
+        CommandHub,
+        CommandReader,
+        CommandService,
+        CommandStreams,
         ControlLag,
         ControlWriter,
         DeviceResolver,
@@ -120,6 +132,9 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.CHANGE_FEED, ports.changes],
     [tokens.TELEMETRY_HINTS, ports.telemetryHints],
     [tokens.OPERATION_ANSWERS, ports.answers],
+    [tokens.COMMAND_INDEX, ports.commandIndex],
+    [tokens.COMMAND_HINTS, ports.commandHints],
+    [tokens.COMMAND_WORKFLOWS, ports.commandWorkflows],
     [tokens.TELEMETRY_READER, ports.telemetry],
     [tokens.WRITER_LEDGER, ports.writerLedger],
     [tokens.TEMPORAL_HEALTH, ports.temporal],

@@ -3,6 +3,9 @@ import type {
   BanList,
   ChangeFeed,
   Clock,
+  CommandHints,
+  CommandIndex,
+  CommandWorkflows,
   DeviceRegistry,
   DownlinkChannel,
   EventLog,
@@ -16,6 +19,7 @@ import type {
   TwinStore,
   WriterLedger,
 } from '@breakwater/twin-runtime';
+import type { DeviceCommandInput } from '@breakwater/wire';
 
 /** Everything outside this process that the API leans on. One composition per adapter set hands them in. */
 export interface ApiPorts {
@@ -31,6 +35,9 @@ export interface ApiPorts {
   readonly changes: ChangeFeed;
   readonly telemetryHints: TelemetryHints;
   readonly answers: OperationAnswers;
+  readonly commandIndex: CommandIndex;
+  readonly commandHints: CommandHints;
+  readonly commandWorkflows: Pick<CommandWorkflows<DeviceCommandInput>, 'start'>;
   readonly telemetry: TelemetryReader;
   readonly writerLedger: WriterLedger;
   readonly temporal: TemporalHealth;
@@ -49,6 +56,9 @@ export const DOWNLINK_CHANNEL = Symbol('DownlinkChannel');
 export const CHANGE_FEED = Symbol('ChangeFeed');
 export const TELEMETRY_HINTS = Symbol('TelemetryHints');
 export const OPERATION_ANSWERS = Symbol('OperationAnswers');
+export const COMMAND_INDEX = Symbol('CommandIndex');
+export const COMMAND_HINTS = Symbol('CommandHints');
+export const COMMAND_WORKFLOWS = Symbol('CommandWorkflows');
 export const TELEMETRY_READER = Symbol('TelemetryReader');
 export const WRITER_LEDGER = Symbol('WriterLedger');
 export const TEMPORAL_HEALTH = Symbol('TemporalHealth');

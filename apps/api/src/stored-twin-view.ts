@@ -9,6 +9,7 @@ export function viewStoredTwin(device: RegisteredDevice, stored: string | null):
   return {
     version: state.version,
     document: twinDocument(state),
+    commands: state.commands,
     outcomeOf: (operationKey) => operationOutcome(state, operationKey),
   };
 }

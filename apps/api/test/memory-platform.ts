@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto';
+
 import {
   MemoryBanList,
   MemoryChangeFeed,
+  MemoryCommandHints,
+  MemoryCommandIndex,
+  MemoryCommandWorkflows,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
   MemoryEventLog,
@@ -12,8 +17,9 @@ import {
   MemoryTwinStore,
 } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
-import type { DeviceId, LogId, Partition, TenantId } from '@breakwater/twin';
-import { systemClock } from '@breakwater/twin-runtime';
+import type { DeviceId, LogId, Partition, SessionEpoch, TenantId } from '@breakwater/twin';
+import { ControlProducer, systemClock } from '@breakwater/twin-runtime';
+import { type DeviceCommandInput, encodeRecord, type RecordMessage } from '@breakwater/wire';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { createApiApplication } from '../src/api-application.ts';
@@ -54,6 +60,9 @@ export class MemoryPlatform {
   readonly trust = new MemoryTenantTrustStore();
   readonly twins = new MemoryTwinStore();
   readonly telemetryHints = new MemoryTelemetryHints();
+  readonly commandIndex = new MemoryCommandIndex(systemClock);
+  readonly commandHints = new MemoryCommandHints();
+  readonly commandWorkflows = new MemoryCommandWorkflows<DeviceCommandInput>();
   readonly answers = new MemoryOperationAnswers();
   readonly bans = new MemoryBanList(systemClock, { bansMax: 100 });
   readonly leases = new MemoryPartitionLeases(systemClock);
@@ -111,6 +120,9 @@ export class MemoryPlatform {
         downlinks: this.downlinks,
         changes: this.changes,
         telemetryHints: this.telemetryHints,
+        commandIndex: this.commandIndex,
+        commandHints: this.commandHints,
+        commandWorkflows: this.commandWorkflows,
         answers: this.answers,
         telemetry: this.telemetry,
         writerLedger: this.telemetry,
@@ -166,6 +178,28 @@ export class MemoryPlatform {
     if (device === null) throw new Error(`there is no device ${id}`);
     const points = [{ tsMs: this.#telemetryTsMs++, values: new Map([['temp', value]]) }];
     await this.app.get(ControlWriter).append(device, { kind: 'telemetry', points }, '');
+  }
+
+  /** As a gateway tells it of the device, in its first session. */
+  async tellTwin(id: string, message: RecordMessage, sessionEpoch = 1): Promise<void> {
+    const device = await this.registry.findDevice('default' as TenantId, id as DeviceId);
+    if (device === null) throw new Error(`there is no device ${id}`);
+    const line = encodeRecord({
+      ...device,
+      sessionEpoch: sessionEpoch as SessionEpoch,
+      packetId: 0,
+      digest: 0,
+      messageId: '',
+      receivedAtMs: Date.now(),
+      traceparent: '',
+      message,
+    });
+    const partition = this.app.get(ControlWriter).partitionOf(device);
+    await new ControlProducer({ log: this.log, clock: systemClock, producerId: randomUUID() }).append(
+      'control',
+      partition,
+      line,
+    );
   }
 
   async tenant(id: string): Promise<string> {

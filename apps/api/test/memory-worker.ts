@@ -16,6 +16,7 @@ import {
 import {
   LANES,
   type ChangeFeed,
+  type CommandHints,
   type EventLog,
   type Lane,
   type LanePositions,
@@ -31,6 +32,7 @@ export interface MemoryWorkerPorts {
   readonly twins: TwinStore;
   readonly changes: ChangeFeed;
   readonly answers: OperationAnswers;
+  readonly commandHints: CommandHints;
   readonly telemetryHints: TelemetryHints;
 }
 
@@ -133,6 +135,9 @@ export class MemoryWorker {
   ): Promise<void> {
     if (effect.kind === 'operationAnswered' && this.publishesAnswers) {
       await this.#ports.answers.publish([{ operationId: effect.operationId, outcome: effect.outcome }]);
+    }
+    if (effect.kind === 'commandChanged') {
+      await this.#ports.commandHints.publish([{ key: at.key, commandId: effect.command.commandId }]);
     }
     if (effect.kind !== 'changed') return;
     await this.#ports.changes.publish(at.partition, [

@@ -3,6 +3,7 @@ export { MemoryChangeFeed } from './memory-change-feed.ts';
 export { MemoryCommandHints } from './memory-command-hints.ts';
 export { MemoryCommandIndex } from './memory-command-index.ts';
 export { MemoryCommandSignals } from './memory-command-signals.ts';
+export { MemoryCommandWorkflows } from './memory-command-workflows.ts';
 export { MemoryDeviceRegistry } from './memory-device-registry.ts';
 export { MemoryDownlinkChannel } from './memory-downlink-channel.ts';
 export { MemoryEventLog } from './memory-event-log.ts';

@@ -29,6 +29,7 @@ export type { Downlink, DownlinkChannel, DownlinkProperties, GatewayNotice } fro
 export type { CommandHint, CommandHints } from './ports/command-hints.ts';
 export type { CommandClaim, CommandIndex } from './ports/command-index.ts';
 export type { CommandSignal, CommandSignals } from './ports/command-signals.ts';
+export type { CommandName, CommandWorkflows } from './ports/command-workflows.ts';
 export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
 export { LANES } from './ports/event-log.ts';
 export type {

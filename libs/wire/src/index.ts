@@ -1,4 +1,13 @@
 export { COMMAND_SEARCH_ATTRIBUTES } from './command-search-attributes.ts';
+export {
+  COMMAND_ATTRIBUTES,
+  COMMAND_CHANGED,
+  COMMAND_QUERY,
+  COMMAND_TASK_QUEUE,
+  commandWorkflowId,
+  DEVICE_COMMAND,
+} from './command-workflow.ts';
+export type { CommandDocument, CommandRetry, DeviceCommandInput } from './command-workflow.ts';
 export { ERROR_CODES } from './error-codes.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { isTelemetryKey, LIMITS } from './limits.ts';

@@ -6,9 +6,8 @@ import type { z } from 'zod';
 
 import { CurrentCaller, type Caller } from '../http/authentication.ts';
 import { entityTag, matchesIfNoneMatch, parseIfMatch } from '../http/entity-tag.ts';
-import { Problem } from '../http/problem.ts';
+import { idempotencyKeyOf } from '../http/idempotency-key.ts';
 import { traceOf } from '../http/trace.ts';
-import { isOperationKey } from '../operation-id.ts';
 import { devicePath } from '../schemas/device-schemas.ts';
 import { operation, operationPath, twin, twinPatchBody } from '../schemas/twin-schemas.ts';
 import { OperationService, type OperationView } from '../services/operation-service.ts';
@@ -90,13 +89,4 @@ export class TwinController {
   ): Promise<OperationView> {
     return this.operations.find(caller, path.id);
   }
-}
-
-function idempotencyKeyOf(request: FastifyRequest): string | null {
-  const header = request.headers['idempotency-key'];
-  if (header === undefined) return null;
-  if (typeof header === 'string' && isOperationKey(header)) return header;
-  throw new Problem('REQUEST_INVALID', 'Idempotency-Key takes 1 to 128 visible ASCII characters', {
-    errors: [{ pointer: '#header/Idempotency-Key', detail: '1 to 128 visible ASCII characters' }],
-  });
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deviceKey, type JsonObject, type OperationOutcome } from '@breakwater/twin';
+import { deviceKey, type JsonObject, type OperationOutcome, type TwinCommands } from '@breakwater/twin';
 import type { DeviceRegistry, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
@@ -12,6 +12,7 @@ import { ControlWriter } from './control-writer.ts';
 export interface TwinView {
   readonly version: number;
   readonly document: JsonObject;
+  readonly commands: TwinCommands;
   /** How an operation ended, if the twin still remembers it. */
   outcomeOf(operationKey: string): OperationOutcome | null;
 }

@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { COMMAND_LIMITS, type CommandState } from '@breakwater/twin';
+
+import { type Answer, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+
+/** Wide: a busy machine must not fail a test. */
+jest.setTimeout(60_000);
+
+const platform = new MemoryPlatform();
+beforeAll(() => platform.start());
+afterAll(() => platform.stop());
+
+const REBOOT = { method: 'reboot', params: { delayMs: 500 } };
+const BIG_PARAMS = { blob: 'x'.repeat(COMMAND_LIMITS.paramsBytesMax) };
+
+function order(id: string, body: unknown = REBOOT, headers: Record<string, string> = {}): Promise<Answer> {
+  return platform.request('POST', `/api/v1/devices/${id}/commands`, { body, headers });
+}
+
+function read(commandId: string): Promise<Answer> {
+  return platform.request('GET', `/api/v1/commands/${commandId}`);
+}
+
+function cancel(commandId: string, body?: unknown): Promise<Answer> {
+  return platform.request('POST', `/api/v1/commands/${commandId}:cancel`, body === undefined ? {} : { body });
+}
+
+/** A device that is connected, listens to commands and has taken what it was given. */
+async function connect(id: string): Promise<void> {
+  await platform.device(id);
+  await platform.tellTwin(id, { kind: 'sessionOpened', gatewayId: 'g1', protocol: 'mqtt5' });
+  await platform.tellTwin(id, { kind: 'commandsSubscribed' });
+}
+
+async function reached(commandId: string, state: CommandState): Promise<Answer> {
+  for (;;) {
+    const answer = await read(commandId);
+    if (answer.body.state === state) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const statesOf = ({ body }: Answer): string[] => body.transitions.map(({ state }: Loose) => state);
+
+describe('ordering a command', () => {
+  it('answers 202 when the twin has it, and names it', async () => {
+    await platform.device('ordered');
+    const answer = await order('ordered', { ...REBOOT, commandId: 'c1', timeoutSeconds: 60 });
+    expect(answer.status).toBe(202);
+    expect(answer.headers.location).toBe('/api/v1/commands/c1');
+    expect(answer.body).toMatchObject({
+      commandId: 'c1',
+      deviceId: 'ordered',
+      ...REBOOT,
+      state: 'QUEUED',
+      attempts: 0,
+      transitions: [{ state: 'QUEUED' }],
+    });
+    expect(answer.body.deadline - answer.body.orderedAt).toBeGreaterThan(50_000);
+    expect((await read('c1')).body).toEqual(answer.body);
+    expect(platform.commandWorkflows.started.get('default/ordered/c1')).toMatchObject({ version: 1, ...REBOOT });
+  });
+
+  it('takes the same order again for the same command, and refuses another one under its id', async () => {
+    await platform.device('again');
+    const first = await order('again', { ...REBOOT, commandId: 'again-1' });
+    const second = await order('again', { ...REBOOT, commandId: 'again-1' });
+    expect(second).toMatchObject({ status: 202, body: first.body });
+    const other = await order('again', { method: 'other', commandId: 'again-1' });
+    expect(other).toMatchObject({ status: 409, body: { code: 'COMMAND_CONFLICT' } });
+    await platform.device('again-too');
+    const elsewhere = await order('again-too', { ...REBOOT, commandId: 'again-1' });
+    expect(elsewhere).toMatchObject({ status: 409, body: { code: 'COMMAND_CONFLICT' } });
+  });
+
+  it('knows a command by its Idempotency-Key', async () => {
+    await platform.device('keyed');
+    const headers = { 'idempotency-key': 'key one?' };
+    const refused = await order('keyed', REBOOT, headers);
+    expect(refused.status).toBe(400);
+    const first = await order('keyed', REBOOT, { 'idempotency-key': 'key/one?' });
+    expect(first.status).toBe(202);
+    expect((await order('keyed', REBOOT, { 'idempotency-key': 'key/one?' })).body).toEqual(first.body);
+    expect((await order('keyed', { method: 'other' }, { 'idempotency-key': 'key/one?' })).status).toBe(409);
+    expect((await read(first.body.commandId)).status).toBe(200);
+  });
+
+  it.each([
+    ['a misspelt member', { method: 'a', deadlin: 1 }, 400],
+    ['no method', {}, 400],
+    ['an empty method', { method: '' }, 400],
+    ['an id with a slash', { method: 'a', commandId: 'a/b' }, 400],
+    ['two deadlines', { method: 'a', deadline: 4_000_000_000_000, timeoutSeconds: 1 }, 400],
+    ['no attempts at all', { method: 'a', retry: { attempts: 0 } }, 400],
+    ['a deadline in the past', { method: 'a', deadline: 1 }, 422],
+    ['a deadline too far ahead', { method: 'a', deadline: 4_000_000_000_000 }, 422],
+    ['params that are too large', { method: 'a', params: BIG_PARAMS }, 422],
+    ['params that are too deep', { method: 'a', params: [[[[[[[[[1]]]]]]]]] }, 422],
+  ])('refuses %s', async (_what, body, status) => {
+    await platform.device(`bad-${_what.replaceAll(' ', '-')}`);
+    expect(await order(`bad-${_what.replaceAll(' ', '-')}`, body)).toMatchObject({ status });
+  });
+
+  it('answers 404 for a device that there is not, and for a command of another tenant', async () => {
+    expect((await order('nobody')).status).toBe(404);
+    await platform.device('mine');
+    const { body } = await order('mine');
+    const key = await platform.tenant('commands-other');
+    expect((await platform.request('GET', `/api/v1/commands/${body.commandId}`, { key })).status).toBe(404);
+    const canceled = await platform.request('POST', `/api/v1/commands/${body.commandId}:cancel`, { key });
+    expect(canceled.status).toBe(404);
+  });
+
+  it('refuses more than may wait for one device, and takes the id again when there is room', async () => {
+    await platform.device('full');
+    const all = Array.from({ length: COMMAND_LIMITS.pendingMax + 20 }, (_, at) =>
+      order('full', { method: 'm', commandId: `full-${at}` }),
+    );
+    const statuses = (await Promise.all(all)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 202)).toHaveLength(COMMAND_LIMITS.pendingMax);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(20);
+    const refused = statuses.indexOf(429);
+    await cancel(`full-${statuses.indexOf(202)}`);
+    expect((await order('full', { method: 'm', commandId: `full-${refused}` })).status).toBe(202);
+  });
+
+  it('answers 503 while workflows cannot be started, and has ordered nothing', async () => {
+    await platform.device('unlucky');
+    platform.commandWorkflows.isAway = true;
+    try {
+      const answer = await order('unlucky', { ...REBOOT, commandId: 'unlucky-1' });
+      expect(answer).toMatchObject({ status: 503, body: { code: 'COMMANDS_UNAVAILABLE' } });
+      expect(answer.headers['retry-after']).toBeDefined();
+      expect((await read('unlucky-1')).status).toBe(404);
+    } finally {
+      platform.commandWorkflows.isAway = false;
+    }
+    expect((await order('unlucky', { ...REBOOT, commandId: 'unlucky-1' })).status).toBe(202);
+  });
+});
+
+describe('a command on its way', () => {
+  it('shows every state with its time, and ends with what the device answered', async () => {
+    await connect('answering');
+    const { body } = await order('answering');
+    const { commandId } = body;
+    await platform.tellTwin('answering', { kind: 'commandDelivery', commandId, dispatch: 1, outcome: 'sent' });
+    await platform.tellTwin('answering', { kind: 'commandDelivery', commandId, dispatch: 1, outcome: 'delivered' });
+    await platform.tellTwin('answering', { kind: 'commandProgressed', commandId, percent: 40, note: 'busy' });
+    expect((await reached(commandId, 'IN_PROGRESS')).body.progress).toEqual({ percent: 40, note: 'busy' });
+    const result = { uptime: 7 };
+    await platform.tellTwin('answering', { kind: 'commandAnswered', commandId, status: 'SUCCEEDED', result });
+    const ended = await reached(commandId, 'SUCCEEDED');
+    expect(ended.body).toMatchObject({ attempts: 1, result });
+    expect(statesOf(ended)).toEqual(['QUEUED', 'SENT', 'DELIVERED', 'IN_PROGRESS', 'SUCCEEDED']);
+    const times = ended.body.transitions.map(({ at }: Loose) => at);
+    expect(times).toEqual([...times].sort((left, right) => left - right));
+  });
+
+  it('is answered with its end when the client prefers to wait for it', async () => {
+    await connect('waited');
+    const ordered = order('waited', { ...REBOOT, commandId: 'waited-1' }, { prefer: 'respond-async, wait=30' });
+    await reached('waited-1', 'QUEUED');
+    await platform.tellTwin('waited', {
+      kind: 'commandAnswered',
+      commandId: 'waited-1',
+      status: 'FAILED',
+      reason: 'no',
+    });
+    const answer = await ordered;
+    expect(answer).toMatchObject({ status: 200, body: { state: 'FAILED' } });
+    expect(answer.body.transitions.at(-1)).toMatchObject({ state: 'FAILED', reason: 'no' });
+    const impatient = await order('waited', REBOOT, { prefer: 'wait=0' });
+    expect(impatient.status).toBe(202);
+  });
+
+  it('is canceled before it was sent; after that only by force, and says so', async () => {
+    await platform.device('asleep');
+    await order('asleep', { method: 'm', commandId: 'cancel-1' });
+    const canceled = await cancel('cancel-1', { reason: 'not needed' });
+    expect(canceled).toMatchObject({ status: 200, body: { state: 'CANCELED' } });
+    expect(canceled.body.mayHaveRun).toBeUndefined();
+    expect((await cancel('cancel-1')).status).toBe(200);
+    await connect('awake');
+    await order('awake', { method: 'm', commandId: 'cancel-2' });
+    expect(await cancel('cancel-2')).toMatchObject({ status: 409, body: { code: 'COMMAND_SENT' } });
+    const forced = await cancel('cancel-2', { force: true });
+    expect(forced).toMatchObject({ status: 200, body: { state: 'CANCELED', mayHaveRun: true } });
+    await order('awake', { method: 'm', commandId: 'cancel-3' });
+    await platform.tellTwin('awake', { kind: 'commandAnswered', commandId: 'cancel-3', status: 'SUCCEEDED' });
+    await reached('cancel-3', 'SUCCEEDED');
+    expect(await cancel('cancel-3')).toMatchObject({ status: 409, body: { code: 'COMMAND_ENDED' } });
+    expect((await cancel('no-such')).status).toBe(404);
+  });
+});
+
+describe('the commands of a device', () => {
+  it('are those of the twin and, when it has forgotten them, those of the history', async () => {
+    await platform.device('listed');
+    for (const commandId of ['l1', 'l2', 'l3']) await order('listed', { method: 'm', commandId });
+    await cancel('l2');
+    const idsOf = ({ body }: Answer): string[] => body.items.map(({ commandId }: Loose) => commandId);
+    const list = (query = ''): Promise<Answer> => platform.request('GET', `/api/v1/devices/listed/commands${query}`);
+    expect(idsOf(await list()).sort()).toEqual(['l1', 'l2', 'l3']);
+    expect(idsOf(await list('?state=CANCELED'))).toEqual(['l2']);
+    expect(idsOf(await list('?state=QUEUED')).sort()).toEqual(['l1', 'l3']);
+    expect((await list('?state=LOST')).status).toBe(400);
+    expect((await list('?cursor=nonsense')).status).toBe(400);
+  });
+});

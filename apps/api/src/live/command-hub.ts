@@ -1,0 +1,89 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { deviceKey } from '@breakwater/twin';
+import type { Clock, CommandHints, RegisteredDevice } from '@breakwater/twin-runtime';
+
+import { CLOCK, COMMAND_HINTS } from '../api-ports.ts';
+
+/** A hint may be lost: whoever waits looks again after this time at the latest. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** One who follows one command. */
+export interface FollowedCommand {
+  /** Resolves when the command may have changed since the last call, or when the time is over. */
+  changed(timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
+interface Follower {
+  isHinted: boolean;
+  wake: (() => void) | null;
+}
+
+/** Wakes those who follow a command. A hint says no more than that it may have changed: the twin is what is read. */
+@Injectable()
+export class CommandHub implements OnApplicationShutdown {
+  readonly #followers = new Map<string, Set<Follower>>();
+  readonly #stop = new AbortController();
+  #subscribed: Promise<() => Promise<void>> | null = null;
+
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(COMMAND_HINTS) private readonly hints: CommandHints,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#stop.abort();
+    const unsubscribe = await this.#subscribed?.catch(() => null);
+    await unsubscribe?.();
+  }
+
+  async follow(device: RegisteredDevice, commandId: string): Promise<FollowedCommand> {
+    await this.#subscribe();
+    const name = nameOf(deviceKey(device.tenant, device.device), commandId);
+    const follower: Follower = { isHinted: false, wake: null };
+    const followers = this.#followers.get(name) ?? new Set();
+    followers.add(follower);
+    this.#followers.set(name, followers);
+    return {
+      changed: (timeoutMs) => this.#changed(follower, Math.min(timeoutMs, LOOK_AGAIN_MS)),
+      close: () => {
+        followers.delete(follower);
+        if (followers.size === 0 && this.#followers.get(name) === followers) this.#followers.delete(name);
+        follower.wake?.();
+      },
+    };
+  }
+
+  async #changed(follower: Follower, timeoutMs: number): Promise<void> {
+    if (!follower.isHinted) {
+      const timeout = new AbortController();
+      const hint = new Promise<void>((resolve) => (follower.wake = resolve));
+      const signal = AbortSignal.any([timeout.signal, this.#stop.signal]);
+      await Promise.race([hint, this.clock.sleep(timeoutMs, signal).catch(() => undefined)]);
+      timeout.abort();
+      follower.wake = null;
+    }
+    follower.isHinted = false;
+  }
+
+  /** Subscribed from the first follower to the end of the process. */
+  async #subscribe(): Promise<void> {
+    this.#subscribed ??= this.hints.subscribe(({ key, commandId }) => {
+      for (const follower of this.#followers.get(nameOf(key, commandId)) ?? []) {
+        follower.isHinted = true;
+        follower.wake?.();
+      }
+    });
+    const subscribed = this.#subscribed;
+    try {
+      await subscribed;
+    } catch (error) {
+      if (this.#subscribed === subscribed) this.#subscribed = null;
+      throw error;
+    }
+  }
+}
+
+function nameOf(key: string, commandId: string): string {
+  return `${key} ${commandId}`;
+}

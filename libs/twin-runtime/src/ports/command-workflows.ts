@@ -1,0 +1,20 @@
+import type { DeviceId, TenantId } from '@breakwater/twin';
+
+/** Which command a workflow is. */
+export interface CommandName {
+  readonly tenant: TenantId;
+  readonly device: DeviceId;
+  readonly commandId: string;
+}
+
+/** The durable workflows of commands, one per command. Every call may be repeated: it is done once. */
+export interface CommandWorkflows<Input extends CommandName> {
+  /** @throws PlatformError COMMANDS_UNAVAILABLE when the engine did not take it in time; it may have taken it */
+  start(input: Input): Promise<'started' | 'exists'>;
+  /**
+   * Tells a command's workflow what its twin said. `gone`: it has ended, or never was: nobody waits for the word.
+   *
+   * @throws PlatformError COMMANDS_UNAVAILABLE
+   */
+  changed(command: CommandName, document: string): Promise<'told' | 'gone'>;
+}

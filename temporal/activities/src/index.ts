@@ -1,0 +1,2 @@
+export { CommandRecords } from './command-records.ts';
+export type { CommandRecordsOptions } from './command-records.ts';

@@ -1,0 +1,1 @@
+export type { CommandActivities } from './command-activities.ts';
