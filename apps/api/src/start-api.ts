@@ -3,6 +3,8 @@ import {
   connectRedis,
   RedisBanList,
   RedisChangeFeed,
+  RedisCommandHints,
+  RedisCommandIndex,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
   RedisEventLog,
@@ -13,7 +15,7 @@ import {
   RedisTenantTrustStore,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
-import { temporalHealth } from '@breakwater/adapter-temporal';
+import { TemporalCommandWorkflows, temporalHealth } from '@breakwater/adapter-temporal';
 import {
   apiSettings,
   eventLogSettings,
@@ -82,6 +84,8 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     bytesMax: settings.downlinkBytesMax,
   });
   const telemetryHints = new RedisTelemetryHints(redis);
+  const commandHints = new RedisCommandHints(redis);
+  const commandWorkflows = new TemporalCommandWorkflows(settings);
   const telemetry = connectTelemetry(settings);
   const ports: ApiPorts = {
     clock: systemClock,
@@ -96,6 +100,9 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     changes,
     telemetryHints,
     answers,
+    commandIndex: new RedisCommandIndex(redis),
+    commandHints,
+    commandWorkflows,
     telemetry: telemetry.reader,
     writerLedger: telemetry.writerLedger,
     temporal: temporalHealth(settings),
@@ -104,10 +111,11 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     answers.close();
     changes.close();
     telemetryHints.close();
+    commandHints.close();
     log.close();
     downlinks.close();
     redis.disconnect();
-    await telemetry.close();
+    await Promise.all([telemetry.close(), commandWorkflows.close()]);
   };
   return { ports, close };
 }

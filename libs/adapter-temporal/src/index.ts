@@ -2,3 +2,4 @@ export { temporalHealth } from './temporal-health.ts';
 export type { TemporalHealth, TemporalPlace } from './temporal-health.ts';
 export { TemporalProbe } from './temporal-probe.ts';
 export type { TemporalProbeOptions } from './temporal-probe.ts';
+export { TemporalCommandWorkflows } from './temporal-command-workflows.ts';

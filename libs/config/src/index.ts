@@ -13,3 +13,4 @@ export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
 export { apiSettings } from './settings/api-settings.ts';
 export { temporalSettings } from './settings/temporal-settings.ts';
+export { temporalWorkerSettings } from './settings/temporal-worker-settings.ts';

@@ -12,14 +12,6 @@ export const COMMAND_CHANGED = 'commandChanged';
 /** The query that answers the newest document. */
 export const COMMAND_QUERY = 'command';
 
-/** By these an operator finds commands in Temporal's UI; all of them are keywords. */
-export const COMMAND_ATTRIBUTES = {
-  tenantId: 'TenantId',
-  deviceId: 'DeviceId',
-  method: 'CommandMethod',
-  state: 'CommandState',
-} as const;
-
 /** How often, and how far apart, a command is sent again whose PUBACK does not come. */
 export interface CommandRetry {
   /** The first time included. */

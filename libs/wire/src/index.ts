@@ -1,6 +1,5 @@
 export { COMMAND_SEARCH_ATTRIBUTES } from './command-search-attributes.ts';
 export {
-  COMMAND_ATTRIBUTES,
   COMMAND_CHANGED,
   COMMAND_QUERY,
   COMMAND_TASK_QUEUE,

@@ -1,8 +1,8 @@
 import { isEnded } from '@breakwater/twin';
 import {
-  COMMAND_ATTRIBUTES,
   COMMAND_CHANGED,
   COMMAND_QUERY,
+  COMMAND_SEARCH_ATTRIBUTES,
   type CommandDocument,
   type DeviceCommandInput,
 } from '@breakwater/wire';
@@ -28,7 +28,7 @@ const ACTIVITY = {
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 } as const;
 
-const STATE = defineSearchAttributeKey(COMMAND_ATTRIBUTES.state, SearchAttributeType.KEYWORD);
+const STATE = defineSearchAttributeKey(COMMAND_SEARCH_ATTRIBUTES.state, SearchAttributeType.KEYWORD);
 const CANCELED_BY_OPERATOR = 'canceled in Temporal';
 
 export const commandChanged = defineSignal<[CommandDocument]>(COMMAND_CHANGED);

@@ -1,0 +1,90 @@
+import { fileURLToPath } from 'node:url';
+
+import {
+  checkInstallation,
+  connectRedis,
+  RedisCommandHints,
+  RedisCommandSignals,
+  RedisEventLog,
+} from '@breakwater/adapter-redis';
+import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
+import { CommandRecords } from '@breakwater/activities';
+import { type Logger, Metrics, type RunningProcess, startHealthServer } from '@breakwater/observability';
+import { ControlProducer, systemClock } from '@breakwater/twin-runtime';
+import { randomUUID } from 'node:crypto';
+
+import { CommandWorker } from './command-worker.ts';
+import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
+import { SignalPump } from './signal-pump.ts';
+
+const WORKFLOWS = fileURLToPath(import.meta.resolve('@breakwater/workflows/bundle'));
+
+/** Runs the workflows of commands and brings them the words of the twins. Needs no Temporal to start. */
+export async function startTemporalWorker(settings: TemporalWorkerSettings, logger: Logger): Promise<RunningProcess> {
+  const metrics = new Metrics('temporal-worker');
+  const redis = await connectRedis(settings.redisUrl, { logger, name: 'temporal-worker' });
+  const workflows = new TemporalCommandWorkflows(settings);
+  try {
+    await checkInstallation(redis, settings);
+    const { controlLaneBytesMax, telemetryLaneBytesMax, frameBytesMax, partitionCount } = settings;
+    const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
+    const log = new RedisEventLog({ redis, laneBytesMax, frameBytesMax });
+    const producer = new ControlProducer({ log, clock: systemClock, producerId: `temporal-worker-${randomUUID()}` });
+    const hints = new RedisCommandHints(redis);
+    const pump = new SignalPump({
+      signals: new RedisCommandSignals({ redis, signalsMax: Number.MAX_SAFE_INTEGER }),
+      hints,
+      workflows,
+      clock: systemClock,
+      partitionCount,
+      ...pumpObserver(metrics, logger),
+    });
+    const worker = new CommandWorker({
+      settings,
+      workflowsPath: WORKFLOWS,
+      activities: new CommandRecords({ producer, clock: systemClock, partitionCount }),
+      clock: systemClock,
+      logger,
+    });
+    await pump.start();
+    worker.start();
+    const health = await startHealthServer({
+      port: settings.metricsPort,
+      metrics,
+      readiness: () => ({ ready: true, degraded: worker.trouble === null ? [] : [TROUBLE(worker.trouble)] }),
+    });
+    return {
+      ports: { metrics: health.port },
+      stop: async () => {
+        await Promise.all([worker.stop(), pump.stop()]);
+        await workflows.close();
+        await health.close();
+        hints.close();
+        log.close();
+        redis.disconnect();
+      },
+    };
+  } catch (error) {
+    await workflows.close();
+    redis.disconnect();
+    throw error;
+  }
+}
+
+const TROUBLE = (detail: string) => ({ part: 'temporal', detail });
+
+function pumpObserver(metrics: Metrics, logger: Logger) {
+  const told = metrics.counter('command_signals', 'Words of twins to the workflows of their commands.', ['outcome']);
+  let isTroubled = false;
+  return {
+    onTold: (outcome: 'told' | 'gone') => {
+      isTroubled = false;
+      told.inc({ outcome });
+    },
+    onTrouble: (detail: string) => {
+      // Once per outage: the pump tries again all the time.
+      if (!isTroubled) logger.warn({ detail }, 'words of twins cannot be told to their workflows');
+      isTroubled = true;
+    },
+  };
+}
