@@ -28,10 +28,13 @@ export default {
   // A limit against hanging alone: a machine that does much else is slower by far than jest's own five seconds allow.
   testTimeout: 60_000,
   projects: [
-    project('unit', ['<rootDir>/{libs,apps,bench,tools}/**/src/**/*.test.ts', '<rootDir>/tools/test/**/*.test.ts']),
+    project('unit', [
+      '<rootDir>/{libs,apps,temporal,bench,tools}/**/src/**/*.test.ts',
+      '<rootDir>/tools/test/**/*.test.ts',
+    ]),
     project('contract', ['<rootDir>/libs/*/test/**/*.contract.ts']),
     project('simulation', ['<rootDir>/test/simulation/**/*.sim.ts']),
-    project('integration', ['<rootDir>/{libs,apps,test,tools}/**/*.int.ts']),
+    project('integration', ['<rootDir>/{libs,apps,temporal,test,tools}/**/*.int.ts']),
     project('faults', ['<rootDir>/test/faults/**/*.fault.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e.ts']),
   ],

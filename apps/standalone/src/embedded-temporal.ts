@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import type { Part } from './part.ts';
 import type { ConsoleReport } from './console-report.ts';
 import type { Supervisor } from './supervisor.ts';
 import { TemporalProgram } from './temporal-program.ts';
@@ -11,6 +12,8 @@ const BANNER_WAIT_MS = 3_000;
 export interface EmbeddedTemporalOptions {
   readonly mode: 'obtain' | 'found' | 'off';
   readonly server: Omit<TemporalServerOptions, 'programPath'>;
+  /** Runs the workflows; there is nothing for it to do without a server. */
+  readonly worker: Part;
   readonly supervisor: Supervisor;
   readonly report: ConsoleReport;
 }
@@ -71,7 +74,9 @@ export class EmbeddedTemporal {
   }
 
   #startServer(programPath: string): void {
-    this.#firstTry = this.#options.supervisor.startLater(temporalPart({ ...this.#options.server, programPath }));
+    const { supervisor, server, worker } = this.#options;
+    this.#firstTry = supervisor.startLater(temporalPart({ ...server, programPath }));
+    void supervisor.startLater(worker);
   }
 
   #sayMissing(reason: string): void {

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Part } from './part.ts';
 import { redisAnswers, redisArguments } from './redis-server.ts';
 
-/** dist/ of this package is two folders below apps/. */
-const APPS_FOLDER = fileURLToPath(new URL('../../', import.meta.url));
+/** dist/ of this package is three folders below the root. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 export interface PlatformOptions {
   readonly dataFolder: string;
@@ -39,6 +39,13 @@ const APPS = {
   worker: { folder: 'twin-worker', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.worker },
   writer: { folder: 'telemetry-writer', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.writer },
   api: { folder: 'api', heapMegabytes: 384, startLevel: START.api, stopLevel: STOP.api },
+  temporalWorker: {
+    folder: 'temporal-worker',
+    path: 'temporal/worker',
+    heapMegabytes: 384,
+    startLevel: START.app,
+    stopLevel: STOP.worker,
+  },
   gateway: { folder: 'gateway', heapMegabytes: 384, startLevel: START.app, stopLevel: STOP.gateway },
 } as const;
 
@@ -57,11 +64,26 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
   ];
 }
 
-function appPart(app: (typeof APPS)[keyof typeof APPS], env: Part['env'], name: string = app.folder): Part {
+/** What runs the workflows of commands; it is started when there is a Temporal to run them on. */
+export function temporalWorkerPart(options: PlatformOptions): Part {
+  return appPart(APPS.temporalWorker, sharedEnvironment(options));
+}
+
+interface App {
+  readonly folder: string;
+  /** Where it is not in `apps`. */
+  readonly path?: string;
+  readonly heapMegabytes: number;
+  readonly startLevel: number;
+  readonly stopLevel: number;
+}
+
+function appPart(app: App, env: Part['env'], name: string = app.folder): Part {
+  const folder = join(ROOT, app.path ?? join('apps', app.folder));
   return {
     name,
     command: process.execPath,
-    args: [`--max-old-space-size=${app.heapMegabytes}`, join(APPS_FOLDER, app.folder, 'dist', 'main.js')],
+    args: [`--max-old-space-size=${app.heapMegabytes}`, join(folder, 'dist', 'main.js')],
     env,
     startLevel: app.startLevel,
     stopLevel: app.stopLevel,

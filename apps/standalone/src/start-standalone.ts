@@ -16,7 +16,7 @@ import { EmbeddedTemporal, type EmbeddedTemporalOptions } from './embedded-tempo
 import { firstDevice } from './first-device.ts';
 import { laneBudgets } from './lane-budgets.ts';
 import type { Part } from './part.ts';
-import { platformParts, STOP } from './platform-parts.ts';
+import { type PlatformOptions, platformParts, STOP, temporalWorkerPart } from './platform-parts.ts';
 import { checkPorts, freeLoopbackPort, type WantedPort } from './port-check.ts';
 import { processIdentity } from './process-identity.ts';
 import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
@@ -59,7 +59,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     await checkPorts(publicPorts(settings));
     const temporalPort = await freeLoopbackPort();
     const adminKey = adminKeyOf(dataFolder, settings.adminApiKey);
-    const parts = platformParts({
+    const platform: PlatformOptions = {
       dataFolder,
       redisServerPath,
       redisSocketPath: redisSocketPath(dataFolder),
@@ -71,14 +71,21 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       adminKey,
       partitions: settings.partitionCount,
       laneBudgets: budgets,
-    });
+    };
+    const parts = platformParts(platform);
     if (stopping) return;
     supervisor = newSupervisor({ parts, dataFolder, settings, runFile, report });
     report.line('Breakwater starts:');
     await supervisor.start();
     if (stopping) return;
     const server = await temporalServer(settings, dataFolder, temporalPort);
-    temporal = new EmbeddedTemporal({ mode: settings.embeddedTemporal, server, supervisor, report });
+    temporal = new EmbeddedTemporal({
+      mode: settings.embeddedTemporal,
+      server,
+      worker: temporalWorkerPart(platform),
+      supervisor,
+      report,
+    });
     temporal.start();
     await waitUntilReady(settings.httpPort, report);
     const device = await firstDevice({ dataFolder, httpPort: settings.httpPort, adminKey });

@@ -4,7 +4,7 @@ import type { CommandDocument, DeviceCommandInput } from '@breakwater/wire';
 /** How long the twin may take to say that it was ordered something, before it is ordered again. */
 const ORDER_WORD_MS = 5_000;
 const ORDER_WORD_MS_MAX = 60_000;
-/** How long after its deadline a command may wait for the verdict of its twin; then it is asked for, and as long again. */
+/** How long after its deadline a command may wait for the verdict of its twin; then the twin is asked for it. */
 export const VERDICT_GRACE_MS = 30_000;
 const VERDICT_QUESTIONS_MAX = 2;
 

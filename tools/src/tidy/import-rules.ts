@@ -54,8 +54,18 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     package: /^libs\/adapter-temporal$/,
-    may: adapterBase,
+    may: [...adapterBase, /^@temporalio\/(?:client|common)$/],
     reason: 'an adapter knows the ports and one technology',
+  },
+  {
+    package: /^temporal\/workflows$/,
+    may: [...workspace('twin', 'wire'), /^@temporalio\/(?:workflow|common)$/],
+    reason: 'workflows are replayed: they know the domain and their engine, and no world',
+  },
+  {
+    package: /^temporal\//,
+    may: [anyLib, anyNpm, ...workspace('workflows', 'activities')],
+    reason: 'a worker is an app',
   },
   { package: /^apps\//, may: [anyLib, anyNpm], reason: 'an app may use every library and never another app' },
   {
@@ -75,7 +85,9 @@ const TEST_LIBRARIES = [
 
 export function packageOf(path: string): string {
   const parts = path.split('/');
-  return parts[0] === 'libs' || parts[0] === 'apps' ? `${parts[0]}/${parts[1]}` : (parts[0] ?? '');
+  return parts[0] === 'libs' || parts[0] === 'apps' || parts[0] === 'temporal'
+    ? `${parts[0]}/${parts[1]}`
+    : (parts[0] ?? '');
 }
 
 export function checkImports(files: readonly SourceFile[]): Finding[] {
