@@ -2,7 +2,13 @@ import type { Logger } from '@breakwater/observability';
 import type { Clock } from '@breakwater/twin-runtime';
 import { COMMAND_TASK_QUEUE } from '@breakwater/wire';
 import type { CommandActivities } from '@breakwater/workflows';
-import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  type Logger as SdkLogger,
+  NativeConnection,
+  Worker,
+  type WorkflowBundle,
+} from '@temporalio/worker';
 
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
 
@@ -13,6 +19,8 @@ export interface CommandWorkerOptions {
   readonly activities: CommandActivities;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes what the bundler says of its work. */
+  readonly sdkLogger: SdkLogger;
 }
 
 const REST_MS_MIN = 500;
@@ -65,7 +73,10 @@ export class CommandWorker {
     const { temporalAddress: address, temporalNamespace: namespace, temporalTls } = settings;
     const connection = await NativeConnection.connect({ address, tls: temporalTls === 'true' });
     try {
-      this.#bundle ??= await bundleWorkflowCode({ workflowsPath: this.#options.workflowsPath });
+      this.#bundle ??= await bundleWorkflowCode({
+        workflowsPath: this.#options.workflowsPath,
+        logger: this.#options.sdkLogger,
+      });
       this.#worker = await Worker.create({
         connection,
         namespace,

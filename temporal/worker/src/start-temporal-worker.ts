@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 import {
@@ -11,10 +12,10 @@ import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
 import { CommandRecords } from '@breakwater/activities';
 import { type Logger, Metrics, type RunningProcess, startHealthServer } from '@breakwater/observability';
 import { ControlProducer, systemClock } from '@breakwater/twin-runtime';
-import { randomUUID } from 'node:crypto';
 
 import { CommandWorker } from './command-worker.ts';
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
+import { installSdkLogger } from './sdk-logger.ts';
 import { SignalPump } from './signal-pump.ts';
 
 const WORKFLOWS = fileURLToPath(import.meta.resolve('@breakwater/workflows/bundle'));
@@ -45,6 +46,7 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
       activities: new CommandRecords({ producer, clock: systemClock, partitionCount }),
       clock: systemClock,
       logger,
+      sdkLogger: installSdkLogger(logger),
     });
     await pump.start();
     worker.start();
