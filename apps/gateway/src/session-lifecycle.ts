@@ -15,8 +15,12 @@ import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify } from './classify/classify.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
+<<<<<<< HEAD
 import { listensToDesired } from './session/own-filters.ts';
 import type { SessionClaim, StoredSessions } from './session/stored/stored-sessions.ts';
+=======
+import { listensToCommands, listensToDesired } from './session/own-filters.ts';
+>>>>>>> 0e8cf54 (feat(gateway): read what devices say of commands, and hear who listens to them)
 
 export interface SessionLifecycleOptions {
   readonly directory: SessionDirectory;
@@ -91,6 +95,7 @@ export class SessionLifecycle {
   subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
     const { device } = session.identity.device;
     if (filters.some((filter) => listensToDesired(filter, device))) this.requestDesired(session);
+    if (filters.some((filter) => listensToCommands(filter, device))) this.requestCommands(session);
   }
 
   /**
@@ -98,12 +103,26 @@ export class SessionLifecycle {
    * request did not get into the log is ended, or its device would wait for ever.
    */
   requestDesired(session: Session<DeviceSession>): void {
-    const request = this.#append(session.identity, { kind: 'desiredSubscribed' });
+    this.#request(session, { kind: 'desiredSubscribed' });
+  }
+
+  #request(session: Session<DeviceSession>, message: RecordMessage): void {
+    const request = this.#append(session.identity, message);
     this.#inBackground(
       request.then((outcome) => {
         if (outcome.kind !== 'durable') session.close('overloaded');
       }),
     );
+  }
+
+  /** Asks the twin for the commands that wait. */
+  requestCommands(session: Session<DeviceSession>): void {
+    this.#request(session, { kind: 'commandsSubscribed' });
+  }
+
+  /** Puts what the gateway knows of the session into the log, as long as the session's identity stands. */
+  record(device: DeviceSession, message: RecordMessage): void {
+    this.#inBackground(this.#appendUntilDone(device, message).then(() => undefined));
   }
 
   closed(session: Session<DeviceSession>, reason: CloseReason, will: WillMessage | null): void {

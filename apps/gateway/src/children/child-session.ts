@@ -13,9 +13,12 @@ import { matches } from '../session/own-filters.ts';
 
 const OWN = `${DEVICE_TOPIC_PREFIX}me/`;
 const OWN_ATTRIBUTES = `${OWN}attributes`;
+const OWN_RPC = `${OWN}rpc/request/`;
 const OWN_RESPONSES = `${OWN_ATTRIBUTES}/response/`;
 /** Where a gateway device is told what is for its children. */
 export const CHILD_ATTRIBUTES_TOPIC = `${GATEWAY_TOPIC_PREFIX}attributes`;
+/** Where it is given their commands. */
+export const CHILD_RPC_TOPIC = `${GATEWAY_TOPIC_PREFIX}rpc`;
 const CHILD_RESPONSES_TOPIC = `${CHILD_ATTRIBUTES_TOPIC}/response`;
 
 export interface ChildSessionOptions {
@@ -57,6 +60,7 @@ export class ChildSession implements Session<DeviceSession> {
     const own = new Map<string, 0 | 1 | 2>();
     for (const [filter, qos] of this.#parent.subscriptions()) {
       if (matches(filter, CHILD_ATTRIBUTES_TOPIC)) own.set(OWN_ATTRIBUTES, qos);
+      if (matches(filter, CHILD_RPC_TOPIC)) own.set(`${OWN_RPC}+`, qos);
       if (matches(filter, CHILD_RESPONSES_TOPIC)) own.set(`${OWN_RESPONSES}+`, qos);
     }
     return own;
@@ -78,6 +82,10 @@ function inGatewayForm(
   device: DeviceId,
 ): { readonly topic: string; readonly payload: Uint8Array } {
   const data = JSON.parse(Buffer.from(payload).toString('utf8')) as JsonObject;
+  if (topic.startsWith(OWN_RPC)) {
+    const id = Number(topic.slice(OWN_RPC.length));
+    return { topic: CHILD_RPC_TOPIC, payload: Buffer.from(JSON.stringify({ device, data: { id, ...data } })) };
+  }
   if (!topic.startsWith(OWN_RESPONSES)) {
     return { topic: CHILD_ATTRIBUTES_TOPIC, payload: Buffer.from(JSON.stringify({ device, data })) };
   }

@@ -8,7 +8,7 @@ import { matches } from '../session/own-filters.ts';
 import type { ResendMemories } from '../session/resend-memory.ts';
 import type { SessionLifecycle } from '../session-lifecycle.ts';
 import type { ChildRefusal, ChildRegistrar } from './child-registrar.ts';
-import { CHILD_ATTRIBUTES_TOPIC, ChildSession } from './child-session.ts';
+import { CHILD_ATTRIBUTES_TOPIC, CHILD_RPC_TOPIC, ChildSession } from './child-session.ts';
 import { ConnectionChildren } from './connection-children.ts';
 import { type ChildMessage, type GatewayMessage, readGatewayMessage } from './read-gateway-message.ts';
 
@@ -76,11 +76,17 @@ export class GatewayIntake {
     return this.#inTurn(this.#childrenOf(session), arrival, read);
   }
 
-  /** Of the filters that are in force since now, is one for the children? Then each of them is sent its delta. */
+  /** Of the filters that are in force since now, is one for the children? Then each of them is sent what waits for it. */
   subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
     const children = this.#connections.get(session);
-    if (children === undefined || !filters.some((filter) => matches(filter, CHILD_ATTRIBUTES_TOPIC))) return;
-    for (const child of children.all()) this.#options.sessions.requestDesired(child);
+    if (children === undefined) return;
+    const { sessions } = this.#options;
+    if (filters.some((filter) => matches(filter, CHILD_ATTRIBUTES_TOPIC))) {
+      for (const child of children.all()) sessions.requestDesired(child);
+    }
+    if (filters.some((filter) => matches(filter, CHILD_RPC_TOPIC))) {
+      for (const child of children.all()) sessions.requestCommands(child);
+    }
   }
 
   closed(session: Session<DeviceSession>, reason: CloseReason): void {

@@ -13,6 +13,7 @@ import {
 } from '../classify/classify.ts';
 import { PayloadRefused } from '../classify/payload-refused.ts';
 import { readChildAttributesRequest } from '../classify/read-attributes-request.ts';
+import { readRpcResponse } from '../classify/read-command-answer.ts';
 import { readPayload } from '../classify/read-payload.ts';
 import { readTelemetry } from '../classify/read-telemetry.ts';
 
@@ -57,7 +58,7 @@ export function readGatewayMessage(
       case 'attributes/request':
         return readRequest(readValue(), givenId);
       case 'rpc':
-        throw new PayloadRefused('TOPIC_UNKNOWN', 'commands of child devices are not supported');
+        return readRpc(readValue(), givenId);
       case 'claim':
         throw new PayloadRefused('TOPIC_UNKNOWN', 'devices are not claimed: they are assigned by the API');
       default:
@@ -84,6 +85,16 @@ function telemetryOf(value: JsonValue, givenId: string, receivedAtMs: number): C
 function readRequest(value: JsonValue, givenId: string): GatewayMessage {
   const { child, message } = readChildAttributesRequest(value);
   return { kind: 'messages', messages: [{ child, classified: good('control', message, givenId), value }] };
+}
+
+/** `{"device":…,"id":…,"data":…}`: what a child answers to a command. */
+function readRpc(value: JsonValue, givenId: string): GatewayMessage {
+  const { id, data = null } = objectOf(value);
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) {
+    throw new PayloadRefused('PAYLOAD_MALFORMED', '`id` is the number of the request');
+  }
+  const classified = good('control', readRpcResponse(id, data), givenId);
+  return { kind: 'messages', messages: [{ child: nameOf(value), classified, value }] };
 }
 
 function readMessages(value: JsonValue, read: (value: JsonValue) => Classified): GatewayMessage {

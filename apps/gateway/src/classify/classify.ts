@@ -3,6 +3,7 @@ import type { Lane, PayloadFormat } from '@breakwater/twin-runtime';
 import { type ErrorCode, LIMITS, parseUpTopic, type RecordMessage, type UpTopic } from '@breakwater/wire';
 
 import { readDeviceTime } from './device-time.ts';
+import { readCommandProgress, readCommandResponse, readRpcResponse } from './read-command-answer.ts';
 import { readAttributesRequest } from './read-attributes-request.ts';
 import { PayloadRefused } from './payload-refused.ts';
 import { type EncodedPayload, readPayload } from './read-payload.ts';
@@ -85,6 +86,12 @@ function readControl(topic: UpTopic, incoming: ReadableMessage): RecordMessage {
       return readPatch(readPayload(incoming));
     case 'attributesRequest':
       return readAttributesRequest(topic.requestId, incoming);
+    case 'commandProgress':
+      return readCommandProgress(topic.commandId, readPayload(incoming));
+    case 'commandResponse':
+      return readCommandResponse(topic.commandId, readPayload(incoming));
+    case 'rpcResponse':
+      return readRpcResponse(topic.requestId, readPayload(incoming));
     case 'status':
       return { kind: 'statusReported', detail: readStatus(incoming) };
     default:

@@ -54,7 +54,11 @@ export class CommandReports {
     }
   }
 
-  #tell(device: DeviceSession, { commandId, dispatch }: CommandDispatch, what: Omit<Delivery, 'kind' | 'commandId' | 'dispatch'>): void {
+  #tell(
+    device: DeviceSession,
+    { commandId, dispatch }: CommandDispatch,
+    what: Omit<Delivery, 'kind' | 'commandId' | 'dispatch'>,
+  ): void {
     this.#options.record(device, { kind: 'commandDelivery', commandId, dispatch, ...what });
   }
 }

@@ -17,6 +17,18 @@ export function listensToDesired(filter: string, device: DeviceId): boolean {
   return tail !== null && (matches(tail, DESIRED_TOPIC) || tail === DESIRED_ALIAS_TOPIC);
 }
 
+const ANY_COMMAND = 'commands/any/request';
+const ANY_RPC = 'rpc/request/1';
+
+/** Does the filter stand for a topic on which the device is given commands, our own or that of ThingsBoard's firmware? */
+export function listensToCommands(filter: string, device: DeviceId): boolean {
+  const tail = ownTail(filter, device);
+  if (tail === null) return false;
+  // A filter for one command alone is enough to be asked for: what it does not hear of is not sent.
+  const isOfOne = /^(?:commands\/[^/]+\/request|rpc\/request\/[^/]+)$/.test(tail);
+  return isOfOne || matches(tail, ANY_COMMAND) || matches(tail, ANY_RPC);
+}
+
 /**
  * The full topic on which a device hears what is sent to `tail`, in the form in which it subscribed (`me` or its id);
  * null when it does not listen.
