@@ -1,7 +1,9 @@
-import type { DeliveryOutcome, OutboundMessage, Session } from '@breakwater/mqtt-endpoint';
-import type { Partition } from '@breakwater/twin';
+import type { DeliveryOutcome, Session } from '@breakwater/mqtt-endpoint';
+import type { CommandDispatch, Partition } from '@breakwater/twin';
 import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
 
+import { commandMessage } from './commands/command-message.ts';
+import type { CommandReports } from './commands/command-reports.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
@@ -12,6 +14,7 @@ export interface DownlinkDeliveryOptions {
   readonly channel: DownlinkChannel;
   readonly outbox: Pick<TwinStore, 'confirmOutbox'>;
   readonly sessions: SessionLifecycle;
+  readonly reports: CommandReports;
   readonly authenticator: DeviceAuthenticator;
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
@@ -142,6 +145,10 @@ export class DownlinkDelivery {
     const first = downlinks.begin(downlink.outboxId);
     // It is on its way already; its first coming is what confirms it.
     if (first !== 'new') return first === 'done' ? 'repeated' : 'underWay';
+    const { command } = downlink;
+    if (command !== undefined) {
+      return this.#ended(session, downlink, await this.#sendCommand(session, { ...downlink, command }));
+    }
     const topic = topicHeard(session.subscriptions().keys(), downlink.topic, device.device);
     if (topic === null) return this.#ended(session, downlink, 'notListening');
     if (downlink.topic === DESIRED_TOPIC && !downlinks.raiseDesired(downlink.twinVersion)) {
@@ -149,16 +156,37 @@ export class DownlinkDelivery {
       this.#options.sessions.requestDesired(session);
       return this.#ended(session, downlink, 'delivered');
     }
-    const sent = session.send(this.#messageOf(downlink, topic));
+    const message = { topic, payload: Buffer.from(downlink.payload), qos: downlink.qos, onlyWhileConnected: true };
+    const sent = session.send(message);
     void sent.then((outcome) => this.#makeUpForDropped(session, downlink, outcome));
-    const outcome = await this.#outcomeOf(sent);
-    if (outcome === null) return this.#ended(session, downlink, 'unanswered');
-    if (outcome.kind === 'delivered') {
-      return this.#ended(session, downlink, outcome.reasonCode < REFUSED ? 'delivered' : 'refused');
+    return this.#ended(session, downlink, await this.#handlingOf(session, sent));
+  }
+
+  /** A command's twin is told what became of it. After its deadline it is not sent, however late it came here. */
+  async #sendCommand(
+    session: Session<DeviceSession>,
+    downlink: Downlink & { readonly command: CommandDispatch },
+  ): Promise<Handling> {
+    const { clock, reports } = this.#options;
+    const { command } = downlink;
+    const nowMs = clock.nowMs();
+    const message = command.deadlineMs <= nowMs ? null : commandMessage(session, downlink, nowMs);
+    if (message === null) {
+      reports.notSent(session.identity, command);
+      return command.deadlineMs <= nowMs ? 'expired' : 'notListening';
     }
+    const sent = session.send(message);
+    void reports.follow(session.identity, command, sent);
+    return this.#handlingOf(session, sent);
+  }
+
+  async #handlingOf(session: Session<DeviceSession>, sent: Promise<DeliveryOutcome>): Promise<Handling> {
+    const outcome = await this.#outcomeOf(sent);
+    if (outcome === null) return 'unanswered';
+    if (outcome.kind === 'delivered') return outcome.reasonCode < REFUSED ? 'delivered' : 'refused';
     const handling = HANDLINGS[outcome.reason];
     if (handling === 'overflowed') session.close('overloaded');
-    return this.#ended(session, downlink, handling);
+    return handling;
   }
 
   /**
@@ -170,19 +198,6 @@ export class DownlinkDelivery {
     if (outcome.kind === 'delivered') {
       if (downlinks.takeDropped()) this.#options.sessions.requestDesired(session);
     } else if (outcome.reason === 'dropped' && downlink.topic === DESIRED_TOPIC) downlinks.dropped();
-  }
-
-  #messageOf({ payload, qos, expiresAtMs, properties = {} }: Downlink, topic: string): OutboundMessage {
-    const { correlationData, ...texts } = properties;
-    return {
-      topic,
-      payload: Buffer.from(payload),
-      qos,
-      onlyWhileConnected: true,
-      ...texts,
-      ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
-      ...(expiresAtMs === undefined ? {} : { expiryMs: expiresAtMs - this.#options.clock.nowMs() }),
-    };
   }
 
   /** Null when the device has it, or will, but leaves it unanswered. */

@@ -11,6 +11,7 @@ import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 import { AppendBatcher } from './append/append-batcher.ts';
 import { ChildRegistrar } from './children/child-registrar.ts';
 import { GatewayIntake } from './children/gateway-intake.ts';
+import { CommandReports } from './commands/command-reports.ts';
 import { DownlinkDelivery } from './downlink-delivery.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -95,6 +96,10 @@ export class Gateway {
       ...ports,
       channel: ports.downlinks,
       sessions,
+      reports: new CommandReports({
+        clock: ports.clock,
+        record: (device, message) => sessions.record(device, message),
+      }),
       authenticator,
       metrics: this.#metrics,
       waitMs: settings.downlinkWaitMs,

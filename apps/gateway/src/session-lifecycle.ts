@@ -15,12 +15,8 @@ import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify } from './classify/classify.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
-<<<<<<< HEAD
-import { listensToDesired } from './session/own-filters.ts';
 import type { SessionClaim, StoredSessions } from './session/stored/stored-sessions.ts';
-=======
 import { listensToCommands, listensToDesired } from './session/own-filters.ts';
->>>>>>> 0e8cf54 (feat(gateway): read what devices say of commands, and hear who listens to them)
 
 export interface SessionLifecycleOptions {
   readonly directory: SessionDirectory;
@@ -106,16 +102,7 @@ export class SessionLifecycle {
     this.#request(session, { kind: 'desiredSubscribed' });
   }
 
-  #request(session: Session<DeviceSession>, message: RecordMessage): void {
-    const request = this.#append(session.identity, message);
-    this.#inBackground(
-      request.then((outcome) => {
-        if (outcome.kind !== 'durable') session.close('overloaded');
-      }),
-    );
-  }
-
-  /** Asks the twin for the commands that wait. */
+  /** Asks the twin for the commands that wait; like the delta, on pain of the connection. */
   requestCommands(session: Session<DeviceSession>): void {
     this.#request(session, { kind: 'commandsSubscribed' });
   }
@@ -272,6 +259,15 @@ export class SessionLifecycle {
     });
     const lane = message.kind === 'telemetry' || message.kind === 'event' ? 'telemetry' : 'control';
     return this.#options.batcher.append({ lane, partition }, line, 'keep');
+  }
+
+  #request(session: Session<DeviceSession>, message: RecordMessage): void {
+    const request = this.#append(session.identity, message);
+    this.#inBackground(
+      request.then((outcome) => {
+        if (outcome.kind !== 'durable') session.close('overloaded');
+      }),
+    );
   }
 
   #inBackground(work: Promise<void>): void {

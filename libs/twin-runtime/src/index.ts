@@ -25,7 +25,7 @@ export type {
   RegisteredDevice,
   Tenant,
 } from './ports/device-registry.ts';
-export type { Downlink, DownlinkChannel, DownlinkProperties, GatewayNotice } from './ports/downlink-channel.ts';
+export type { Downlink, DownlinkChannel, GatewayNotice } from './ports/downlink-channel.ts';
 export type { CommandHint, CommandHints } from './ports/command-hints.ts';
 export type { CommandClaim, CommandIndex } from './ports/command-index.ts';
 export type { CommandSignal, CommandSignals } from './ports/command-signals.ts';

@@ -13,20 +13,8 @@ export interface Downlink {
   readonly qos: 0 | 1 | 2;
   /** JSON text. */
   readonly payload: string;
-  /** Of no use from then on, by the wall clock. */
-  readonly expiresAtMs?: number;
-  /** What MQTT 5 lets the message say besides; older devices do not get it. */
-  readonly properties?: DownlinkProperties;
   /** Set: it is this dispatch of a command. */
   readonly command?: CommandDispatch;
-}
-
-export interface DownlinkProperties {
-  readonly contentType?: string;
-  readonly responseTopic?: string;
-  readonly correlationData?: string;
-  /** In order; a name may occur again. */
-  readonly userProperties?: readonly (readonly [string, string])[];
 }
 
 /** What a gateway is told beside downlinks. */
