@@ -76,7 +76,7 @@ export class GatewayIntake {
     return this.#inTurn(this.#childrenOf(session), arrival, read);
   }
 
-  /** Of the filters that are in force since now, is one for the children? Then each of them is sent what waits for it. */
+  /** Of the filters that are in force since now, is one for the children? Then each is sent what waits for it. */
   subscribed(session: Session<DeviceSession>, filters: readonly string[]): void {
     const children = this.#connections.get(session);
     if (children === undefined) return;

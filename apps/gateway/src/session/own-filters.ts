@@ -20,7 +20,7 @@ export function listensToDesired(filter: string, device: DeviceId): boolean {
 const ANY_COMMAND = 'commands/any/request';
 const ANY_RPC = 'rpc/request/1';
 
-/** Does the filter stand for a topic on which the device is given commands, our own or that of ThingsBoard's firmware? */
+/** Does the filter stand for a topic on which the device is given commands, our own or ThingsBoard's? */
 export function listensToCommands(filter: string, device: DeviceId): boolean {
   const tail = ownTail(filter, device);
   if (tail === null) return false;
