@@ -27,6 +27,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import { Gateway } from '../src/gateway.ts';
 import type { GatewayPorts } from '../src/gateway-ports.ts';
 import { type GatewaySettings, readGatewaySettings } from '../src/read-gateway-settings.ts';
+import { ANY_FREE_PORT } from '../src/transport/listener.ts';
 import { hashOfToken } from '../src/identity/device-tokens.ts';
 
 export const TENANT = 'default' as TenantId;
@@ -48,7 +49,8 @@ export interface GatewayFixture {
   readonly archiveWrites: string[];
   /** The lines of the metrics that begin with this. */
   metric(start: string): Promise<readonly string[]>;
-  readonly ports: { readonly mqtt: number; readonly mqttWs: number };
+  /** 0 for what is not open. */
+  readonly ports: Readonly<Record<'mqtt' | 'mqttWs' | 'mqtts' | 'mqttWss', number>>;
   /** Registers a device; its token is `token-<id>`. */
   addDevice(id: string): Promise<DeviceKey>;
   connect(id: string, options?: IClientOptions & { webSocket?: boolean }): Promise<MqttClient>;
@@ -94,8 +96,7 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
     ...readGatewaySettings({}),
     bindHost: '127.0.0.1',
     mqttPort: 0,
-    // 0 turns WebSocket off, so a free port is looked for.
-    mqttWebSocketPort: await freePort(),
+    mqttWebSocketPort: ANY_FREE_PORT,
     partitionCount: PARTITIONS,
     downlinkWaitMs: 20,
     drainMs: 2_000,
@@ -117,14 +118,13 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
   const logger = createLogger('gateway', process.env['LOG_LEVEL'] ?? 'silent');
   const metrics = new Metrics('gateway');
   const gateway = new Gateway({ settings, ports, metrics, logger });
-  // -1 stands for "any free port", because 0 turns WebSocket off.
-  const { mqtt, mqttWs } = await gateway.start();
+  const { mqtt, mqttWs, mqtts, mqttWss } = await gateway.start();
   const fixture: GatewayFixture = {
     ...shared,
     gateway,
     settings,
     metrics,
-    ports: { mqtt: mqtt ?? 0, mqttWs: mqttWs ?? 0 },
+    ports: { mqtt: mqtt ?? 0, mqttWs: mqttWs ?? 0, mqtts: mqtts ?? 0, mqttWss: mqttWss ?? 0 },
     addDevice: async (id) => {
       await shared.registry.createDevice(TENANT, id as DeviceId, hashOfToken(`token-${id}`), Date.now());
       return deviceKey(TENANT, id as DeviceId);
@@ -197,19 +197,6 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-const STARTS_MAX = 5;
-
-/** A port that was free may be taken by a connection of anybody before it is listened on: then another one is tried. */
-export async function onFreePort<Started>(start: (port: number) => Promise<Started>): Promise<Started> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await start(await freePort());
-    } catch (error) {
-      if (attempt === STARTS_MAX || (error as { code?: unknown }).code !== 'PORT_IN_USE') throw error;
-    }
-  }
 }
 
 const WAIT_MS = 30_000;

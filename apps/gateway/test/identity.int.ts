@@ -9,7 +9,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { SignJWT } from 'jose';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 
-import { type GatewayFixture, onFreePort, startFixture, TENANT, until } from './gateway-fixture.ts';
+import { ANY_FREE_PORT } from '../src/transport/listener.ts';
+import { type GatewayFixture, startFixture, TENANT, until } from './gateway-fixture.ts';
 import { type CertificateFiles, makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 
 const HOST = '127.0.0.1';
@@ -43,10 +44,8 @@ describe('who a device is', () => {
       authenticationFailuresMax: 0,
       deviceConnectsPerMinuteMax: 0,
     };
-    gateway = await onFreePort((mqttTlsPort) => {
-      port = mqttTlsPort;
-      return startFixture({ settings: { ...settings, mqttTlsPort } });
-    });
+    gateway = await startFixture({ settings: { ...settings, mqttTlsPort: ANY_FREE_PORT } });
+    port = gateway.ports.mqtts;
     await gateway.addDevice('pump-7');
     await gateway.addDevice('pump-8');
     await trust([ca]);

@@ -7,6 +7,7 @@ import {
   type FixtureOptions,
   type GatewayFixture,
   partitionOfDevice,
+  recordsOfLane,
   startFixture,
   TENANT,
   until,
@@ -16,6 +17,7 @@ import { RawClient } from './raw-client.ts';
 const KEPT = { protocolVersion: 5, clean: false, properties: { sessionExpiryInterval: 3_600 } } as const;
 const KEPT_311 = { protocolVersion: 4, clean: false } as const;
 const DESIRED = { topic: 'v1/devices/me/twin/desired', qos: 1 as const };
+const COMMANDS = { ...DESIRED, topic: 'v1/devices/me/commands/+/request' };
 
 describe('stored sessions', () => {
   const running: GatewayFixture[] = [];
@@ -37,8 +39,8 @@ describe('stored sessions', () => {
     (await gateway.records('control')).map(({ message, sessionEpoch }) => `${sessionEpoch} ${message.kind}`);
   const archived = async (gateway: GatewayFixture, write: string): Promise<void> =>
     until(`${write}`, () => gateway.archiveWrites.includes(write));
-  const subscribe = async (client: RawClient): Promise<void> => {
-    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [DESIRED] });
+  const subscribe = async (client: RawClient, more: readonly (typeof DESIRED)[] = []): Promise<void> => {
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [DESIRED, ...more] });
     await client.hears('suback 1');
   };
   const leaves = async (gateway: GatewayFixture, client: RawClient, epoch: number): Promise<void> => {
@@ -242,8 +244,8 @@ describe('stored sessions', () => {
       await one.addDevice('d1');
       const narrow = { ...KEPT, properties: { sessionExpiryInterval: 3_600, receiveMaximum: 1 } };
       const first = await RawClient.connect(one.ports.mqtt, 'd1', narrow);
-      await subscribe(first);
-      await sendDown(one, { outboxId: 'a', expiresAtMs: Date.now() + 600_000 });
+      await subscribe(first, [COMMANDS]);
+      await sendDown(one, { outboxId: 'a', ...commandDown('c1', Date.now() + 600_000) });
       await sendDown(one, { outboxId: 'b', payload: '{"fan":2}' });
       await first.hears('publish 1');
       await leaves(one, first, 1);
@@ -264,29 +266,35 @@ describe('stored sessions', () => {
       second.drop();
     });
 
-    it('carries what MQTT 5 lets it say, and its refusal is counted', async () => {
+    it('says where the answer to a command goes, and what became of it', async () => {
       const gateway = await start();
       await gateway.addDevice('d1');
       const client = await RawClient.connect(gateway.ports.mqtt, 'd1', KEPT);
-      await subscribe(client);
-      const userProperties = [['a', '1']] as const;
-      const properties = { contentType: 'c', responseTopic: 'r', correlationData: 'x', userProperties };
-      await sendDown(gateway, { outboxId: 'late', expiresAtMs: Date.now() - 1 });
-      await sendDown(gateway, { properties });
+      await subscribe(client, [COMMANDS]);
+      await sendDown(gateway, { outboxId: 'late', ...commandDown('c0', Date.now() - 1) });
+      await sendDown(gateway, commandDown('c1', Date.now() + 600_000));
       await client.hears('publish 1');
       expect(client.packets.at(-1)).toMatchObject({
+        topic: 'v1/devices/me/commands/c1/request',
         properties: {
-          contentType: 'c',
-          responseTopic: 'r',
-          correlationData: Buffer.from('x'),
-          userProperties: { a: '1' },
+          contentType: 'application/json',
+          responseTopic: 'v1/devices/me/commands/c1/response',
+          correlationData: Buffer.from('c1'),
         },
       });
       client.send({ cmd: 'puback', messageId: 1, reasonCode: 0x83 });
       await until('both to be confirmed', () => gateway.confirmed.length === 2);
       const counted = await gateway.metric('breakwater_mqtt_sends_total');
       expect(counted).toContainEqual(expect.stringMatching(/outcome="refused".* 1$/));
-      expect(counted).toContainEqual(expect.stringMatching(/outcome="expired".* 1$/));
+      const reports = async () =>
+        (await recordsOfLane(gateway.log, 'control'))
+          .map(({ message }) => message)
+          .filter((message) => message.kind === 'commandDelivery');
+      await until('both to be told of', async () => (await reports()).length === 2);
+      expect(await reports()).toMatchObject([
+        { commandId: 'c0', dispatch: 1, outcome: 'notSent' },
+        { commandId: 'c1', dispatch: 1, outcome: 'delivered', reasonCode: 0x83 },
+      ]);
       client.drop();
     });
 
@@ -412,3 +420,9 @@ describe('stored sessions', () => {
     second.drop();
   });
 });
+
+/** What makes a downlink the first dispatch of a command. */
+function commandDown(commandId: string, deadlineMs: number): Partial<Downlink> {
+  const command = { commandId, requestId: 1, dispatch: 1, deadlineMs };
+  return { topic: `commands/${commandId}/request`, payload: '{"method":"m"}', command };
+}

@@ -7,7 +7,8 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { createWebSocketStream, WebSocket } from 'ws';
 
 import type { GatewaySettings } from '../src/read-gateway-settings.ts';
-import { freePort, type GatewayFixture, onFreePort, startFixture, until } from './gateway-fixture.ts';
+import { ANY_FREE_PORT } from '../src/transport/listener.ts';
+import { type GatewayFixture, startFixture, until } from './gateway-fixture.ts';
 import { makeCa, type TestCertificate } from '@breakwater/device-trust/testing';
 import { type CertificateFiles, makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 
@@ -31,14 +32,11 @@ describe('MQTT over TLS', () => {
     const files = await makeCertificateFiles(first);
     cleanups.push(files.remove);
     const tls = { tlsCertFile: files.certFile, tlsKeyFile: files.keyFile, tlsReloadMs: 100 };
-    const { gateway, port, wssPort } = await onFreePort(async (mqttTlsPort) => {
-      const mqttWebSocketTlsPort = await freePort();
-      const all = { ...tls, mqttTlsPort, mqttWebSocketTlsPort, ...settings };
-      return { gateway: await startFixture({ settings: all }), port: mqttTlsPort, wssPort: mqttWebSocketTlsPort };
-    });
+    const anyPorts = { mqttTlsPort: ANY_FREE_PORT, mqttWebSocketTlsPort: ANY_FREE_PORT };
+    const gateway = await startFixture({ settings: { ...tls, ...anyPorts, ...settings } });
     cleanups.push(gateway.stop);
     await gateway.addDevice('d1');
-    return { gateway, files, port, wssPort };
+    return { gateway, files, port: gateway.ports.mqtts, wssPort: gateway.ports.mqttWss };
   };
   const connectMqtts = (port: number): Promise<MqttClient> =>
     connectAsync(`mqtts://${HOST}:${port}`, {

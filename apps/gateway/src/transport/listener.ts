@@ -24,6 +24,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Any port that is free. In the settings 0 turns most listeners off, so it cannot stand for this. */
+export const ANY_FREE_PORT = -1;
+
 /** @throws PlatformError `PORT_IN_USE`, also where this user may not open the port. */
 export function listen(server: Server, { host, port, logger }: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -32,7 +35,7 @@ export function listen(server: Server, { host, port, logger }: ListenOptions): P
       reject(new PlatformError('PORT_IN_USE', `cannot listen on port ${port} of ${host}: ${why}`, { cause: error }));
     };
     server.once('error', refused);
-    server.listen({ host, port, backlog: BACKLOG }, () => {
+    server.listen({ host, port: port === ANY_FREE_PORT ? 0 : port, backlog: BACKLOG }, () => {
       server.off('error', refused);
       // No more file descriptors, for example: the one connection is lost, the others go on.
       server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));

@@ -1,10 +1,13 @@
 import { OLDER_CLOSED } from './scripted-device.ts';
+import type { Step } from './session-script.ts';
 import type { StepRecord } from './session-run.ts';
 
 export interface SessionPair {
   readonly engine: readonly StepRecord[];
   readonly mosquitto: readonly StepRecord[];
 }
+
+const EXPIRE_STEP = JSON.stringify({ kind: 'expire' } satisfies Step);
 
 /**
  * Where the engine and mosquitto 2.0 differ and both may: each rule takes out of the records what it explains and
@@ -35,6 +38,20 @@ const RULES: readonly { readonly name: string; readonly apply: (pair: SessionPai
       engine: engine.map((record, index) => withoutWillAtConnect(record, mosquitto[index])),
       mosquitto,
     }),
+  },
+  {
+    // MQTT 5 §4.3.3: a message that was sent does not expire any more, so its handshake goes on. Mosquitto forgets it.
+    name: 'PUBREL again for a message whose time is over meanwhile',
+    apply: ({ engine, mosquitto }) => {
+      const firstExpiry = engine.findIndex(({ step }) => step === EXPIRE_STEP);
+      if (firstExpiry === -1) return { engine, mosquitto };
+      return {
+        engine: engine.map((record, index) =>
+          index < firstExpiry ? record : withoutReleasesAtConnect(record, mosquitto[index]),
+        ),
+        mosquitto,
+      };
+    },
   },
   {
     // The peer is another client's session, and its packet ids follow from the order of the rule above.
@@ -81,6 +98,12 @@ function withoutWillAtConnect(ours: StepRecord, theirs: StepRecord | undefined):
   const isBack = ours.device.includes(OLDER_CLOSED) || ours.device[0] === 'connack';
   if (!isBack || theirs?.peer.some(isWill) === true) return ours;
   return { ...ours, peer: ours.peer.filter((line) => !isWill(line)) };
+}
+
+function withoutReleasesAtConnect(ours: StepRecord, theirs: StepRecord | undefined): StepRecord {
+  if (ours.device[0]?.startsWith('connack') !== true) return ours;
+  const isKept = (line: string): boolean => !/^pubrel \d+$/.test(line) || theirs?.device.includes(line) === true;
+  return { ...ours, device: ours.device.filter(isKept) };
 }
 
 const UPWARD_QOS2 = /^publish up\/x \S+ qos2/;
