@@ -1,5 +1,5 @@
 import { LatencyHistogram, type HistogramSnapshot } from './latency-histogram.ts';
-import { SimulatedDevice, type DeviceLogin } from './simulated-device.ts';
+import { type CommandManner, SimulatedDevice, type DeviceLogin } from './simulated-device.ts';
 
 /** How often the generator looks at the clock and sends what is due. */
 const ROUND_MS = 5;
@@ -18,7 +18,17 @@ export interface LoadProgress {
   readonly skipped: number;
   readonly reconnects: number;
   readonly connected: number;
+  /** Commands that devices ended. */
+  readonly commands: number;
   readonly latency: HistogramSnapshot;
+}
+
+export interface LoadGeneratorOptions {
+  readonly logins: readonly DeviceLogin[];
+  readonly host: string;
+  readonly port: number;
+  /** By default devices do not listen to commands. */
+  readonly commands?: CommandManner;
 }
 
 /** Sends telemetry from many simulated devices and keeps, per device, exactly which events were acknowledged. */
@@ -30,9 +40,10 @@ export class LoadGenerator {
   #skipped = 0;
   #reconnects = 0;
   #connected = 0;
+  #commands = 0;
   #turn = 0;
 
-  constructor(options: { logins: readonly DeviceLogin[]; host: string; port: number }) {
+  constructor(options: LoadGeneratorOptions) {
     const events = {
       acknowledged: (device: SimulatedDevice, seq: number, latencyMs: number) => {
         this.#acknowledgedCount += 1;
@@ -42,10 +53,12 @@ export class LoadGenerator {
       reconnecting: () => {
         this.#reconnects += 1;
       },
+      answered: () => {
+        this.#commands += 1;
+      },
     };
-    this.#devices = options.logins.map(
-      (login) => new SimulatedDevice({ login, host: options.host, port: options.port, events }),
-    );
+    const { host, port, commands = 'none' } = options;
+    this.#devices = options.logins.map((login) => new SimulatedDevice({ login, host, port, events, commands }));
     for (const device of this.#devices) this.#acknowledged.set(device.id, []);
   }
 
@@ -79,6 +92,7 @@ export class LoadGenerator {
       skipped: this.#skipped,
       reconnects: this.#reconnects,
       connected: this.#connected,
+      commands: this.#commands,
       latency: this.#latency.snapshot(),
     };
   }

@@ -1,5 +1,5 @@
 import { LoadGenerator, type LoadPhase, type LoadProgress } from './load-generator.ts';
-import type { DeviceLogin } from './simulated-device.ts';
+import type { CommandManner, DeviceLogin } from './simulated-device.ts';
 
 /** The load runs in a process of its own, so that its CPU is counted apart and a busy parent does not slow it. */
 export interface LoadOrder {
@@ -8,6 +8,7 @@ export interface LoadOrder {
   readonly port: number;
   readonly phases: readonly LoadPhase[];
   readonly settleTimeoutMs: number;
+  readonly commands?: CommandManner;
 }
 
 export type LoadReport =

@@ -47,10 +47,19 @@ void runProgram(async () => {
       (error: unknown) => say(pc.yellow(`the ledger cannot be read: ${String(error)}`)),
     );
   }, LINE_EVERY_MS);
-  const order = { logins, ...broker, phases: [{ eventsPerSecond: rate, seconds }], settleTimeoutMs: SETTLE_TIMEOUT_MS };
+  const order = {
+    logins,
+    ...broker,
+    phases: [{ eventsPerSecond: rate, seconds }],
+    settleTimeoutMs: SETTLE_TIMEOUT_MS,
+    commands: 'mixed' as const,
+  };
   const result = await runLoad(order, {
     started: () => undefined,
-    connected: () => say(pc.green(`${devices} devices are connected`)),
+    connected: () => {
+      say(pc.green(`${devices} devices are connected`));
+      say(`they take commands: POST /api/v1/devices/${logins[0]?.id ?? ''}/commands {"method":"reboot"}`);
+    },
     // The ledger is older than what it is printed with, so that no line shows more applied than sent.
     progress: (progress) => {
       if (waiting !== null) line(progress, before, waiting.ledger);
@@ -79,7 +88,8 @@ function line(progress: LoadProgress, before: LedgerTotals | null, now: LedgerTo
       ? ''
       : `applied ${now.telemetryApplied - before.telemetryApplied}  ` +
         `stored ${now.telemetryStored - before.telemetryStored}  lag ${now.twinLag} twins, ${now.writerLag} rows  `;
-  say(`sent ${progress.sent}  acknowledged ${progress.acknowledged}  ${ledger}p99 ${p99Ms.toFixed(1)} ms`);
+  const commands = progress.commands === 0 ? '' : `commands ${progress.commands}  `;
+  say(`sent ${progress.sent}  acknowledged ${progress.acknowledged}  ${commands}${ledger}p99 ${p99Ms.toFixed(1)} ms`);
 }
 
 function summary(
@@ -98,6 +108,7 @@ function summary(
     `  acknowledged    ${progress.acknowledged} (${unacknowledged} without an answer, ${progress.reconnects} reconnects)`,
   );
   say(`  PUBACK          p50 ${latency.quantile(0.5).toFixed(1)} ms, p99 ${latency.quantile(0.99).toFixed(1)} ms`);
+  say(`  commands        ${progress.commands} ended by devices`);
   if (before === null || after === null) return;
   say(`  applied         ${after.telemetryApplied - before.telemetryApplied} to twins, ${after.twinLag} waiting`);
   say(`  stored          ${after.telemetryStored - before.telemetryStored} in ClickHouse, ${after.writerLag} waiting`);

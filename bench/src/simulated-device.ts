@@ -1,8 +1,14 @@
 import { connect, type Socket } from 'node:net';
 
-import { generate, parser as createParser, type Packet } from 'mqtt-packet';
+import { generate, type IPublishPacket, parser as createParser, type Packet } from 'mqtt-packet';
+
+import { answersTo, type CommandStep, methodOf } from './command-answers.ts';
 
 const TELEMETRY_TOPIC = 'v1/devices/me/telemetry';
+const COMMANDS_TOPIC = 'v1/devices/me/commands/';
+const REQUEST_PATTERN = /^v1\/devices\/[^/]+\/commands\/([^/]+)\/request$/;
+/** Commands that a device remembers, so that one that comes again is not carried out again. */
+const COMMANDS_KNOWN_MAX = 1_000;
 const KEEPALIVE_SECONDS = 60;
 const PACKET_ID_MAX = 65_535;
 const RECONNECT_MS_MIN = 200;
@@ -18,10 +24,25 @@ export interface DeviceLogin {
 export interface DeviceEvents {
   acknowledged(device: SimulatedDevice, seq: number, latencyMs: number): void;
   reconnecting(device: SimulatedDevice): void;
+  /** It has ended a command. */
+  answered?(device: SimulatedDevice): void;
+}
+
+/** What a device does about commands: it does not listen, answers each at once, or is slow or fails now and then. */
+export type CommandManner = 'none' | 'prompt' | 'mixed';
+
+export interface SimulatedDeviceOptions {
+  readonly login: DeviceLogin;
+  readonly host: string;
+  readonly port: number;
+  readonly events: DeviceEvents;
+  readonly commands?: CommandManner;
 }
 
 interface Unacknowledged {
+  /** Of the event; 0 for what is none. */
   readonly seq: number;
+  readonly topic: string;
   readonly payload: string;
   readonly dueAtMs: number;
 }
@@ -45,12 +66,17 @@ export class SimulatedDevice {
   #reconnectMs = RECONNECT_MS_MIN;
   #whenReady: (() => void)[] = [];
 
-  constructor(options: { login: DeviceLogin; host: string; port: number; events: DeviceEvents }) {
+  readonly #commands: CommandManner;
+  readonly #knownCommands = new Set<string>();
+  #commandCount = 0;
+
+  constructor(options: SimulatedDeviceOptions) {
     this.id = options.login.id;
     this.#login = options.login;
     this.#host = options.host;
     this.#port = options.port;
     this.#events = options.events;
+    this.#commands = options.commands ?? 'none';
   }
 
   get sent(): number {
@@ -74,8 +100,9 @@ export class SimulatedDevice {
     this.#nextSeq += 1;
     const packetId = this.#takePacketId();
     const payload = measurement(this.id, seq, dueAtMs);
-    this.#unacknowledged.set(packetId, { seq, payload, dueAtMs });
-    if (this.#ready) this.#write(packetId, payload, false);
+    const entry = { seq, topic: TELEMETRY_TOPIC, payload, dueAtMs };
+    this.#unacknowledged.set(packetId, entry);
+    if (this.#ready) this.#write(packetId, entry, false);
     return true;
   }
 
@@ -127,13 +154,54 @@ export class SimulatedDevice {
       const entry = this.#unacknowledged.get(packetId);
       if (entry === undefined) return;
       this.#unacknowledged.delete(packetId);
-      this.#events.acknowledged(this, entry.seq, Date.now() - entry.dueAtMs);
+      if (entry.seq > 0) this.#events.acknowledged(this, entry.seq, Date.now() - entry.dueAtMs);
     } else if (packet.cmd === 'connack' && packet.returnCode === 0) {
       this.#ready = true;
       this.#reconnectMs = RECONNECT_MS_MIN;
-      for (const [packetId, entry] of this.#unacknowledged) this.#write(packetId, entry.payload, true);
+      if (this.#commands !== 'none') this.#subscribe();
+      for (const [packetId, entry] of this.#unacknowledged) this.#write(packetId, entry, true);
       for (const resolve of this.#whenReady.splice(0)) resolve();
+    } else if (packet.cmd === 'publish') {
+      this.#ordered(packet);
     }
+  }
+
+  #subscribe(): void {
+    const subscriptions = [{ topic: `${COMMANDS_TOPIC}+/request`, qos: 1 as const }];
+    this.#socket?.write(generate({ cmd: 'subscribe', messageId: this.#takePacketId(), subscriptions }));
+  }
+
+  #ordered({ topic, payload, messageId }: IPublishPacket): void {
+    if (messageId !== undefined) this.#socket?.write(generate({ cmd: 'puback', messageId }));
+    const commandId = REQUEST_PATTERN.exec(topic)?.[1];
+    const method = methodOf(payload.toString());
+    if (commandId === undefined || method === null || this.#knownCommands.has(commandId)) return;
+    this.#remember(commandId);
+    this.#commandCount += 1;
+    for (const step of answersTo(this.#commandCount, method, this.#commands === 'prompt')) {
+      if (step.afterMs === 0) this.#answer(commandId, step);
+      else setTimeout(() => this.#answer(commandId, step), step.afterMs);
+    }
+  }
+
+  #remember(commandId: string): void {
+    this.#knownCommands.add(commandId);
+    if (this.#knownCommands.size <= COMMANDS_KNOWN_MAX) return;
+    for (const oldest of this.#knownCommands) {
+      this.#knownCommands.delete(oldest);
+      return;
+    }
+  }
+
+  /** Kept until it is acknowledged, like an event: a device that has done something must get it told. */
+  #answer(commandId: string, { tail, payload }: CommandStep): void {
+    if (this.#stopped) return;
+    const packetId = this.#takePacketId();
+    const topic = `${COMMANDS_TOPIC}${commandId}/${tail}`;
+    const entry = { seq: 0, topic, payload: JSON.stringify(payload), dueAtMs: Date.now() };
+    this.#unacknowledged.set(packetId, entry);
+    if (this.#ready) this.#write(packetId, entry, false);
+    if (tail === 'response') this.#events.answered?.(this);
   }
 
   #lost(): void {
@@ -146,10 +214,8 @@ export class SimulatedDevice {
     setTimeout(() => this.#open(), waitMs);
   }
 
-  #write(packetId: number, payload: string, dup: boolean): void {
-    this.#socket?.write(
-      generate({ cmd: 'publish', topic: TELEMETRY_TOPIC, payload, qos: 1, dup, retain: false, messageId: packetId }),
-    );
+  #write(packetId: number, { topic, payload }: Unacknowledged, dup: boolean): void {
+    this.#socket?.write(generate({ cmd: 'publish', topic, payload, qos: 1, dup, retain: false, messageId: packetId }));
   }
 
   #takePacketId(): number {

@@ -34,9 +34,16 @@ export function buildWorkspace(rootFolder, options = {}) {
   const node = existsSync(platformNodePath(rootFolder)) ? platformNodePath(rootFolder) : process.execPath;
   runProgram(node, [compiler, '-b', ...force], { cwd: rootFolder });
   for (const folder of packages) copyAssets(join(rootFolder, folder));
+  bundleWorkflows(rootFolder, node);
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, stamp);
   return { detail: `tsc -b, ${packages.length} packages` };
+}
+
+/** Temporal's worker would otherwise do it at each of its starts, for seconds and with much memory. */
+function bundleWorkflows(rootFolder, node) {
+  const bundler = join(rootFolder, 'temporal', 'worker', 'dist', 'bundle-workflows.js');
+  if (existsSync(bundler)) runProgram(node, [bundler], { cwd: rootFolder });
 }
 
 function packagesOf(rootFolder) {

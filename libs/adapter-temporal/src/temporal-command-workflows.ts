@@ -11,6 +11,7 @@ import {
 import {
   Client,
   Connection,
+  isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
@@ -21,6 +22,9 @@ import type { TemporalPlace } from './temporal-health.ts';
 
 /** A command that is not taken within this time is refused: whoever orders it must not hang. */
 const CALL_TIMEOUT_MS = 3_000;
+
+/** gRPC's INVALID_ARGUMENT: as true tomorrow as today. */
+const INVALID_ARGUMENT = 3;
 
 const KEYS = {
   tenant: defineSearchAttributeKey(COMMAND_SEARCH_ATTRIBUTES.tenant, SearchAttributeType.KEYWORD),
@@ -85,7 +89,13 @@ export class TemporalCommandWorkflows implements CommandWorkflows<DeviceCommandI
       if (error instanceof WorkflowExecutionAlreadyStartedError) return 'exists';
       if (error instanceof WorkflowNotFoundError) return 'notFound';
       const detail = 'Temporal, which keeps commands, does not take any at the moment';
-      throw new PlatformError('COMMANDS_UNAVAILABLE', detail, { retryable: true, cause: error });
+      throw new PlatformError('COMMANDS_UNAVAILABLE', detail, { retryable: !isRefusal(error), cause: error });
     }
   }
+}
+
+/** Temporal is there and does not take this one, a signal to a workflow that has had too many of them for instance. */
+function isRefusal(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isGrpcServiceError(cause) && Number(cause.code) === INVALID_ARGUMENT;
 }

@@ -2,20 +2,13 @@ import type { Logger } from '@breakwater/observability';
 import type { Clock } from '@breakwater/twin-runtime';
 import { COMMAND_TASK_QUEUE } from '@breakwater/wire';
 import type { CommandActivities } from '@breakwater/workflows';
-import {
-  bundleWorkflowCode,
-  type Logger as SdkLogger,
-  NativeConnection,
-  Worker,
-  type WorkflowBundle,
-} from '@temporalio/worker';
+import { type Logger as SdkLogger, NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
 
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
+import { workflowBundle } from './workflow-bundle.ts';
 
 export interface CommandWorkerOptions {
   readonly settings: TemporalWorkerSettings;
-  /** The module whose exports are the workflows. */
-  readonly workflowsPath: string;
   readonly activities: CommandActivities;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -73,10 +66,7 @@ export class CommandWorker {
     const { temporalAddress: address, temporalNamespace: namespace, temporalTls } = settings;
     const connection = await NativeConnection.connect({ address, tls: temporalTls === 'true' });
     try {
-      this.#bundle ??= await bundleWorkflowCode({
-        workflowsPath: this.#options.workflowsPath,
-        logger: this.#options.sdkLogger,
-      });
+      this.#bundle ??= await workflowBundle(this.#options.sdkLogger);
       this.#worker = await Worker.create({
         connection,
         namespace,

@@ -1,26 +1,25 @@
-import { type DeviceKey, type Partition, splitDeviceKey } from '@breakwater/twin';
-import type {
-  Clock,
-  CommandHints,
-  CommandName,
-  CommandSignal,
-  CommandSignals,
-  CommandWorkflows,
+import type { Partition } from '@breakwater/twin';
+import {
+  type Clock,
+  type CommandHints,
+  type CommandName,
+  type CommandSignals,
+  type CommandWorkflows,
+  PlatformError,
 } from '@breakwater/twin-runtime';
-import { type CommandDocument, partitionOf } from '@breakwater/wire';
-import { isEnded } from '@breakwater/twin';
+import { partitionOf } from '@breakwater/wire';
 
-/** Signals of one partition that are looked at together. */
-const SIGNALS_PER_READ = 500;
-/** Signals on their way to Temporal at once. */
-const SIGNALS_IN_FLIGHT_MAX = 64;
-/** How long the word of a command that goes on waits for the next one. */
-const COMPANY_MS = 100;
+import { PartitionWords, type Word } from './partition-words.ts';
+
+/** Signals on their way to Temporal at once, of all partitions. */
+export const SIGNALS_IN_FLIGHT_MAX = 64;
 const TURN_MS = 20;
 /** A hint may get lost: all partitions are looked through this often. */
 const LOOK_THROUGH_MS = 1_000;
+/** With so many failures in a row it is Temporal that is away, and not one word that it does not take. */
+const FAILURES_OF_AN_OUTAGE = 8;
 const REST_MS_MIN = 250;
-const REST_MS_MAX = 10_000;
+const REST_MS_MAX = 2_000;
 
 export interface SignalPumpOptions {
   readonly signals: Pick<CommandSignals, 'read' | 'confirm'>;
@@ -32,32 +31,31 @@ export interface SignalPumpOptions {
   readonly onTold: (outcome: 'told' | 'gone') => void;
 }
 
-/** The newest word about one command, and all the entries that it answers for. */
-interface Word {
-  readonly command: CommandName;
-  readonly ids: string[];
-  document: string;
-  isEnd: boolean;
-}
-
 /**
  * Brings the words of twins to the workflows of their commands, from the durable queue, at least once. Words are
  * cumulative, so several of one command become one signal: an end is told at once, the others wait a moment for
- * company. While Temporal is away everything stays in the queue.
+ * company. Of one command one word is on its way at a time, so that they arrive in order. While Temporal is away
+ * everything stays in the queue, and one word at a time tries whether it is back.
  */
 export class SignalPump {
   readonly #options: SignalPumpOptions;
+  readonly #words: readonly PartitionWords[];
   readonly #dirty = new Set<Partition>();
-  /** When an entry that waits for company was first seen. Emptied with its partition. */
-  readonly #seenAtMs = new Map<Partition, Map<string, number>>();
+  /** Words that were told; they are confirmed together. Bounded by what is read of each partition. */
+  readonly #told = new Map<Partition, readonly Word[]>();
+  readonly #onTheirWay = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #lookedThroughAtMs = Number.NEGATIVE_INFINITY;
+  #failuresInARow = 0;
   #restMs = REST_MS_MIN;
+  #restUntilMs = Number.NEGATIVE_INFINITY;
+  #turns = 0;
   #loop: Promise<void> = Promise.resolve();
   #unsubscribe: (() => Promise<void>) | null = null;
 
   constructor(options: SignalPumpOptions) {
     this.#options = options;
+    this.#words = Array.from({ length: options.partitionCount }, () => new PartitionWords());
   }
 
   async start(): Promise<void> {
@@ -66,81 +64,119 @@ export class SignalPump {
     this.#loop = this.#run();
   }
 
+  /** What is on its way arrives; it is confirmed, or told once more by the next pump. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#unsubscribe?.();
     await this.#loop;
+    await Promise.all(this.#onTheirWay);
+    await this.#confirm().catch((error: unknown) => this.#trouble(error));
   }
 
   async #run(): Promise<void> {
-    const { clock, onTrouble } = this.#options;
+    const { clock } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         await this.#turn();
-        this.#restMs = REST_MS_MIN;
         await clock.sleep(TURN_MS, signal).catch(() => undefined);
       } catch (error) {
-        onTrouble(error instanceof Error ? error.message : String(error));
-        await clock.sleep(this.#restMs, signal).catch(() => undefined);
-        this.#restMs = Math.min(2 * this.#restMs, REST_MS_MAX);
+        this.#trouble(error);
         this.#lookedThroughAtMs = Number.NEGATIVE_INFINITY;
+        await clock.sleep(REST_MS_MIN, signal).catch(() => undefined);
       }
     }
   }
 
   async #turn(): Promise<void> {
+    await this.#confirm();
     const { clock, partitionCount } = this.#options;
-    if (clock.nowMs() - this.#lookedThroughAtMs >= LOOK_THROUGH_MS) {
-      this.#lookedThroughAtMs = clock.nowMs();
+    const nowMs = clock.nowMs();
+    if (nowMs < this.#restUntilMs) return;
+    if (nowMs - this.#lookedThroughAtMs >= LOOK_THROUGH_MS) {
+      this.#lookedThroughAtMs = nowMs;
       for (let partition = 0; partition < partitionCount; partition++) this.#dirty.add(partition as Partition);
     }
-    const partitions = [...this.#dirty];
+    if (this.#freeSlots() <= 0) return;
+    const partitions = this.#inTurn([...this.#dirty]);
     this.#dirty.clear();
     await Promise.all(partitions.map((partition) => this.#drain(partition)));
   }
 
+  /** Each turn begins with another partition: when slots are few, none may have them all. */
+  #inTurn(partitions: readonly Partition[]): readonly Partition[] {
+    this.#turns += 1;
+    const first = partitions.length === 0 ? 0 : this.#turns % partitions.length;
+    return [...partitions.slice(first), ...partitions.slice(0, first)];
+  }
+
   async #drain(partition: Partition): Promise<void> {
-    const entries = await this.#options.signals.read(partition, SIGNALS_PER_READ);
-    const due = this.#dueWords(partition, entries);
-    for (let at = 0; at < due.length; at += SIGNALS_IN_FLIGHT_MAX) {
-      const words = due.slice(at, at + SIGNALS_IN_FLIGHT_MAX);
-      const told = await Promise.allSettled(words.map((word) => this.#tell(word)));
-      const ids = words.flatMap((word, index) => (told[index]?.status === 'fulfilled' ? word.ids : []));
-      await this.#options.signals.confirm(partition, ids);
-      const failed = told.find((outcome) => outcome.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+    const words = this.#words[partition] as PartitionWords;
+    const entries = await this.#options.signals.read(partition, words.readLimit);
+    const { due, hasMore } = words.pick(entries, this.#options.clock.nowMs());
+    const now = this.#stop.signal.aborted ? [] : due.slice(0, Math.max(0, this.#freeSlots()));
+    if (hasMore || now.length < due.length) this.#dirty.add(partition);
+    for (const word of now) {
+      words.left(word);
+      const telling = this.#tell(partition, word).finally(() => this.#onTheirWay.delete(telling));
+      this.#onTheirWay.add(telling);
     }
-    if (entries.length === SIGNALS_PER_READ) this.#dirty.add(partition);
   }
 
-  #dueWords(partition: Partition, entries: readonly CommandSignal[]): readonly Word[] {
+  #freeSlots(): number {
+    const slots = this.#failuresInARow < FAILURES_OF_AN_OUTAGE ? SIGNALS_IN_FLIGHT_MAX : 1;
+    return slots - this.#onTheirWay.size;
+  }
+
+  async #tell(partition: Partition, word: Word): Promise<void> {
+    const { workflows, clock, onTold } = this.#options;
+    try {
+      onTold(await workflows.changed(word.command, word.document));
+    } catch (error) {
+      this.#words[partition]?.failed(word, clock.nowMs());
+      this.#dirty.add(partition);
+      if (!isOfThisWord(error)) this.#failuresInARow += 1;
+      if (this.#failuresInARow >= FAILURES_OF_AN_OUTAGE) this.#rest();
+      this.#trouble(error);
+      return;
+    }
+    this.#failuresInARow = 0;
+    this.#restMs = REST_MS_MIN;
+    this.#restUntilMs = Number.NEGATIVE_INFINITY;
+    this.#told.set(partition, [...(this.#told.get(partition) ?? []), word]);
+  }
+
+  /** Growing once per pause, not once for each of those that were on their way together. */
+  #rest(): void {
     const nowMs = this.#options.clock.nowMs();
-    const seenBefore = this.#seenAtMs.get(partition);
-    const seen = new Map<string, number>();
-    const words = new Map<string, Word>();
-    for (const { id, key, commandId, document } of entries) {
-      seen.set(id, seenBefore?.get(id) ?? nowMs);
-      const name = `${key} ${commandId}`;
-      const word = words.get(name) ?? { command: nameOf(key, commandId), ids: [], document, isEnd: false };
-      words.set(name, word);
-      word.ids.push(id);
-      word.document = document;
-      word.isEnd = isEnded(JSON.parse(document) as CommandDocument);
-    }
-    const due = [...words.values()].filter(
-      ({ isEnd, ids }) => isEnd || nowMs - (seen.get(ids[0] as string) ?? nowMs) >= COMPANY_MS,
-    );
-    if (due.length < words.size) this.#dirty.add(partition);
-    this.#seenAtMs.set(partition, seen);
-    return due;
+    if (nowMs < this.#restUntilMs) return;
+    this.#restUntilMs = nowMs + this.#restMs;
+    this.#restMs = Math.min(2 * this.#restMs, REST_MS_MAX);
   }
 
-  async #tell({ command, document }: Word): Promise<void> {
-    this.#options.onTold(await this.#options.workflows.changed(command, document));
+  /** Before anything is read again, so that no word is read, and told, that was told already. */
+  async #confirm(): Promise<void> {
+    await Promise.all([...this.#told].map(([partition, words]) => this.#confirmIn(partition, words)));
+  }
+
+  async #confirmIn(partition: Partition, words: readonly Word[]): Promise<void> {
+    const ids = words.flatMap((word) => word.ids);
+    await this.#options.signals.confirm(partition, ids);
+    for (const word of words) this.#words[partition]?.confirmed(word);
+    // The hint of what came meanwhile was used up while these stood in its way.
+    this.#dirty.add(partition);
+    // Others may have arrived meanwhile; they stand behind these.
+    const left = (this.#told.get(partition) ?? []).slice(words.length);
+    if (left.length === 0) this.#told.delete(partition);
+    else this.#told.set(partition, left);
+  }
+
+  #trouble(error: unknown): void {
+    this.#options.onTrouble(error instanceof Error ? error.message : String(error));
   }
 }
 
-function nameOf(key: DeviceKey, commandId: string): CommandName {
-  return { ...splitDeviceKey(key), commandId };
+/** Temporal is there and does not take it: that says nothing of other words. */
+function isOfThisWord(error: unknown): boolean {
+  return error instanceof PlatformError && !error.retryable;
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 
 import {
   checkInstallation,
@@ -17,8 +16,6 @@ import { CommandWorker } from './command-worker.ts';
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
 import { installSdkLogger } from './sdk-logger.ts';
 import { SignalPump } from './signal-pump.ts';
-
-const WORKFLOWS = fileURLToPath(import.meta.resolve('@breakwater/workflows/bundle'));
 
 /** Runs the workflows of commands and brings them the words of the twins. Needs no Temporal to start. */
 export async function startTemporalWorker(settings: TemporalWorkerSettings, logger: Logger): Promise<RunningProcess> {
@@ -42,7 +39,6 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
     });
     const worker = new CommandWorker({
       settings,
-      workflowsPath: WORKFLOWS,
       activities: new CommandRecords({ producer, clock: systemClock, partitionCount }),
       clock: systemClock,
       logger,
