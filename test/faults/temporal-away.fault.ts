@@ -88,7 +88,7 @@ async function eventsFlow(name: string, installation: Installation, meanwhile: (
       const uiPort = async (): Promise<number | undefined> => (await installation.parts()).get('temporal')?.ports['ui'];
       await until('Temporal to serve', async () => (await uiPort()) !== undefined);
       await bothSay(installation, (trouble) => trouble === undefined);
-      const { ports } = (await installation.parts()).get('temporal') ?? { ports: {} };
+      const ports: Readonly<Record<string, number>> = (await installation.parts()).get('temporal')?.ports ?? {};
       expect((await fetch(`http://127.0.0.1:${String(ports['ui'])}/`)).status).toBe(200);
       const where = ['--address', `127.0.0.1:${String(ports['grpc'])}`, '--namespace', 'breakwater'];
       const list = ['operator', 'search-attribute', 'list', ...where];

@@ -12,6 +12,8 @@ const STEPS: readonly {
 }[] = [
   { name: 'lint', args: ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'format', args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'] },
+  // The build leaves tests out, and jest only strips their types.
+  { name: 'types of the tests', args: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.tests.json'] },
   // Tidy is among the unit tests.
   { name: 'unit and tidy', args: [...JEST, '--selectProjects', 'unit'] },
   { name: 'contract', args: [...JEST, '--selectProjects', 'contract', '--passWithNoTests'] },

@@ -18,7 +18,9 @@ const { provideRedisServer } = await load('provide-redis-server');
 const { buildWorkspace } = await load('build-workspace');
 
 let folder: string;
-beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'bw-setup-'))));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bw-setup-'));
+});
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function put(path: string, content: unknown): void {

@@ -7,7 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PartLog } from './part-log.ts';
 
 let folder: string;
-beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'bw-part-log-'))));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bw-part-log-'));
+});
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the log of a part', () => {

@@ -17,7 +17,7 @@ ctypes.CDLL(None).pthread_exit(None)
 const hasPython = process.platform === 'linux' && spawnSync('python3', ['--version']).status === 0;
 
 let child: ChildProcess | undefined;
-afterEach(() => child?.kill('SIGKILL'));
+afterEach(() => void child?.kill('SIGKILL'));
 
 async function until(what: string, condition: () => boolean): Promise<void> {
   for (const startedAt = performance.now(); !condition();) {

@@ -18,7 +18,7 @@ async function deadLetterOf(line: string, detail: string): Promise<{ readonly li
   const effects = new OutboxEffects({ producer, clock: { nowMs: () => 1 } } as unknown as OutboxEffectsPorts);
   const payload = encodeDeadLetter({ lane: 'telemetry', offset: 7, code: 'MESSAGE_FAILED', detail, line });
   const entry: OutboxEntry = { id: 'telemetry:7:0', kind: 'deadLetter', key: 'default/d1' as DeviceKey, payload };
-  expect(await effects.dispatch(0 as Partition, 1 as Epoch, [entry])).toEqual(['telemetry:7:0']);
+  expect(await effects.dispatch(0 as Partition, '1:a' as Epoch, [entry])).toEqual(['telemetry:7:0']);
   const [appended] = lines as [string];
   const { message } = decodeRecord(appended);
   if (message.kind !== 'deadLetter') throw new Error('it is a dead letter');

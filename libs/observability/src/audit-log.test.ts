@@ -34,8 +34,8 @@ function createUnderTest(more: Partial<AuditLogOptions> = {}, loggerLevel = 'err
 }
 
 describe('the audit log', () => {
-  beforeEach(() => jest.useFakeTimers());
-  afterEach(() => jest.useRealTimers());
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
 
   it('writes one line per event under a level of its own', () => {
     const { audit, lines } = createUnderTest();

@@ -8,7 +8,7 @@ const WAIT_MS_MAX = 20_000;
 let child: ChildProcess;
 jest.setTimeout(2 * WAIT_MS_MAX);
 
-afterEach(() => child.kill('SIGKILL'));
+afterEach(() => void child.kill('SIGKILL'));
 
 /** Starts the program and waits until it serves. */
 async function start(): Promise<{ readonly child: ChildProcess; readonly exited: Promise<number | null> }> {
