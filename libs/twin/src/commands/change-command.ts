@@ -4,10 +4,15 @@ import { canonicalJson } from '../canonical-json.ts';
 import { COMMAND_LIMITS } from './command-limits.ts';
 import { type CommandState, type CommandTransition, rankOf, type TwinCommand } from './command.ts';
 
-/** The command in another state. Nothing leads back, and nothing leads out of an end: then it stays as it is. */
+/**
+ * The command in another state. Nothing leads back, and nothing leads out of an end: then it stays as it is. Times come
+ * from several clocks, and must not run backwards in what is told of one command.
+ */
 export function moveCommand(command: TwinCommand, state: CommandState, atMs: number, reason?: string): TwinCommand {
   if (rankOf(state) <= rankOf(command.state)) return command;
-  return { ...command, state, transitions: [...command.transitions, transition(state, atMs, reason)] };
+  const { transitions } = command;
+  const time = Math.max(atMs, transitions.at(-1)?.atMs ?? atMs);
+  return { ...command, state, transitions: [...transitions, transition(state, time, reason)] };
 }
 
 export function transition(state: CommandState, atMs: number, reason?: string): CommandTransition {

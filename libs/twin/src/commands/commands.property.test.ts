@@ -146,6 +146,8 @@ describe('a command, whatever happens to its device', () => {
       if (isEnded(before)) expect({ ...now, late: null }).toEqual({ ...before, late: null });
       expect(now.transitions.slice(0, before.transitions.length)).toEqual(before.transitions);
       expect(now.transitions.at(-1)?.state).toBe(now.state);
+      const times = now.transitions.map(({ atMs }) => atMs);
+      expect(times).toEqual([...times].sort((one, other) => one - other));
       expect(now.notSent).toBeLessThanOrEqual(now.dispatches);
       expect(now.transitions.length).toBeLessThanOrEqual(COMMAND_LIMITS.transitionsMax);
     });
@@ -203,9 +205,11 @@ describe('a command, whatever happens to its device', () => {
         const known = state.commands.pending.find(({ commandId }) => commandId === command!.commandId);
         expect(known).toMatchObject({ dispatches: command!.dispatch, dispatchEpoch: sessionEpoch });
         expect(rankOf(known!.state)).toBeLessThan(rankOf('DELIVERED'));
-        // Once per session, unless its workflow asks for more.
+        // Once per session, unless its workflow asks for more, or the session did not listen and now does.
         const was = before.commands.pending.find(({ commandId }) => commandId === command!.commandId);
-        if (was?.dispatchEpoch === sessionEpoch) expect(message.kind).toBe('resendCommand');
+        if (was?.dispatchEpoch !== sessionEpoch) continue;
+        if (message.kind === 'commandsSubscribed') expect(was.lastNotSent).toBe(true);
+        else expect(message.kind).toBe('resendCommand');
       }
       const order = sent.map(({ command }) => command!.requestId);
       expect(order).toEqual([...order].sort((left, right) => left - right));

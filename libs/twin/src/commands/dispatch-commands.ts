@@ -10,17 +10,29 @@ export function listensToCommands({ presence }: TwinState): boolean {
   return presence.connected && presence.commandsSubscribed;
 }
 
+export interface DispatchOptions {
+  readonly nowMs: number;
+  /** The session has just subscribed: what it did not listen to before, it may listen to now. */
+  readonly hasSubscribed?: boolean;
+}
+
 /**
  * Gives the session what waits for it, in order, as much as may be on its way at once. A command without a PUBACK that
  * an earlier session got is given to this one again, under its own id: the device knows it by that. One that was
  * delivered is the device's, and is not given again.
  */
-export function dispatchWaiting(state: TwinState, pending: readonly TwinCommand[], nowMs: number): CommandWork {
+export function dispatchWaiting(
+  state: TwinState,
+  pending: readonly TwinCommand[],
+  { nowMs, hasSubscribed = false }: DispatchOptions,
+): CommandWork {
   if (!listensToCommands(state)) return NO_WORK;
   const { sessionEpoch } = state.presence;
   const undelivered = pending.filter((command) => rankOf(command.state) < rankOf('DELIVERED'));
-  // One that this session could not take is not pressed on it: its workflow asks again after a while.
-  const isHere = (command: TwinCommand): boolean => command.dispatchEpoch === sessionEpoch;
+  // One that this session could not take is not pressed on it: its workflow asks again after a while, or the device
+  // itself, which subscribes again.
+  const isHere = (command: TwinCommand): boolean =>
+    command.dispatchEpoch === sessionEpoch && !(hasSubscribed && command.lastNotSent === true);
   const underWay = undelivered.filter((command) => isHere(command) && mayBeThere(command));
   let room = COMMAND_LIMITS.inFlightMax - underWay.length;
   const events: TwinEvent[] = [];

@@ -20,7 +20,7 @@ export function settleCommands(
   { nowMs, timerFired = false }: SettleOptions,
 ): CommandWork {
   const pending = pendingAfter(state.commands.pending, changed);
-  const sent = dispatchWaiting(state, pending, nowMs);
+  const sent = dispatchWaiting(state, pending, { nowMs });
   const timer = armCommandTimer(state, pending, timerFired);
   return {
     events: [

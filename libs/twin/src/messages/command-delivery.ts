@@ -11,7 +11,7 @@ const REFUSED_FROM = 0x80;
  */
 export const decideCommandDelivery: Decide<'commandDelivery'> = (state, message, { nowMs }) => {
   const command = findCommand(state.commands, message.commandId);
-  if (command === null || isEnded(command)) return NOTHING_TO_DO;
+  if (command === null || isEnded(command) || command.dispatches === 0) return NOTHING_TO_DO;
   const next = afterDelivery(command, message, nowMs);
   return next === command ? NOTHING_TO_DO : settleCommands(state, [next], { nowMs });
 };

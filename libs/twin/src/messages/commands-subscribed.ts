@@ -6,7 +6,7 @@ export const decideCommandsSubscribed: Decide<'commandsSubscribed'> = (state, _m
   const { presence, commands } = state;
   if (!presence.connected || sessionEpoch !== presence.sessionEpoch) return NOTHING_TO_DO;
   const listening = { ...state, presence: { ...presence, commandsSubscribed: true } };
-  const { events, effects } = dispatchWaiting(listening, commands.pending, nowMs);
+  const { events, effects } = dispatchWaiting(listening, commands.pending, { nowMs, hasSubscribed: true });
   if (presence.commandsSubscribed) return { events, effects };
   return { events: [{ kind: 'subscribedToCommands' }, ...events], effects };
 };
