@@ -66,9 +66,14 @@ export function decodeDownlink(partition: Partition, epoch: Epoch, entry: Outbox
   };
 }
 
-/** An answer to what the device sent, which it may ask for again; a desired value it would never hear of otherwise. */
+/**
+ * An answer to what the device sent, which it may ask for again. Of a desired value it would never hear otherwise, and
+ * of a command its twin would believe that this session has it.
+ */
 export function isAnswer(entry: OutboxEntry): boolean {
-  return entry.kind === 'downlink' && (JSON.parse(entry.payload) as DownlinkPayload).topic !== DESIRED_TOPIC;
+  if (entry.kind !== 'downlink') return false;
+  const { topic, command } = JSON.parse(entry.payload) as DownlinkPayload;
+  return topic !== DESIRED_TOPIC && command === undefined;
 }
 
 export function encodeCommand(payload: CommandPayload): string {

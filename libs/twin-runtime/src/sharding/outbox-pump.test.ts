@@ -99,6 +99,19 @@ describe('OutboxPump', () => {
     expect(fixture.dispatched).toHaveLength(50);
   });
 
+  it('never gives up a command, whose twin would believe that the session has it', async () => {
+    const fixture = new Fixture({ downlinksPerTwinMax: 5 });
+    const command = { commandId: 'c1', requestId: 1, dispatch: 1, deadlineMs: 1 };
+    const commands = entries('default/silent', 'commands/c1/request', 10).map((entry) => ({
+      ...entry,
+      payload: JSON.stringify({ ...(JSON.parse(entry.payload) as object), command }),
+    }));
+    fixture.add(...commands);
+    await fixture.pass(2 * RETRY_MS);
+    expect(fixture.stored.size).toBe(10);
+    expect(fixture.givenUp).toBe(0);
+  });
+
   it('is full by bytes too, and has room again when they are confirmed', async () => {
     const fixture = new Fixture({ outboxBytesPerShardMax: 1_000 });
     fixture.add(...entries('default/silent', 'twin/desired', 10));
