@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DeviceKey, Epoch, Partition } from '@breakwater/twin';
-import { encodeDeadLetter, type OutboxEntry } from '@breakwater/twin-runtime';
+import type { DeviceKey, Epoch, Incarnation, Partition, SessionEpoch, TwinCommand } from '@breakwater/twin';
+import { type CommandSignal, encodeCommand, encodeDeadLetter, type OutboxEntry } from '@breakwater/twin-runtime';
 import { decodeRecord } from '@breakwater/wire';
 
 import { OutboxEffects, type OutboxEffectsPorts } from './outbox-effects.ts';
@@ -43,5 +43,81 @@ describe('a dead letter of the worker', () => {
     expect(Buffer.from(data.payloadBase64, 'base64')).toHaveLength(128 * 1024);
     expect(data.detail).toMatch(/the first 131072 of 524288 bytes are kept$/);
     expect(Buffer.from(data.detail).toString()).toBe(data.detail);
+  });
+});
+
+const COMMAND: TwinCommand = {
+  commandId: 'c1',
+  bodyDigest: 'b',
+  requestId: 1,
+  method: 'reboot',
+  orderedAtMs: 1,
+  deadlineMs: 2,
+  state: 'QUEUED',
+  transitions: [{ state: 'QUEUED', atMs: 1 }],
+  dispatches: 0,
+  notSent: 0,
+  dispatchEpoch: 0 as SessionEpoch,
+};
+
+/** What three changes of a command bring about while the history has room for so many, and the queue takes them. */
+class CommandFixture {
+  readonly pushed: string[] = [];
+  readonly hinted: string[] = [];
+  readonly history: string[] = [];
+  room = Infinity;
+  takesSignals = true;
+  readonly #effects = new OutboxEffects({
+    producer: {
+      append: async (_lane: string, _partition: Partition, line: string) => {
+        if (this.history.length >= this.room) return { kind: 'refused', code: 'LANE_FULL' };
+        this.history.push(decodeRecord(line).messageId);
+        return { kind: 'appended' };
+      },
+    },
+    commandSignals: {
+      push: async (_partition: Partition, signals: readonly CommandSignal[]) => {
+        if (this.takesSignals) this.pushed.push(...signals.map(({ id }) => id));
+        return this.takesSignals;
+      },
+    },
+    commandHints: { publish: async (hints: readonly object[]) => void this.hinted.push(...hints.map(() => 'hint')) },
+    clock: { nowMs: () => 1 },
+  } as unknown as OutboxEffectsPorts);
+
+  dispatch(...ids: readonly string[]): Promise<readonly string[]> {
+    const entries = ids.map((id): OutboxEntry => {
+      const payload = encodeCommand({ incarnation: 1 as Incarnation, tsMs: 1, command: COMMAND });
+      return { id, kind: 'command', key: 'default/d1' as DeviceKey, payload };
+    });
+    return this.#effects.dispatch(0 as Partition, '1' as Epoch, entries);
+  }
+}
+
+describe('a change of a command', () => {
+  it('is told to its workflow, to live views and to the history, in order', async () => {
+    const fixture = new CommandFixture();
+    expect(await fixture.dispatch('a', 'b', 'c')).toEqual(['a', 'b', 'c']);
+    expect(fixture).toMatchObject({ pushed: ['a', 'b', 'c'], history: ['a', 'b', 'c'], hinted: Array(3).fill('hint') });
+  });
+
+  it('stays when the telemetry lane is full, and its workflow hears of it all the same, once', async () => {
+    const fixture = new CommandFixture();
+    fixture.room = 1;
+    expect(await fixture.dispatch('a', 'b', 'c')).toEqual(['a']);
+    expect(await fixture.dispatch('b', 'c')).toEqual([]);
+    expect(fixture.pushed).toEqual(['a', 'b', 'c']);
+    fixture.room = Infinity;
+    expect(await fixture.dispatch('b', 'c')).toEqual(['b', 'c']);
+    expect(fixture).toMatchObject({ pushed: ['a', 'b', 'c'], history: ['a', 'b', 'c'] });
+  });
+
+  it('stays as a whole when the queue of signals is full', async () => {
+    const fixture = new CommandFixture();
+    fixture.takesSignals = false;
+    expect(await fixture.dispatch('a')).toEqual([]);
+    expect(fixture.history).toEqual([]);
+    fixture.takesSignals = true;
+    expect(await fixture.dispatch('a')).toEqual(['a']);
   });
 });

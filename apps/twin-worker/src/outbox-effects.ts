@@ -31,6 +31,8 @@ import { decodeRecord, encodeRecord, type RecordHeader } from '@breakwater/wire'
 /** With base64 and everything around it, well below the smallest frame that can be set. */
 const LINE_BYTES_MAX = 128 * 1024;
 const DETAIL_LENGTH_MAX = 1_000;
+/** Entries remembered as told to their workflows while the history has no room for them. */
+const TOLD_MAX = 50_000;
 
 export interface OutboxEffectsPorts {
   readonly directory: SessionDirectory;
@@ -48,6 +50,7 @@ export interface OutboxEffectsPorts {
  */
 export class OutboxEffects implements EffectDispatcher {
   readonly #ports: OutboxEffectsPorts;
+  readonly #told = new Set<string>();
 
   constructor(ports: OutboxEffectsPorts) {
     this.#ports = ports;
@@ -105,24 +108,38 @@ export class OutboxEffects implements EffectDispatcher {
   }
 
   /**
-   * History, workflow and live views hear of it, in this order; each may hear of it again. The last one may miss it:
-   * it reads the twin.
+   * Workflow, live views and history hear of it, in this order; each may hear of it again. A telemetry lane that has no
+   * room holds up the history alone: the entries stay for it, and whoever waits for the command knows already.
    */
   async #tellOfCommands(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
     if (entries.length === 0) return [];
-    const told: CommandSignal[] = [];
+    if (!(await this.#tellWorkflows(partition, entries))) return [];
+    const confirmed: string[] = [];
     for (const entry of entries) {
-      const payload = decodeCommand(entry);
-      const line = commandLine(entry, payload);
+      const line = commandLine(entry, decodeCommand(entry));
       const result = await this.#ports.producer.append('telemetry', partition, line);
       if (result.kind !== 'appended') break;
-      const { id, key } = entry;
-      const { commandId } = payload.command;
-      told.push({ id, key, commandId, document: JSON.stringify(commandDocument(payload.command)) });
+      confirmed.push(entry.id);
+      this.#told.delete(toldName(partition, entry));
     }
-    if (told.length === 0 || !(await this.#ports.commandSignals.push(partition, told))) return [];
-    await this.#ports.commandHints.publish(told.map(({ key, commandId }) => ({ key, commandId })));
-    return told.map(({ id }) => id);
+    return confirmed;
+  }
+
+  /** False when their queue has no room. */
+  async #tellWorkflows(partition: Partition, entries: readonly OutboxEntry[]): Promise<boolean> {
+    const news = entries.filter((entry) => !this.#told.has(toldName(partition, entry)));
+    const signals = news.map((entry): CommandSignal => {
+      const { id, key } = entry;
+      const { command } = decodeCommand(entry);
+      return { id, key, commandId: command.commandId, document: JSON.stringify(commandDocument(command)) };
+    });
+    if (signals.length === 0) return true;
+    if (!(await this.#ports.commandSignals.push(partition, signals))) return false;
+    // Told once more is harmless: forgetting them all is only work.
+    if (this.#told.size + news.length > TOLD_MAX) this.#told.clear();
+    for (const entry of news) this.#told.add(toldName(partition, entry));
+    await this.#ports.commandHints.publish(signals.map(({ key, commandId }) => ({ key, commandId })));
+    return true;
   }
 
   async #appendDeadLetters(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
@@ -162,6 +179,11 @@ function deadLetterLine(entry: OutboxEntry, nowMs: number): string {
       sender: 'twin-worker',
     },
   });
+}
+
+/** Ids of entries are those of their partition. */
+function toldName(partition: Partition, { id }: OutboxEntry): string {
+  return `${partition} ${id}`;
 }
 
 function commandLine({ id, key }: OutboxEntry, { incarnation, tsMs, command }: CommandPayload): string {
