@@ -15,6 +15,7 @@ import { TenantController } from './controllers/tenant-controller.ts';
 import { TrustController } from './controllers/trust-controller.ts';
 import { TwinController } from './controllers/twin-controller.ts';
 import { TwinEventsController } from './controllers/twin-events-controller.ts';
+import { CommandResolver } from './graphql/command-resolver.ts';
 import { DeviceResolver } from './graphql/device-resolver.ts';
 import { graphqlModule } from './graphql/graphql-module.ts';
 import { JsonScalar } from './graphql/json-scalar.ts';
@@ -30,6 +31,7 @@ import { AppendRates } from './services/append-rates.ts';
 import { BanService } from './services/ban-service.ts';
 import { CommandReader } from './services/command-reader.ts';
 import { CommandService } from './services/command-service.ts';
+import { CommandTeller } from './services/command-teller.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
 import { DeviceService } from './services/device-service.ts';
@@ -92,8 +94,10 @@ export class ApiModule {
         ChangeHub,
         CommandHub,
         CommandReader,
+        CommandResolver,
         CommandService,
         CommandStreams,
+        CommandTeller,
         ControlLag,
         ControlWriter,
         DeviceResolver,

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { COMMAND_LIMITS, type CommandState } from '@breakwater/twin';
+import { COMMAND_LIMITS, type CommandState, type TenantId, type TwinCommand } from '@breakwater/twin';
 
+import { ControlWriter } from './services/control-writer.ts';
 import { type Answer, type Loose, MemoryPlatform } from '../test/memory-platform.ts';
 
 /** Wide: a busy machine must not fail a test. */
 jest.setTimeout(60_000);
 
-const platform = new MemoryPlatform();
-beforeAll(() => platform.start());
+const platform = new MemoryPlatform({ writesInFlightMax: 1_000 });
+let appended: jest.SpiedFunction<ControlWriter['append']>;
+beforeAll(async () => {
+  await platform.start();
+  appended = jest.spyOn(platform.app.get(ControlWriter), 'append');
+});
 afterAll(() => platform.stop());
 
 const REBOOT = { method: 'reboot', params: { delayMs: 500 } };
@@ -38,6 +43,20 @@ async function reached(commandId: string, state: CommandState): Promise<Answer> 
     if (answer.body.state === state) return answer;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+async function eventually(ask: () => Promise<Answer>, status: number): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.status === status) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** How often the twin of a device was ordered this: the API, or a workflow, said so. */
+function ordersOf(commandId: string): number {
+  return appended.mock.calls.filter(([, message]) => message.kind === 'orderCommand' && message.commandId === commandId)
+    .length;
 }
 
 const statesOf = ({ body }: Answer): string[] => body.transitions.map(({ state }: Loose) => state);
@@ -121,6 +140,8 @@ describe('ordering a command', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(20);
     const refused = statuses.indexOf(429);
     await cancel(`full-${statuses.indexOf(202)}`);
+    // Where its workflow was started it fails, and may be started again then.
+    platform.commandWorkflows.started.delete(`default/full/full-${refused}`);
     expect((await order('full', { method: 'm', commandId: `full-${refused}` })).status).toBe(202);
   });
 
@@ -131,11 +152,145 @@ describe('ordering a command', () => {
       const answer = await order('unlucky', { ...REBOOT, commandId: 'unlucky-1' });
       expect(answer).toMatchObject({ status: 503, body: { code: 'COMMANDS_UNAVAILABLE' } });
       expect(answer.headers['retry-after']).toBeDefined();
+      expect(answer.body.commandId).toBe('unlucky-1');
       expect((await read('unlucky-1')).status).toBe(404);
+      // The engine may have taken it: nobody else gets this id.
+      expect((await order('unlucky', { method: 'other', commandId: 'unlucky-1' })).status).toBe(409);
+      // Refused at once, before anything was done.
+      expect((await order('unlucky', { method: 'm', commandId: 'unlucky-2' })).status).toBe(503);
+      expect(await platform.commandIndex.find('default' as TenantId, 'unlucky-2')).toBeNull();
     } finally {
       platform.commandWorkflows.isAway = false;
     }
-    expect((await order('unlucky', { ...REBOOT, commandId: 'unlucky-1' })).status).toBe(202);
+    const taken = await eventually(() => order('unlucky', { ...REBOOT, commandId: 'unlucky-1' }), 202);
+    expect(taken.body.state).toBe('QUEUED');
+  });
+});
+
+describe('an order that is repeated', () => {
+  const body = { ...REBOOT, timeoutSeconds: 60 };
+  const past = async (commandId: string, state: CommandState): Promise<void> => {
+    const { body: view } = await read(commandId);
+    const transitions = [
+      { state: 'QUEUED', atMs: view.orderedAt },
+      { state, atMs: view.orderedAt + 1 },
+    ];
+    const { orderedAt: orderedAtMs, deadline: deadlineMs } = view;
+    platform.telemetry.commands.push({
+      ...view,
+      orderedAtMs,
+      deadlineMs,
+      state,
+      transitions,
+    } as unknown as TwinCommand);
+  };
+  /** Ends it, and so many others that the twin forgets it. */
+  const forget = async (id: string, commandId: string): Promise<void> => {
+    await cancel(commandId);
+    for (let at = 0; at < COMMAND_LIMITS.endedMax; at += 1) {
+      await order(id, { method: 'm', commandId: `${id}-other-${at}` });
+      await cancel(`${id}-other-${at}`);
+    }
+  };
+
+  it('is not told to a twin that has forgotten the command, and is answered from the history', async () => {
+    await platform.device('forgetful');
+    await order('forgetful', { ...body, commandId: 'forgotten' });
+    await past('forgotten', 'CANCELED');
+    await forget('forgetful', 'forgotten');
+    // As long after as the workflow engine may have forgotten it, too.
+    platform.commandWorkflows.started.delete('default/forgetful/forgotten');
+    const again = await order('forgetful', { ...body, commandId: 'forgotten' });
+    expect(again).toMatchObject({ status: 200, body: { commandId: 'forgotten', state: 'CANCELED' } });
+    expect(ordersOf('forgotten')).toBe(1);
+    expect(await cancel('forgotten')).toMatchObject({ status: 409, body: { code: 'COMMAND_ENDED' } });
+    platform.telemetry.commands.length = 0;
+  });
+
+  it('is left to the workflow that exists, also when the history is away', async () => {
+    const small = new MemoryPlatform({ writeTimeoutMs: 300 });
+    await small.start();
+    try {
+      await small.device('left');
+      const told = jest.spyOn(small.app.get(ControlWriter), 'append');
+      const ordered = { ...body, commandId: 'left-1' };
+      const send = (): Promise<Answer> => small.request('POST', '/api/v1/devices/left/commands', { body: ordered });
+      // The first one dies between the start of the workflow and the word to the twin.
+      told.mockRejectedValueOnce(new Error('it died'));
+      expect((await send()).status).toBe(500);
+      jest.spyOn(small.telemetry, 'readCommands').mockRejectedValue(new Error('away'));
+      expect(await send()).toMatchObject({ status: 202, body: { state: 'QUEUED', transitions: [] } });
+      expect(told).toHaveBeenCalledTimes(1);
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it('starts the workflow when the first one died before that, with the deadline of the first', async () => {
+    await platform.device('early');
+    const start = jest.spyOn(platform.commandWorkflows, 'start').mockRejectedValueOnce(new Error('it died'));
+    expect((await order('early', { ...body, commandId: 'early-1' })).status).toBe(500);
+    const claim = await platform.commandIndex.find('default' as TenantId, 'early-1');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const again = await order('early', { ...body, commandId: 'early-1' });
+    expect(again).toMatchObject({ status: 202, body: { deadline: claim?.deadlineMs } });
+    expect(start).toHaveBeenCalledTimes(2);
+    expect(ordersOf('early-1')).toBe(1);
+    start.mockRestore();
+  });
+
+  it('is the same command after its deadline, too', async () => {
+    await platform.device('overdue');
+    const deadline = Date.now() + 1_000;
+    await order('overdue', { method: 'm', commandId: 'overdue-1', deadline });
+    while (Date.now() <= deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+    const again = await order('overdue', { method: 'm', commandId: 'overdue-1', deadline });
+    expect(again.body).toMatchObject({ commandId: 'overdue-1', deadline });
+    expect((await order('overdue', { method: 'm', commandId: 'overdue-2', deadline })).status).toBe(422);
+  });
+
+  it('may write its members in another order, but null is not the same as nothing', async () => {
+    await platform.device('exact');
+    await order('exact', { method: 'm', params: { a: 1, b: 2 }, commandId: 'exact-1' });
+    expect((await order('exact', { commandId: 'exact-1', params: { b: 2, a: 1 }, method: 'm' })).status).toBe(202);
+    await order('exact', { method: 'm', params: null, commandId: 'exact-2' });
+    expect((await order('exact', { method: 'm', commandId: 'exact-2' })).status).toBe(409);
+    expect((await order('exact', { method: 'm', params: null, commandId: 'exact-2' })).status).toBe(202);
+  });
+});
+
+describe('what is refused before anything is started', () => {
+  it.each([
+    ['params that are too large', BIG_PARAMS],
+    ['params that are too deep', [[[[[[[[[1]]]]]]]]]],
+  ])('%s', async (what, params) => {
+    const id = `never-${what.replaceAll(' ', '-')}`;
+    await platform.device(id);
+    expect(await order(id, { method: 'm', params, commandId: id })).toMatchObject({ status: 422 });
+    expect(platform.commandWorkflows.started.has(`default/${id}/${id}`)).toBe(false);
+    expect(await platform.commandIndex.find('default' as TenantId, id)).toBeNull();
+  });
+
+  it('JSON that is too deep even to be written', async () => {
+    await platform.device('deep');
+    const rawBody = `{"method":"m","params":${'['.repeat(60_000)}${']'.repeat(60_000)}}`;
+    const answer = await platform.request('POST', '/api/v1/devices/deep/commands', { rawBody });
+    expect(answer.status).toBe(422);
+  });
+
+  it('an order for a twin that is too far behind, or one too many that waits', async () => {
+    const small = new MemoryPlatform({ writesInFlightMax: 0 });
+    await small.start();
+    try {
+      await small.device('behind');
+      const body = { method: 'm', commandId: 'behind-1' };
+      const answer = await small.request('POST', '/api/v1/devices/behind/commands', { body });
+      expect(answer).toMatchObject({ status: 503, body: { code: 'CONTROL_LAGGING' } });
+      expect(small.commandWorkflows.started.size).toBe(0);
+      expect(await small.commandIndex.find('default' as TenantId, 'behind-1')).toBeNull();
+    } finally {
+      await small.stop();
+    }
   });
 });
 

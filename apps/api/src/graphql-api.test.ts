@@ -21,6 +21,16 @@ function ask(query: string, variables: object = {}, key: string | null = ADMIN_K
   return platform.request('POST', '/graphql', { key, body: { query, variables } });
 }
 
+function client(key: string | null) {
+  return createClient({
+    url: `ws://127.0.0.1:${port}/graphql`,
+    webSocketImpl: WebSocket,
+    lazy: true,
+    retryAttempts: 0,
+    ...(key === null ? {} : { connectionParams: { authorization: `Bearer ${key}` } }),
+  });
+}
+
 const UPDATE = `mutation ($input: UpdateDesiredInput!) {
   updateDesired(input: $input) {
     clientMutationId
@@ -175,16 +185,6 @@ describe('GraphQL over HTTP', () => {
 });
 
 describe('GraphQL over WebSocket', () => {
-  function client(key: string | null) {
-    return createClient({
-      url: `ws://127.0.0.1:${port}/graphql`,
-      webSocketImpl: WebSocket,
-      lazy: true,
-      retryAttempts: 0,
-      ...(key === null ? {} : { connectionParams: { authorization: `Bearer ${key}` } }),
-    });
-  }
-
   it('follows the changes of a twin and resumes behind a cursor', async () => {
     await platform.device('live-1');
     const followed = client(ADMIN_KEY);
@@ -247,6 +247,130 @@ describe('GraphQL over WebSocket', () => {
     const outcome: Loose = await changes.next().catch((error: unknown) => ({ error }));
     expect(outcome.error ?? outcome.value?.errors).toBeDefined();
     await other.dispose();
+  });
+});
+
+const SEND = `mutation ($input: SendCommandInput!) {
+  sendCommand(input: $input) {
+    clientMutationId
+    command { commandId deviceId method params state deadline attempts transitions { state } mayHaveRun }
+    error { __typename ... on Refusal { code message } ... on CommandsUnavailable { commandId } }
+  }
+}`;
+const CANCEL = `mutation ($input: CancelCommandInput!) {
+  cancelCommand(input: $input) {
+    command { commandId state mayHaveRun transitions { state reason } }
+    error { __typename ... on Refusal { code } }
+  }
+}`;
+
+describe('commands in GraphQL', () => {
+  const send = async (input: object): Promise<Loose> => (await ask(SEND, { input })).body.data.sendCommand;
+  const cancel = async (input: object): Promise<Loose> => (await ask(CANCEL, { input })).body.data.cancelCommand;
+
+  it('are ordered, read and canceled', async () => {
+    await platform.device('gql-c1');
+    const input = {
+      deviceId: 'gql-c1',
+      commandId: 'gc1',
+      method: 'reboot',
+      params: { delayMs: 5 },
+      timeoutSeconds: 60,
+    };
+    const sent = await send({ ...input, clientMutationId: 'm1', retry: { attempts: 2, maxMs: null } });
+    expect(sent).toMatchObject({
+      clientMutationId: 'm1',
+      command: { commandId: 'gc1', deviceId: 'gql-c1', params: { delayMs: 5 }, state: 'QUEUED', attempts: 0 },
+      error: null,
+    });
+    const read = await ask(`{
+      command(commandId: "gc1") { method result late { state } progress { percent } resultTooLarge deliveryUnknown }
+      nothing: command(commandId: "no-such") { method }
+      device(id: "gql-c1") {
+        commands(state: QUEUED, limit: 5) { items { commandId } nextCursor }
+        others: commands(state: SUCCEEDED) { items { commandId } }
+      }
+    }`);
+    expect(read.body.data).toEqual({
+      command: {
+        method: 'reboot',
+        result: null,
+        late: null,
+        progress: null,
+        resultTooLarge: false,
+        deliveryUnknown: false,
+      },
+      nothing: null,
+      device: { commands: { items: [{ commandId: 'gc1' }], nextCursor: null }, others: { items: [] } },
+    });
+    const canceled = await cancel({ commandId: 'gc1', reason: 'no need' });
+    expect(canceled.command).toMatchObject({ state: 'CANCELED', mayHaveRun: false });
+    expect(canceled.command.transitions.at(-1)).toEqual({ state: 'CANCELED', reason: 'no need' });
+  });
+
+  it('are the same under the same key, whichever way they are ordered', async () => {
+    await platform.device('gql-c2');
+    const body = { method: 'm', params: null };
+    const byRest = await platform.request('POST', '/api/v1/devices/gql-c2/commands', {
+      body,
+      headers: { 'idempotency-key': 'gql-key' },
+    });
+    const sent = await send({ ...body, deviceId: 'gql-c2', idempotencyKey: 'gql-key' });
+    expect(sent.command.commandId).toBe(byRest.body.commandId);
+    const other = await send({ method: 'm', deviceId: 'gql-c2', idempotencyKey: 'gql-key' });
+    expect(other).toMatchObject({ command: null, error: { __typename: 'CommandConflict', code: 'COMMAND_CONFLICT' } });
+  });
+
+  it('are refused by type', async () => {
+    await platform.device('gql-c3');
+    const input = { deviceId: 'gql-c3', method: 'm' };
+    expect((await send({ ...input, deviceId: 'nobody' })).error.__typename).toBe('DeviceNotFound');
+    expect((await send({ ...input, deadline: 1 })).error.__typename).toBe('CommandInvalid');
+    const strange = await ask(SEND, { input: { ...input, deadline: Date.now() + 9_000, timeoutSeconds: 9 } });
+    expect(strange.body.errors[0].extensions.code).toBe('REQUEST_INVALID');
+    expect((await ask(SEND, { input: { ...input, commandId: 'a/b' } })).body.errors[0].message).toContain('commandId');
+    expect((await cancel({ commandId: 'no-such' })).error.__typename).toBe('CommandNotFound');
+    await platform.tellTwin('gql-c3', { kind: 'sessionOpened', gatewayId: 'g1', protocol: 'mqtt5' });
+    await platform.tellTwin('gql-c3', { kind: 'commandsSubscribed' });
+    const { command } = await send(input);
+    expect((await cancel({ commandId: command.commandId })).error.__typename).toBe('CommandSent');
+    const forced = await cancel({ commandId: command.commandId, force: true });
+    expect(forced.command).toMatchObject({ state: 'CANCELED', mayHaveRun: true });
+    const { command: answered } = await send({ ...input, commandId: 'gc3' });
+    await platform.tellTwin('gql-c3', { kind: 'commandAnswered', commandId: answered.commandId, status: 'SUCCEEDED' });
+    const ended = async (): Promise<Loose> => (await cancel({ commandId: 'gc3' })).error.__typename;
+    while ((await ended()) !== 'CommandEnded') await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+
+  it('cost what is asked of stores for them', async () => {
+    const fields = Array.from({ length: 201 }, (_, at) => `c${at}: command(commandId: "no-such") { method }`);
+    const { body } = await ask(`{ ${fields.join(' ')} }`);
+    expect(body.errors.at(-1).extensions.code).toBe('REQUEST_INVALID');
+  });
+
+  it('are followed over WebSocket until they have ended', async () => {
+    await platform.device('gql-c4');
+    await platform.tellTwin('gql-c4', { kind: 'sessionOpened', gatewayId: 'g1', protocol: 'mqtt5' });
+    await platform.tellTwin('gql-c4', { kind: 'commandsSubscribed' });
+    await send({ deviceId: 'gql-c4', method: 'm', commandId: 'gc4' });
+    const followed = client(ADMIN_KEY);
+    const states: string[] = [];
+    const query = 'subscription { commandChanged(commandId: "gc4") { state result transitions { state } } }';
+    for await (const { data } of followed.iterate({ query }) as AsyncIterable<Loose>) {
+      states.push(data.commandChanged.state);
+      if (data.commandChanged.state === 'QUEUED') {
+        await platform.tellTwin('gql-c4', { kind: 'commandAnswered', commandId: 'gc4', status: 'FAILED', reason: 'r' });
+      }
+    }
+    expect(states).toEqual(['QUEUED', 'FAILED']);
+    const stranger = client(await platform.tenant('gql-commands-tenant'));
+    const other: Loose = await stranger
+      .iterate({ query })
+      .next()
+      .catch((error: unknown) => ({ error }));
+    expect(other.error ?? other.value?.errors).toBeDefined();
+    await stranger.dispose();
+    await followed.dispose();
   });
 });
 

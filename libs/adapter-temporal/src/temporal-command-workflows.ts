@@ -51,7 +51,7 @@ export class TemporalCommandWorkflows implements CommandWorkflows<DeviceCommandI
         workflowId: commandWorkflowId(input),
         taskQueue: COMMAND_TASK_QUEUE,
         args: [input],
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         typedSearchAttributes: [
           { key: KEYS.tenant, value: tenant },
           { key: KEYS.device, value: device },

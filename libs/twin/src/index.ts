@@ -1,7 +1,16 @@
 export { applyMessage } from './apply-message.ts';
 export type { AppliedMessage } from './apply-message.ts';
 export { assert, AssertionFailed } from './assert.ts';
-export { ANSWER_STATES, COMMAND_STATES, commandDocument, findCommand, isEnded, rankOf } from './commands/command.ts';
+export { canonicalJson } from './canonical-json.ts';
+export {
+  ANSWER_STATES,
+  COMMAND_STATES,
+  commandDocument,
+  findCommand,
+  isEnded,
+  rankOf,
+  wasRefused,
+} from './commands/command.ts';
 export type {
   AnswerState,
   CommandProgress,

@@ -1,4 +1,4 @@
-import { isEnded } from '@breakwater/twin';
+import { isEnded, wasRefused } from '@breakwater/twin';
 import {
   COMMAND_CHANGED,
   COMMAND_QUERY,
@@ -6,7 +6,7 @@ import {
   type CommandDocument,
   type DeviceCommandInput,
 } from '@breakwater/wire';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   CancellationScope,
   CancelledFailure,
@@ -128,6 +128,10 @@ class CommandLife {
   #end(document: CommandDocument): CommandDocument {
     // Whoever cancelled it here is to see it cancelled here.
     if (this.#cancel !== 'no' && document.state === 'CANCELED') throw new CancelledFailure(CANCELED_BY_OPERATOR);
+    // Only one that failed may be started again under its id: what was refused was never a command of the device.
+    if (wasRefused(document)) {
+      throw ApplicationFailure.nonRetryable(document.transitions.at(-1)?.reason ?? 'refused', 'TOO_MANY_COMMANDS');
+    }
     return document;
   }
 

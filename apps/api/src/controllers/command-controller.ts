@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Headers, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import { isEnded } from '@breakwater/twin';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 
@@ -65,7 +66,7 @@ export class CommandController {
     });
     void reply.header('location', `/api/v1/commands/${view.commandId}`);
     if (waitMs > 0) void reply.header('preference-applied', `wait=${waitMs / 1_000}`);
-    if (view.transitions.length > 0 && hasEnded(view)) void reply.status(200);
+    if (isEnded(view)) void reply.status(200);
     return view;
   }
 
@@ -117,8 +118,4 @@ export class CommandController {
       traceparent: traceOf(request).traceparent,
     });
   }
-}
-
-function hasEnded({ state }: CommandView): boolean {
-  return state !== 'QUEUED' && state !== 'SENT' && state !== 'DELIVERED' && state !== 'IN_PROGRESS';
 }

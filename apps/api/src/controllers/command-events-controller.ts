@@ -9,10 +9,12 @@ import { CurrentCaller, type Caller } from '../http/authentication.ts';
 import { CommandStreams, type OpenCommandStream } from '../live/command-streams.ts';
 import { ServerSentEvents } from '../live/server-sent-events.ts';
 import { commandPath } from '../schemas/command-schemas.ts';
-import type { CommandView } from '../services/command-view.ts';
 import { describeOperation } from './api-operation.ts';
 
 const NO_CONTENT = 204;
+/** As the streams write them; whatever else a client says it has seen, it gets the command as it is now. */
+const SEEN_PATTERN = /^\d{1,4}-[\w-]{1,16}$/;
+const FIRST_ID = '0-';
 
 @ApiTags('Commands')
 @Controller('api/v1/commands')
@@ -31,7 +33,7 @@ export class CommandEventsController implements OnApplicationShutdown {
   }
 
   @Get(':id/events')
-  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Transitions that the client has seen.' })
+  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The last event that the client has seen.' })
   @ApiProduces('text/event-stream')
   @describeOperation({
     summary: 'Follow a command (server-sent events)',
@@ -48,33 +50,36 @@ export class CommandEventsController implements OnApplicationShutdown {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const header = request.headers['last-event-id'];
-    const after = typeof header === 'string' && /^\d{1,4}$/.test(header) ? Number(header) : 0;
-    const stream = await this.streams.open(caller.tenant, path.id, after);
+    const seen = typeof header === 'string' && SEEN_PATTERN.test(header) ? header : '';
+    const stream = await this.streams.open(caller.tenant, path.id, seen);
+    if (stream.isOver) {
+      stream.close();
+      void reply.status(NO_CONTENT).send();
+      return;
+    }
+    // A command may wait for days: the stream is open from the first moment on.
+    reply.hijack();
     this.#open.add(stream);
     reply.raw.on('close', () => stream.close());
+    // The client may have left while the stream was being opened, and then that event has passed.
+    if (reply.raw.destroyed) stream.close();
+    const firstId = seen === '' ? FIRST_ID : seen;
+    const events = new ServerSentEvents(reply.raw, { heartbeatMs: this.options.heartbeatMs, firstId });
     try {
-      const first = await stream.views.next();
-      if (first.done === true) {
-        void reply.status(NO_CONTENT).send();
-        return;
-      }
-      reply.hijack();
-      const firstId = String(after);
-      const events = new ServerSentEvents(reply.raw, { heartbeatMs: this.options.heartbeatMs, firstId });
-      let view: IteratorResult<CommandView, void> = first;
-      for (; view.done !== true; view = await stream.views.next()) {
-        const { value } = view;
-        const id = String(value.transitions.length);
-        if (!(await events.send({ name: 'command', id, data: JSON.stringify(value) }))) break;
-      }
-      events.end();
+      if (request.method !== 'HEAD') await feed(stream, events);
     } catch (error) {
       // The client sees the end of the stream and resumes by itself.
       this.logger.warn({ err: error }, 'a stream of a command ended early');
-      reply.raw.end();
     } finally {
       stream.close();
+      events.end();
       this.#open.delete(stream);
     }
+  }
+}
+
+async function feed(stream: OpenCommandStream, events: ServerSentEvents): Promise<void> {
+  for await (const { id, view } of stream.notices) {
+    if (!(await events.send({ name: 'command', id, data: JSON.stringify(view) }))) return;
   }
 }

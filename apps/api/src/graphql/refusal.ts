@@ -8,9 +8,12 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
   readonly operationId?: unknown;
+  readonly commandId?: unknown;
 }
 
-const TYPES: Readonly<Partial<Record<ErrorCode, string>>> = {
+type TypeNames = Readonly<Partial<Record<ErrorCode, string>>>;
+
+const TYPES: TypeNames = {
   TWIN_VERSION_CONFLICT: 'VersionConflict',
   TWIN_TOO_LARGE: 'PatchRefused',
   PATCH_INVALID: 'PatchRefused',
@@ -22,18 +25,29 @@ const TYPES: Readonly<Partial<Record<ErrorCode, string>>> = {
   CONTROL_LAGGING: 'TryAgainLater',
   LANE_FULL: 'TryAgainLater',
   BACKEND_UNAVAILABLE: 'TryAgainLater',
+  COMMAND_INVALID: 'CommandInvalid',
+  COMMAND_CONFLICT: 'CommandConflict',
+  COMMAND_NOT_FOUND: 'CommandNotFound',
+  COMMAND_SENT: 'CommandSent',
+  COMMAND_ENDED: 'CommandEnded',
+  TOO_MANY_COMMANDS: 'TooManyCommands',
+  COMMANDS_UNAVAILABLE: 'CommandsUnavailable',
 };
 
+/** What the same codes mean when a command is canceled. */
+export const CANCEL_TYPES: TypeNames = { NOT_FOUND: 'CommandNotFound', OPERATION_PENDING: 'CancelPending' };
+
 /** @throws the error itself when it is none that a client can be expected to handle by type */
-export function refusalOf(error: unknown): Refusal {
+export function refusalOf(error: unknown, types: TypeNames = {}): Refusal {
   const problem = problemFromError(error);
-  const type = TYPES[problem.code];
+  const type = types[problem.code] ?? TYPES[problem.code];
   if (type === undefined) throw error;
-  const { operationId } = problem.members;
+  const { operationId, commandId } = problem.members;
   return {
     __typename: type,
     code: problem.code,
     message: problem.message,
     ...(operationId === undefined ? {} : { operationId }),
+    ...(commandId === undefined ? {} : { commandId }),
   };
 }

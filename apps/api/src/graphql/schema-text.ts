@@ -1,3 +1,5 @@
+import { COMMAND_SCHEMA_TEXT } from './command-schema-text.ts';
+
 /** The GraphQL schema. Times are Unix ms as Float: an Int has 32 bits. */
 export const SCHEMA_TEXT = `
 "Any JSON value."
@@ -37,6 +39,8 @@ type Device implements Node {
     limit: Int = 50
     cursor: String
   ): TelemetryPage!
+  "The one ordered last first; the first page also has what the history does not know yet."
+  commands(state: CommandState, limit: Int = 50, cursor: String): CommandPage!
 }
 
 type DeviceEdge {
@@ -176,12 +180,14 @@ type TwinChange {
   cursor: String!
 }
 
+${COMMAND_SCHEMA_TEXT}
 type Query {
   node(id: ID!): Node
   device(id: String!): Device
   "In order of id."
   devices(first: Int = 50, after: String): DeviceConnection!
   twin(deviceId: String!): Twin
+  command(commandId: String!): Command
   telemetry(
     deviceId: String!
     keys: [String!]
@@ -198,10 +204,15 @@ type Query {
 type Mutation {
   createDevice(input: CreateDeviceInput!): CreateDevicePayload!
   updateDesired(input: UpdateDesiredInput!): UpdateDesiredPayload!
+  sendCommand(input: SendCommandInput!): SendCommandPayload!
+  "Before it may have reached the device it ends; after that only with force, and then it may have run."
+  cancelCommand(input: CancelCommandInput!): CancelCommandPayload!
 }
 
 type Subscription {
   "Every change of the twin, and of its telemetry once a second at most; \`after\` resumes behind a cursor."
   twinChanged(deviceId: String!, after: String): TwinChange!
+  "The command as it is, then after every change; completes when the command has ended."
+  commandChanged(commandId: String!): Command!
 }
 `;

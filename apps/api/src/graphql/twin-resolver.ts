@@ -7,6 +7,7 @@ import { TwinReader } from '../services/twin-reader.ts';
 import { TwinWriter } from '../services/twin-writer.ts';
 import { orNull } from './device-resolver.ts';
 import { deviceIdArgument, invalid, patchArgument } from './graphql-arguments.ts';
+import { LiveIterator } from './live-iterator.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import type { GraphqlContext } from './request-context.ts';
 import { twinNode } from './twin-node.ts';
@@ -75,38 +76,7 @@ export class TwinResolver {
   ): Promise<AsyncIterableIterator<object>> {
     const request = { tenant: caller.tenant, device: deviceIdArgument(id), after: after ?? null };
     const stream = await this.streams.open(request);
-    return new ChangeIterator(stream.notices, stream.close);
-  }
-}
-
-/**
- * A generator that waits for its next change ignores `return` until one comes. Closing the stream first ends the wait,
- * so that a client that leaves frees its place at once.
- */
-class ChangeIterator implements AsyncIterableIterator<object> {
-  readonly #notices: AsyncGenerator<TwinNotice, void, undefined>;
-  readonly #close: () => void;
-
-  constructor(notices: AsyncGenerator<TwinNotice, void, undefined>, close: () => void) {
-    this.#notices = notices;
-    this.#close = close;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<object>> {
-    const step = await this.#notices.next();
-    return step.done === true
-      ? { done: true, value: undefined }
-      : { done: false, value: { twinChanged: changeOf(step.value) } };
-  }
-
-  async return(): Promise<IteratorResult<object>> {
-    this.#close();
-    await this.#notices.return();
-    return { done: true, value: undefined };
+    return new LiveIterator(stream, (notice) => ({ twinChanged: changeOf(notice) }));
   }
 }
 

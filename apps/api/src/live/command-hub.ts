@@ -9,12 +9,13 @@ const LOOK_AGAIN_MS = 1_000;
 
 /** One who follows one command. */
 export interface FollowedCommand {
-  /** Resolves when the command may have changed since the last call, or when the time is over. */
-  changed(timeoutMs: number): Promise<void>;
+  /** True when the command may have changed since the last call, or when the time is over; false: stop waiting. */
+  changed(timeoutMs: number): Promise<boolean>;
   close(): void;
 }
 
 interface Follower {
+  isOpen: boolean;
   isHinted: boolean;
   wake: (() => void) | null;
 }
@@ -40,13 +41,14 @@ export class CommandHub implements OnApplicationShutdown {
   async follow(device: RegisteredDevice, commandId: string): Promise<FollowedCommand> {
     await this.#subscribe();
     const name = nameOf(deviceKey(device.tenant, device.device), commandId);
-    const follower: Follower = { isHinted: false, wake: null };
+    const follower: Follower = { isOpen: true, isHinted: false, wake: null };
     const followers = this.#followers.get(name) ?? new Set();
     followers.add(follower);
     this.#followers.set(name, followers);
     return {
       changed: (timeoutMs) => this.#changed(follower, Math.min(timeoutMs, LOOK_AGAIN_MS)),
       close: () => {
+        follower.isOpen = false;
         followers.delete(follower);
         if (followers.size === 0 && this.#followers.get(name) === followers) this.#followers.delete(name);
         follower.wake?.();
@@ -54,8 +56,9 @@ export class CommandHub implements OnApplicationShutdown {
     };
   }
 
-  async #changed(follower: Follower, timeoutMs: number): Promise<void> {
-    if (!follower.isHinted) {
+  async #changed(follower: Follower, timeoutMs: number): Promise<boolean> {
+    const isServed = (): boolean => follower.isOpen && !this.#stop.signal.aborted;
+    if (!follower.isHinted && isServed()) {
       const timeout = new AbortController();
       const hint = new Promise<void>((resolve) => (follower.wake = resolve));
       const signal = AbortSignal.any([timeout.signal, this.#stop.signal]);
@@ -64,6 +67,7 @@ export class CommandHub implements OnApplicationShutdown {
       follower.wake = null;
     }
     follower.isHinted = false;
+    return isServed();
   }
 
   /** Subscribed from the first follower to the end of the process. */

@@ -1,18 +1,30 @@
+import { createHash } from 'node:crypto';
+
 import { Inject, Injectable } from '@nestjs/common';
-import type { TenantId } from '@breakwater/twin';
+import { isEnded, type TenantId } from '@breakwater/twin';
+import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
 import { API_OPTIONS, type ApiOptions } from '../api-ports.ts';
 import { Problem } from '../http/problem.ts';
 import { CommandReader } from '../services/command-reader.ts';
 import type { CommandView } from '../services/command-view.ts';
-import { TwinReader } from '../services/twin-reader.ts';
-import { CommandHub } from './command-hub.ts';
+import { CommandHub, type FollowedCommand } from './command-hub.ts';
 
-const ENDED: ReadonlySet<string> = new Set(['SUCCEEDED', 'FAILED', 'REJECTED', 'TIMED_OUT', 'EXPIRED', 'CANCELED']);
+/** Longer than the hub ever waits, which looks again by itself. */
 const WAIT_MS = 60_000;
+const DIGEST_LENGTH = 8;
+
+export interface CommandNotice {
+  /** Names what the client has seen: the number of transitions, and a digest of the whole. */
+  readonly id: string;
+  readonly view: CommandView;
+}
 
 export interface OpenCommandStream {
-  readonly views: AsyncGenerator<CommandView, void, undefined>;
+  /** It has ended, and the client has seen that. */
+  readonly isOver: boolean;
+  readonly notices: AsyncGenerator<CommandNotice, void, undefined>;
+  /** Ends the stream at once, also while it waits. */
   close(): void;
 }
 
@@ -28,40 +40,61 @@ export class CommandStreams {
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly hub: CommandHub,
     private readonly reader: CommandReader,
-    private readonly twins: TwinReader,
   ) {}
 
-  /** `after`: transitions that the client has seen. @throws Problem NOT_FOUND, STREAM_LIMIT */
-  async open(tenant: TenantId, commandId: string, after = 0): Promise<OpenCommandStream> {
-    const first = await this.reader.command(tenant, commandId);
-    const device = await this.twins.device(tenant, first.deviceId);
+  /** `seen`: the id of the last notice that the client got. @throws Problem NOT_FOUND, STREAM_LIMIT */
+  async open(tenant: TenantId, commandId: string, seen = ''): Promise<OpenCommandStream> {
+    const device = await this.reader.deviceOf(tenant, commandId);
     if (this.#open >= this.options.streamsMax) {
       throw new Problem('STREAM_LIMIT', `this process serves ${this.options.streamsMax} streams at most`);
     }
     this.#open += 1;
+    let followed: FollowedCommand | null = null;
     let isOpen = true;
-    const followed = await this.hub.follow(device, commandId);
     const close = (): void => {
       if (!isOpen) return;
       isOpen = false;
       this.#open -= 1;
-      followed.close();
+      followed?.close();
     };
-    const read = (): Promise<CommandView> => this.reader.command(tenant, commandId);
-    const views = async function* (): AsyncGenerator<CommandView, void, undefined> {
-      try {
-        let told = '';
-        for (let view = first; isOpen; view = await read()) {
-          const text = JSON.stringify(view);
-          if (text !== told && view.transitions.length > after) yield view;
-          told = text;
-          if (ENDED.has(view.state)) return;
-          await followed.changed(WAIT_MS);
-        }
-      } finally {
-        close();
-      }
-    };
-    return { views: views(), close };
+    try {
+      // Followed first, then read: what changes in between is told rather than missed.
+      followed = await this.hub.follow(device, commandId);
+      const first = noticeOf(await this.reader.commandOf(device, commandId));
+      const notices = this.#notices(device, { first, seen, followed, close });
+      return { isOver: isEnded(first.view) && first.id === seen, notices, close };
+    } catch (error) {
+      close();
+      throw error;
+    }
   }
+
+  async *#notices(
+    device: RegisteredDevice,
+    stream: {
+      readonly first: CommandNotice;
+      readonly seen: string;
+      readonly followed: FollowedCommand;
+      readonly close: () => void;
+    },
+  ): AsyncGenerator<CommandNotice, void, undefined> {
+    const { commandId } = stream.first.view;
+    try {
+      let { seen } = stream;
+      let notice = stream.first;
+      for (;;) {
+        if (notice.id !== seen) yield notice;
+        seen = notice.id;
+        if (isEnded(notice.view) || !(await stream.followed.changed(WAIT_MS))) return;
+        notice = noticeOf(await this.reader.commandOf(device, commandId));
+      }
+    } finally {
+      stream.close();
+    }
+  }
+}
+
+function noticeOf(view: CommandView): CommandNotice {
+  const digest = createHash('sha256').update(JSON.stringify(view)).digest('base64url').slice(0, DIGEST_LENGTH);
+  return { id: `${view.transitions.length}-${digest}`, view };
 }

@@ -29,18 +29,24 @@ export class CommandReader {
 
   /** @throws Problem NOT_FOUND */
   async command(tenant: TenantId, commandId: string): Promise<CommandView> {
-    const claim = await this.index.find(tenant, commandId);
-    if (claim === null) throw notFound('command');
-    const device = await this.twins.device(tenant, claim.device);
-    const known = await this.inTwin(device, commandId);
-    if (known !== null) return viewCommand(device.device, known);
-    const { items } = await this.history.readCommands({ tenant, device: device.device, commandId, limit: 1 });
-    const past = items[0];
-    if (past === undefined) throw notFound('command');
-    return viewCommand(device.device, past);
+    return this.commandOf(await this.deviceOf(tenant, commandId), commandId);
   }
 
-  /** Newest order first. */
+  /** Whose command it is. @throws Problem NOT_FOUND */
+  async deviceOf(tenant: TenantId, commandId: string): Promise<RegisteredDevice> {
+    const claim = await this.index.find(tenant, commandId);
+    if (claim === null) throw notFound('command');
+    return this.twins.device(tenant, claim.device);
+  }
+
+  /** @throws Problem NOT_FOUND */
+  async commandOf(device: RegisteredDevice, commandId: string): Promise<CommandView> {
+    const known = await this.known(device, commandId);
+    if (known === null) throw notFound('command, or its device has not heard of it yet');
+    return viewCommand(device.device, known);
+  }
+
+  /** Newest order first. The first page may be longer: it has what the history does not know yet as well. */
   async commands(tenant: TenantId, deviceId: DeviceId, query: CommandListQuery): Promise<List<CommandView>> {
     const device = await this.twins.device(tenant, deviceId);
     const { state, limit, cursor = null } = query;
@@ -56,17 +62,25 @@ export class CommandReader {
     const found = page.items.map((command) => now.get(command.commandId) ?? command);
     const known = new Set(found.map(({ commandId }) => commandId));
     // What was ordered a moment ago is with the twin only.
-    const oldest = page.nextCursor === null ? Number.NEGATIVE_INFINITY : (found.at(-1)?.orderedAtMs ?? 0);
+    const oldest = page.nextCursor === null ? Number.NEGATIVE_INFINITY : (page.items.at(-1)?.orderedAtMs ?? 0);
     const news = [...now.values()].filter((command) => !known.has(command.commandId) && command.orderedAtMs >= oldest);
     const all = cursor === null ? [...found, ...news] : found;
-    const items = all
-      .filter((command) => state === undefined || command.state === state)
-      .sort((left, right) => right.orderedAtMs - left.orderedAtMs);
+    const items = all.filter((command) => state === undefined || command.state === state).sort(newestFirst);
     return { items: items.map((command) => viewCommand(deviceId, command)), nextCursor: page.nextCursor };
+  }
+
+  /** From the twin, or from the history when the twin has forgotten it, or has not heard of it yet. */
+  async known(device: RegisteredDevice, commandId: string): Promise<TwinCommand | null> {
+    return (await this.inTwin(device, commandId)) ?? this.inHistory(device, commandId);
   }
 
   async inTwin(device: RegisteredDevice, commandId: string): Promise<TwinCommand | null> {
     return findCommand((await this.twins.twinOf(device)).commands, commandId);
+  }
+
+  async inHistory({ tenant, device }: RegisteredDevice, commandId: string): Promise<TwinCommand | null> {
+    const { items } = await this.history.readCommands({ tenant, device, commandId, limit: 1 });
+    return items[0] ?? null;
   }
 
   async #page(query: Parameters<TelemetryReader['readCommands']>[0]) {
@@ -78,4 +92,10 @@ export class CommandReader {
       throw error;
     }
   }
+}
+
+/** As the history has them, so that a command ordered in the same millisecond stands on one page only. */
+function newestFirst(left: TwinCommand, right: TwinCommand): number {
+  if (left.orderedAtMs !== right.orderedAtMs) return right.orderedAtMs - left.orderedAtMs;
+  return left.commandId < right.commandId ? 1 : -1;
 }

@@ -1,36 +1,24 @@
-import { createHash } from 'node:crypto';
-
 import { Inject, Injectable } from '@nestjs/common';
-import { COMMAND_LIMITS, type DeviceId, isEnded, type JsonValue, type TwinCommand } from '@breakwater/twin';
-import type {
-  Clock,
-  CommandClaim,
-  CommandIndex,
-  CommandWorkflows,
-  RegisteredDevice,
-  TwinStore,
+import { COMMAND_LIMITS, type DeviceId, isEnded, type TwinCommand, wasRefused } from '@breakwater/twin';
+import {
+  type Clock,
+  type CommandClaim,
+  type CommandIndex,
+  type CommandWorkflows,
+  PlatformError,
+  type RegisteredDevice,
 } from '@breakwater/twin-runtime';
-import { type CommandRetry, type DeviceCommandInput, ERROR_CODES, type ErrorCode } from '@breakwater/wire';
-import { v7 as uuidv7 } from 'uuid';
+import type { DeviceCommandInput } from '@breakwater/wire';
 
-import { API_OPTIONS, CLOCK, COMMAND_INDEX, COMMAND_WORKFLOWS, TWIN_STORE, type ApiOptions } from '../api-ports.ts';
+import { API_OPTIONS, CLOCK, COMMAND_INDEX, COMMAND_WORKFLOWS, type ApiOptions } from '../api-ports.ts';
 import type { Caller } from '../http/authentication.ts';
-import { notFound, Problem } from '../http/problem.ts';
+import { Problem } from '../http/problem.ts';
 import { CommandHub } from '../live/command-hub.ts';
+import { type CommandOrder, commandInput, isSameOrder, newClaim } from './command-order.ts';
 import { CommandReader } from './command-reader.ts';
+import { CommandTeller, type Telling } from './command-teller.ts';
 import { type CommandView, viewCommand } from './command-view.ts';
-import { ControlWriter } from './control-writer.ts';
-import { OperationWaits } from './operation-waits.ts';
 import { TwinReader } from './twin-reader.ts';
-
-export interface CommandOrder {
-  readonly commandId?: string | undefined;
-  readonly method: string;
-  readonly params?: JsonValue | undefined;
-  readonly deadline?: number | undefined;
-  readonly timeoutSeconds?: number | undefined;
-  readonly retry?: { readonly [Key in keyof CommandRetry]?: number | undefined } | undefined;
-}
 
 export interface OrderOptions {
   readonly idempotencyKey: string | null;
@@ -39,17 +27,22 @@ export interface OrderOptions {
   readonly waitMs: number;
 }
 
-const DAY_MS = 86_400_000;
-const RETRY_DEFAULT: CommandRetry = { attempts: 3, initialMs: 10_000, maxMs: 300_000 };
 /** How long after its deadline the id of a command is still known to be taken. */
-const CLAIM_AFTER_DEADLINE_MS = 30 * DAY_MS;
-const POLL_MS_MIN = 50;
-const POLL_MS_MAX = 400;
-const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
+const CLAIM_AFTER_DEADLINE_MS = 30 * 86_400_000;
+/**
+ * So long after an order, the workflow engine surely still has its workflow, and starting it again does nothing. An
+ * older one is started again only if the history says that it never ran.
+ */
+const ENGINE_REMEMBERS_MS = 3_600_000;
+/** After the engine has not answered, orders are refused at once for so long, instead of each waiting for itself. */
+const ENGINE_PAUSE_MS = 1_000;
+const START_AGAIN_MS_MIN = 100;
+const START_AGAIN_MS_MAX = 1_000;
 
 interface Ordered {
   readonly device: RegisteredDevice;
-  readonly commandId: string;
+  readonly claim: CommandClaim;
+  readonly isNew: boolean;
   readonly input: DeviceCommandInput;
 }
 
@@ -57,43 +50,42 @@ interface Ordered {
  * Orders and cancels. The workflow is started first, so that from then on the command is never forgotten; then the
  * order is told to the twin, which alone decides about it. Each step may be repeated: by a client that lost the answer,
  * and by the workflow when this process dies in between.
+ *
+ * What must never happen is that an order is told to a twin that has carried it out and forgotten it. So only who has
+ * just started the workflow tells it; who finds one waits for what that one does.
  */
 @Injectable()
 export class CommandService {
+  #engineAwayUntilMs = 0;
+  #waiting = 0;
+
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(TWIN_STORE) private readonly store: TwinStore,
     @Inject(COMMAND_INDEX) private readonly index: CommandIndex,
     @Inject(COMMAND_WORKFLOWS) private readonly workflows: Pick<CommandWorkflows<DeviceCommandInput>, 'start'>,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly twins: TwinReader,
     private readonly reader: CommandReader,
-    private readonly writer: ControlWriter,
-    private readonly waits: OperationWaits,
+    private readonly teller: CommandTeller,
     private readonly hub: CommandHub,
   ) {}
 
   /** The command as it is when its twin has it, or when it has ended and that was waited for. @throws Problem */
   async order(caller: Caller, deviceId: DeviceId, order: CommandOrder, options: OrderOptions): Promise<CommandView> {
     const device = await this.twins.device(caller.tenant, deviceId);
-    const ordered = this.#orderedOf(device, order, options.idempotencyKey);
-    const { commandId, input } = ordered;
-    const isNew = await this.#claim(ordered);
-    const known = isNew ? null : await this.reader.inTwin(device, commandId);
-    if (known !== null) return this.#view(device, known, options.waitMs);
+    const { idempotencyKey, traceparent, waitMs } = options;
+    const input = commandInput(device, order, { nowMs: this.clock.nowMs(), idempotencyKey });
+    const ordered = await this.#claim(device, input);
+    const known = ordered.isNew ? null : await this.#knownSince(ordered);
+    if (known !== null) return this.#view(device, known, waitMs);
+    const telling = await this.#admit(ordered);
     try {
-      if (isNew) await this.#assertRoom(device);
-      await this.workflows.start(input);
-    } catch (error) {
-      // Nothing was ordered as far as we know, and the same id may be tried again.
-      if (isNew) await this.index.release(caller.tenant, commandId);
-      throw error;
+      const settled = await this.#start(ordered, telling, traceparent);
+      // Durable with its workflow, and soon with its twin.
+      return settled === null ? viewQueued(ordered) : await this.#view(device, settled, waitMs);
+    } finally {
+      telling.close();
     }
-    const { tenant: _tenant, device: _device, incarnation: _life, version: _version, retry: _retry, ...told } = input;
-    const settled = await this.#tell(device, { kind: 'orderCommand', ...told }, options.traceparent);
-    // Durable with its workflow, and soon with its twin.
-    if (settled === null) return viewQueued(ordered, this.clock.nowMs());
-    return this.#view(device, settled, options.waitMs);
   }
 
   /** @throws Problem COMMAND_SENT, COMMAND_ENDED, NOT_FOUND */
@@ -102,53 +94,63 @@ export class CommandService {
     commandId: string,
     how: { readonly force: boolean; readonly reason: string | undefined; readonly traceparent: string },
   ): Promise<CommandView> {
-    const claim = await this.index.find(caller.tenant, commandId);
-    if (claim === null) throw notFound('command');
-    const device = await this.twins.device(caller.tenant, claim.device);
+    const device = await this.reader.deviceOf(caller.tenant, commandId);
     const { force, reason = 'canceled by an application', traceparent } = how;
-    const settled = await this.#tell(device, { kind: 'cancelCommand', commandId, force, reason }, traceparent);
-    if (settled !== null) return viewCommand(device.device, settled);
+    const telling = await this.teller.admit(device);
+    try {
+      const settled = await telling.tell({ kind: 'cancelCommand', commandId, force, reason }, traceparent);
+      if (settled !== null) return viewCommand(device.device, settled);
+    } catch (error) {
+      throw await this.#orEnded(device, commandId, error);
+    } finally {
+      telling.close();
+    }
     throw new Problem('OPERATION_PENDING', 'the cancel is durable and will be decided; ask for the command later');
   }
 
-  #orderedOf(device: RegisteredDevice, order: CommandOrder, idempotencyKey: string | null): Ordered {
-    const { method, params, deadline, timeoutSeconds, retry = {} } = order;
+  /** @throws Problem COMMAND_CONFLICT, COMMAND_INVALID */
+  async #claim(device: RegisteredDevice, input: DeviceCommandInput): Promise<Ordered> {
+    const { tenant, commandId } = input;
     const nowMs = this.clock.nowMs();
-    const deadlineMs = deadline ?? Math.round(nowMs + (timeoutSeconds === undefined ? DAY_MS : timeoutSeconds * 1_000));
-    if (deadlineMs <= nowMs || deadlineMs > nowMs + COMMAND_LIMITS.lifeMsMax) {
-      throw new Problem('COMMAND_INVALID', 'the deadline lies in the past, or more than 30 days ahead');
+    const claim = newClaimOr(input, nowMs);
+    const holder =
+      claim instanceof Problem
+        ? await this.index.find(tenant, commandId)
+        : await this.index.claim(tenant, commandId, claim, claim.deadlineMs - nowMs + CLAIM_AFTER_DEADLINE_MS);
+    if (holder === null) {
+      if (claim instanceof Problem) throw claim;
+      return { device, claim, isNew: true, input };
     }
-    const body = [device.device, method, params ?? null, deadline ?? null, timeoutSeconds ?? null, retry];
-    const bodyDigest = createHash('sha256').update(JSON.stringify(body)).digest('base64url');
-    const commandId = order.commandId ?? (idempotencyKey === null ? uuidv7() : idOfKey(idempotencyKey));
-    const { attempts, initialMs, maxMs } = retry;
-    const input: DeviceCommandInput = {
-      version: 1,
-      tenant: device.tenant,
-      device: device.device,
-      incarnation: device.incarnation,
-      commandId,
-      bodyDigest,
-      method,
-      ...(params === undefined ? {} : { params }),
-      deadlineMs,
-      retry: {
-        attempts: attempts ?? RETRY_DEFAULT.attempts,
-        initialMs: initialMs ?? RETRY_DEFAULT.initialMs,
-        maxMs: maxMs ?? RETRY_DEFAULT.maxMs,
-      },
-    };
-    return { device, commandId, input };
+    if (!isSameOrder(holder, input)) {
+      throw new Problem('COMMAND_CONFLICT', 'this id, or this Idempotency-Key, is that of another command');
+    }
+    return { device, claim: holder, isNew: false, input: { ...input, deadlineMs: holder.deadlineMs } };
   }
 
-  /** False when the very same order was claimed before. */
-  async #claim({ device, commandId, input }: Ordered): Promise<boolean> {
-    const claim: CommandClaim = { device: device.device, bodyDigest: input.bodyDigest };
-    const ttlMs = input.deadlineMs - this.clock.nowMs() + CLAIM_AFTER_DEADLINE_MS;
-    const holder = await this.index.claim(device.tenant, commandId, claim, ttlMs);
-    if (holder === null) return true;
-    if (holder.device === claim.device && holder.bodyDigest === claim.bodyDigest) return false;
-    throw new Problem('COMMAND_CONFLICT', 'this id, or this Idempotency-Key, is that of another command');
+  /** Null when the order, made before, may not have come anywhere. */
+  async #knownSince({ device, claim, input }: Ordered): Promise<TwinCommand | null> {
+    const inTwin = await this.reader.inTwin(device, input.commandId);
+    if (inTwin !== null) return inTwin;
+    const isOld = this.clock.nowMs() - claim.claimedAtMs > ENGINE_REMEMBERS_MS;
+    const past = await this.reader.inHistory(device, input.commandId).catch((error: unknown) => {
+      if (isOld) throw error;
+      return null;
+    });
+    return past === null || wasRefused(past) ? null : past;
+  }
+
+  /** What is refused here left no trace, so a new id is free again. */
+  async #admit({ device, isNew, input }: Ordered): Promise<Telling> {
+    try {
+      if (this.clock.nowMs() < this.#engineAwayUntilMs) {
+        throw new Problem('COMMANDS_UNAVAILABLE', 'what keeps commands does not answer; nothing was ordered');
+      }
+      await this.#assertRoom(device);
+      return await this.teller.admit(device);
+    } catch (error) {
+      if (isNew) await this.index.release(input.tenant, input.commandId);
+      throw error;
+    }
   }
 
   /** The twin decides; this spares the workflow engine what is refused anyway. */
@@ -158,50 +160,71 @@ export class CommandService {
     throw new Problem('TOO_MANY_COMMANDS', `${COMMAND_LIMITS.pendingMax} commands wait for this device`);
   }
 
-  /** Tells the twin, and waits for what it makes of it; null when it did not answer in time. */
-  async #tell(
-    device: RegisteredDevice,
-    message:
-      | Omit<Extract<Parameters<ControlWriter['append']>[1], { kind: 'orderCommand' }>, 'operationId'>
-      | Omit<Extract<Parameters<ControlWriter['append']>[1], { kind: 'cancelCommand' }>, 'operationId'>,
-    traceparent: string,
-  ): Promise<TwinCommand | null> {
-    const operationId = uuidv7();
+  async #start(ordered: Ordered, telling: Telling, traceparent: string): Promise<TwinCommand | null> {
+    const { device, input } = ordered;
     const untilMs = this.clock.nowMs() + this.options.writeTimeoutMs;
-    const wait = this.waits.open(operationId);
-    try {
-      const appended = await this.writer.append(device, { ...message, operationId }, traceparent);
-      const partition = this.writer.partitionOf(device);
-      for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
-        const leftMs = untilMs - this.clock.nowMs();
-        if (leftMs <= 0) return null;
-        await wait.hinted(Math.min(pollMs, leftMs));
-        // The position is read before the twin: past the record, the twin has decided.
-        const { positions } = await this.store.ledger(partition);
-        if (positions.control <= appended.offset) continue;
-        return await this.#decided(device, message.commandId, operationId);
+    for (let pauseMs = START_AGAIN_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, START_AGAIN_MS_MAX)) {
+      if ((await this.#startOnce(ordered)) === 'started') {
+        const {
+          tenant: _tenant,
+          device: _device,
+          incarnation: _life,
+          version: _version,
+          retry: _retry,
+          ...told
+        } = input;
+        return telling.tell({ kind: 'orderCommand', ...told }, traceparent);
       }
-    } finally {
-      wait.close();
+      const known = await this.reader.inTwin(device, input.commandId);
+      if (known !== null) return known;
+      if (this.clock.nowMs() + pauseMs >= untilMs) return this.#unheard(ordered);
+      await this.clock.sleep(pauseMs);
     }
   }
 
-  async #decided(device: RegisteredDevice, commandId: string, operationId: string): Promise<TwinCommand> {
-    const twin = await this.twins.twinOf(device);
-    const outcome = twin.outcomeOf(operationId);
-    if (outcome?.kind === 'rejected') {
-      const code = KNOWN_CODES.has(outcome.code) ? (outcome.code as ErrorCode) : 'COMMAND_INVALID';
-      if (code === 'TOO_MANY_COMMANDS') await this.index.release(device.tenant, commandId);
-      throw new Problem(code, outcome.detail);
+  async #startOnce({ isNew, input }: Ordered): Promise<'started' | 'exists'> {
+    try {
+      return await this.workflows.start(input);
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== 'COMMANDS_UNAVAILABLE') throw error;
+      if (error.retryable) this.#engineAwayUntilMs = this.clock.nowMs() + ENGINE_PAUSE_MS;
+      // It may have been started: the id stays taken, and the same order under it is safe at any time.
+      else if (isNew) await this.index.release(input.tenant, input.commandId);
+      const { commandId } = input;
+      throw new Problem('COMMANDS_UNAVAILABLE', error.message, { cause: error, members: { commandId } });
     }
-    const command = await this.reader.inTwin(device, commandId);
-    if (command === null) throw notFound('device: it was deleted meanwhile');
-    return command;
+  }
+
+  /** Its workflow was there before, and its twin says nothing of it. */
+  async #unheard({ device, isNew, input }: Ordered): Promise<TwinCommand | null> {
+    const past = await this.reader.inHistory(device, input.commandId).catch(() => null);
+    if (past !== null && wasRefused(past)) {
+      throw new Problem('TOO_MANY_COMMANDS', 'there was no room for it; try it again in a while');
+    }
+    if (past === null && isNew) {
+      throw new Problem('COMMAND_CONFLICT', 'this id was that of an earlier command');
+    }
+    return past;
+  }
+
+  /** A twin forgets commands that ended long ago; what became of one says why it cannot be canceled. */
+  async #orEnded(device: RegisteredDevice, commandId: string, error: unknown): Promise<unknown> {
+    if (!(error instanceof Problem) || error.code !== 'COMMAND_NOT_FOUND') return error;
+    const past = await this.reader.inHistory(device, commandId).catch(() => null);
+    if (past === null || !isEnded(past)) return error;
+    return new Problem('COMMAND_ENDED', `The command has ended: ${past.state}.`);
   }
 
   async #view(device: RegisteredDevice, command: TwinCommand, waitMs: number): Promise<CommandView> {
-    if (isEnded(command) || waitMs <= 0) return viewCommand(device.device, command);
-    return viewCommand(device.device, await this.#ended(device, command, waitMs));
+    if (isEnded(command) || waitMs <= 0 || this.#waiting >= this.options.streamsMax) {
+      return viewCommand(device.device, command);
+    }
+    this.#waiting += 1;
+    try {
+      return viewCommand(device.device, await this.#ended(device, command, waitMs));
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   /** The command when it has ended, or as it is when the time is over. */
@@ -211,10 +234,10 @@ export class CommandService {
     try {
       let last = command;
       for (;;) {
-        last = (await this.reader.inTwin(device, command.commandId)) ?? last;
+        // It is durable whatever happens here: a read that fails ends the wait, and is no failure of the order.
+        last = (await this.reader.known(device, command.commandId).catch(() => null)) ?? last;
         const leftMs = untilMs - this.clock.nowMs();
-        if (isEnded(last) || leftMs <= 0) return last;
-        await changes.changed(leftMs);
+        if (isEnded(last) || leftMs <= 0 || !(await changes.changed(leftMs))) return last;
       }
     } finally {
       changes.close();
@@ -222,7 +245,17 @@ export class CommandService {
   }
 }
 
-function viewQueued({ device, input }: Ordered, nowMs: number): CommandView {
+function newClaimOr(input: DeviceCommandInput, nowMs: number): CommandClaim | Problem {
+  try {
+    return newClaim(input, nowMs);
+  } catch (error) {
+    // An order that is repeated after its deadline is still the same command.
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+function viewQueued({ device, claim, input }: Ordered): CommandView {
   const { commandId, method, params, deadlineMs } = input;
   return {
     commandId,
@@ -230,14 +263,9 @@ function viewQueued({ device, input }: Ordered, nowMs: number): CommandView {
     method,
     ...(params === undefined ? {} : { params }),
     state: 'QUEUED',
-    orderedAt: nowMs,
+    orderedAt: claim.claimedAtMs,
     deadline: deadlineMs,
     attempts: 0,
     transitions: [],
   };
-}
-
-/** The same key is the same command. Keys may hold what ids may not. */
-function idOfKey(idempotencyKey: string): string {
-  return `key-${createHash('sha256').update(idempotencyKey).digest('base64url')}`;
 }

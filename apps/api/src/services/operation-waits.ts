@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { OperationOutcome } from '@breakwater/twin';
 import type { Clock, OperationAnswers } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
@@ -7,12 +8,15 @@ import { CLOCK, LOGGER, OPERATION_ANSWERS } from '../api-ports.ts';
 /** One write that waits. `hinted` resolves when someone says that its twin may have answered. */
 export interface OperationWait {
   hinted(timeoutMs: number): Promise<void>;
+  /** The last answer that came. To be trusted only if nobody else can have chosen the same key. */
+  outcome(): OperationOutcome | null;
   close(): void;
 }
 
 interface Waiter {
   wake: (() => void) | null;
   isHinted: boolean;
+  outcome: OperationOutcome | null;
 }
 
 /**
@@ -38,7 +42,7 @@ export class OperationWaits implements OnApplicationBootstrap, OnApplicationShut
 
   async onApplicationBootstrap(): Promise<void> {
     try {
-      this.#unsubscribe = await this.answers.subscribe(({ operationId }) => this.#wake(operationId));
+      this.#unsubscribe = await this.answers.subscribe(({ operationId, outcome }) => this.#wake(operationId, outcome));
     } catch (error) {
       this.logger.warn({ err: error }, 'no hints about finished writes: twins are polled instead');
     }
@@ -49,13 +53,14 @@ export class OperationWaits implements OnApplicationBootstrap, OnApplicationShut
   }
 
   open(operationKey: string): OperationWait {
-    const waiter: Waiter = { wake: null, isHinted: false };
+    const waiter: Waiter = { wake: null, isHinted: false, outcome: null };
     const waiters = this.#waiters.get(operationKey) ?? new Set();
     waiters.add(waiter);
     this.#waiters.set(operationKey, waiters);
     this.#count += 1;
     return {
       hinted: (timeoutMs) => this.#hinted(waiter, timeoutMs),
+      outcome: () => waiter.outcome,
       close: () => {
         if (!waiters.delete(waiter)) return;
         this.#count -= 1;
@@ -76,9 +81,10 @@ export class OperationWaits implements OnApplicationBootstrap, OnApplicationShut
     waiter.isHinted = false;
   }
 
-  #wake(operationKey: string): void {
+  #wake(operationKey: string, outcome: OperationOutcome): void {
     for (const waiter of this.#waiters.get(operationKey) ?? []) {
       waiter.isHinted = true;
+      waiter.outcome = outcome;
       waiter.wake?.();
     }
   }

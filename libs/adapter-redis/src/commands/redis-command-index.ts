@@ -26,12 +26,12 @@ export class RedisCommandIndex implements CommandIndex {
   }
 }
 
-function textOf({ device, bodyDigest }: CommandClaim): string {
-  return JSON.stringify([device, bodyDigest]);
+function textOf({ device, bodyDigest, deadlineMs, claimedAtMs }: CommandClaim): string {
+  return JSON.stringify([device, bodyDigest, deadlineMs, claimedAtMs]);
 }
 
 function claimOf(text: string | null): CommandClaim | null {
   if (text === null) return null;
-  const [device, bodyDigest] = JSON.parse(text) as [DeviceId, string];
-  return { device, bodyDigest };
+  const [device, bodyDigest, deadlineMs, claimedAtMs] = JSON.parse(text) as [DeviceId, string, number, number];
+  return { device, bodyDigest, deadlineMs, claimedAtMs };
 }

@@ -9,7 +9,12 @@ export interface CommandName {
 
 /** The durable workflows of commands, one per command. Every call may be repeated: it is done once. */
 export interface CommandWorkflows<Input extends CommandName> {
-  /** @throws PlatformError COMMANDS_UNAVAILABLE when the engine did not take it in time; it may have taken it */
+  /**
+   * `exists`: it runs, or has ended well. One that its twin refused, or that an operator stopped, is started again.
+   *
+   * @throws PlatformError COMMANDS_UNAVAILABLE when the engine did not take it in time. If that is retryable, it may
+   *   have taken it all the same
+   */
   start(input: Input): Promise<'started' | 'exists'>;
   /**
    * Tells a command's workflow what its twin said. `gone`: it has ended, or never was: nobody waits for the word.

@@ -6,8 +6,8 @@ import { type ContractHarness, type HarnessMaker, passOf } from './contract-harn
 
 const TENANT = 'default' as TenantId;
 const OTHER = 'other' as TenantId;
-const CLAIM = { device: 'pump-1' as DeviceId, bodyDigest: 'b1' };
-const LATER = { device: 'pump-2' as DeviceId, bodyDigest: 'b2' };
+const CLAIM = { device: 'pump-1' as DeviceId, bodyDigest: 'b1', deadlineMs: 7, claimedAtMs: 5 };
+const LATER = { device: 'pump-2' as DeviceId, bodyDigest: 'b2', deadlineMs: 8, claimedAtMs: 6 };
 const LONG_MS = 3_600_000;
 const SHORT_MS = 50;
 const TRIES_MAX = 200;
@@ -26,7 +26,7 @@ export function commandIndexContract(name: string, maker: HarnessMaker<CommandIn
       expect(await port.find(TENANT, 'c1')).toBeNull();
       expect(await port.claim(TENANT, 'c1', CLAIM, LONG_MS)).toBeNull();
       expect(await port.claim(TENANT, 'c1', LATER, LONG_MS)).toEqual(CLAIM);
-      expect(await port.claim(TENANT, 'c1', CLAIM, LONG_MS)).toEqual(CLAIM);
+      expect(await port.claim(TENANT, 'c1', { ...CLAIM, deadlineMs: 9 }, LONG_MS)).toEqual(CLAIM);
       expect(await port.find(TENANT, 'c1')).toEqual(CLAIM);
       expect(await port.claim(OTHER, 'c1', LATER, LONG_MS)).toBeNull();
       expect(await port.find(OTHER, 'c1')).toEqual(LATER);

@@ -36,6 +36,19 @@ export function isEnded({ state }: { readonly state: CommandState }): boolean {
   return rankOf(state) === TERMINAL_RANK;
 }
 
+/**
+ * Its twin had no room for it when it was ordered. Nothing of it is kept, and the same order may be tried again; a
+ * `REJECTED` of the device itself comes later than the order.
+ */
+export function wasRefused(command: {
+  readonly state: CommandState;
+  readonly orderedAtMs: number;
+  readonly transitions: readonly CommandTransition[];
+}): boolean {
+  const { state, orderedAtMs, transitions } = command;
+  return state === 'REJECTED' && transitions.length === 2 && transitions[1]?.atMs === orderedAtMs;
+}
+
 export interface CommandTransition {
   readonly state: CommandState;
   readonly atMs: number;
