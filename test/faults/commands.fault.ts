@@ -166,6 +166,11 @@ const program = temporalProgram();
       say('babbler-two', 'SUCCEEDED');
       await steps.reaches('babbler-two', 'SUCCEEDED');
       await steps.closes('babbler-0', 'babbler-two', 'SUCCEEDED');
+      const refused = `SELECT code FROM dead_letters WHERE device_id = 'babbler-0'`;
+      await until('the answer to no command to be a dead letter', async () => {
+        const codes = (await steps.rows<{ code: string }>(refused)).map(({ code }) => code);
+        return codes.length === 1 && codes[0] === 'COMMAND_NOT_FOUND';
+      });
       device.stop();
     },
     TEST_TIMEOUT_MS,

@@ -1,4 +1,5 @@
 import type { Logger } from '@breakwater/observability';
+import type { RejectionCode } from '@breakwater/twin';
 import type { RegionObserver } from '@breakwater/twin-runtime';
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
@@ -8,6 +9,9 @@ import type { WorkerMetrics } from './worker-metrics.ts';
 import { WORKER_LOGGER, WORKER_METRICS } from './worker-ports.ts';
 
 type Told<Event extends keyof RegionObserver> = Parameters<RegionObserver[Event]>;
+
+/** The code of what a device says of a command that it was never given. */
+const ANSWER_TO_NO_COMMAND: RejectionCode = 'COMMAND_NOT_FOUND';
 
 /** Logs and counts what happens to this worker's shards. */
 @Controller()
@@ -43,6 +47,8 @@ export class ShardEventsController {
   @EventPattern(ShardEvent.deadLettered)
   deadLettered(@Payload() [partition, lane, code, error]: Told<'deadLettered'>): void {
     this.#metrics.deadLettered(code);
+    // What devices do wrong is counted: one that answers to anything must not fill the log.
+    if (code === ANSWER_TO_NO_COMMAND) return;
     this.#logger.warn(
       { partition, lane, code, err: error ?? undefined },
       'a record could not be applied and is kept as a dead letter',

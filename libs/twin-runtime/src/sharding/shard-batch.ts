@@ -171,7 +171,10 @@ export class ShardBatch {
       this.#deadLetter(record, 'MESSAGE_FAILED', error);
       return;
     }
-    this.#count(lane, applied.outcome);
+    // Nobody waits for the answer to it, and it must not go missing unseen.
+    if (applied.outcome === 'dead' && applied.rejection !== undefined) {
+      this.#deadLetter(record, applied.rejection.code, { message: applied.rejection.detail });
+    } else this.#count(lane, applied.outcome);
     if (message.kind === 'timerFired') this.#timerFired(key, message.timerId, message.generation);
     this.#addEffects(record, twin, applied.effects, before);
     if (applied.state === before) return;

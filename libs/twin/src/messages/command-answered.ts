@@ -12,7 +12,7 @@ export const decideCommandAnswered: Decide<'commandAnswered'> = (state, message,
   const command = commandOf(state, message);
   if (command === null || command.dispatches === 0) {
     const rejection = { code: 'COMMAND_NOT_FOUND', detail: 'The device was never given such a command.' } as const;
-    return { events: NO_EVENTS, effects: NO_EFFECTS, rejection };
+    return { events: NO_EVENTS, effects: NO_EFFECTS, outcome: 'dead', rejection };
   }
   const { status, result, reason } = message;
   if (isEnded(command)) return late(command, message, nowMs);

@@ -8,7 +8,7 @@ export const decideCommandProgressed: Decide<'commandProgressed'> = (state, mess
   const command = findCommand(state.commands, message.commandId);
   if (command === null || command.dispatches === 0) {
     const rejection = { code: 'COMMAND_NOT_FOUND', detail: 'The device was never given such a command.' } as const;
-    return { events: NO_EVENTS, effects: NO_EFFECTS, rejection };
+    return { events: NO_EVENTS, effects: NO_EFFECTS, outcome: 'dead', rejection };
   }
   if (isEnded(command)) return NOTHING_TO_DO;
   const progress = progressOf(message);
