@@ -13,6 +13,8 @@ const RETRY = { attempts: 20, initialMs: 1_000, maxMs: 5_000 };
 const TIMEOUT_SECONDS = 3_600;
 /** Long enough that what was written before is on its way. */
 const SOON_MS = 100;
+/** About as often as words about one command are told to its workflow. */
+const TALK_MS = 100;
 
 /** Where each command stands when the fault strikes, and what its device holds back for that. */
 const STANDS = [
@@ -172,6 +174,38 @@ const program = temporalProgram();
         return codes.length === 1 && codes[0] === 'COMMAND_NOT_FOUND';
       });
       device.stop();
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  (WHOLE ? it : it.skip)(
+    'may report its progress for longer than one run of a workflow can hold',
+    async () => {
+      const device = await steps.device('talker', { protocolVersion: 5 });
+      devices.push(device);
+      device.hold('answer').start();
+      await until('the talker to listen', () => device.isListening);
+      const order = { method: 'reboot', timeoutSeconds: TIMEOUT_SECONDS, commandId: 'talker-command' };
+      await steps.orderSurely('talker-0', order);
+      let percent = 0;
+      const talk = setInterval(() => {
+        percent = (percent + 1) % 100;
+        device.publish('v1/devices/me/commands/talker-command/progress', { percent });
+      }, TALK_MS);
+      try {
+        for (let waits = 0; waits < 2; waits++) {
+          const runs = `DeviceId="talker-0" AND ExecutionStatus="ContinuedAsNew"`;
+          const goesOn = async (): Promise<boolean> => (await steps.workflows(runs)).length > 0;
+          await until('the next run to take over', goesOn).catch((error: unknown) => {
+            if (waits > 0) throw error;
+          });
+        }
+      } finally {
+        clearInterval(talk);
+      }
+      device.release();
+      await steps.reaches('talker-command', 'SUCCEEDED');
+      await steps.closes('talker-0', 'talker-command', 'SUCCEEDED');
     },
     TEST_TIMEOUT_MS,
   );

@@ -11,12 +11,14 @@ import {
   CancellationScope,
   CancelledFailure,
   condition,
+  continueAsNew,
   defineQuery,
   defineSignal,
   proxyActivities,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 
 import type { CommandActivities } from './command-activities.ts';
@@ -41,14 +43,23 @@ export const commandQuery = defineQuery<CommandDocument | null>(COMMAND_QUERY);
  *
  * Cancelling the workflow asks the twin to cancel: what may have reached the device goes on, as it does for an operator
  * who does not force it.
+ *
+ * A device may report its progress for days. Before Temporal's limits for one run are near, the next run takes over what
+ * this one knows.
  */
-export async function deviceCommand(input: DeviceCommandInput): Promise<CommandDocument> {
-  const life = new CommandLife(input);
+export async function deviceCommand(input: DeviceCommandInput, known?: CommandKnowledge): Promise<CommandDocument> {
+  const life = new CommandLife(input, known);
   setHandler(commandChanged, (document) => life.hear(document));
   setHandler(commandQuery, () => life.document);
   const canceled = CancellationScope.current().cancelRequested.catch(() => life.cancelRequested());
   void canceled;
   return CancellationScope.nonCancellable(() => life.run());
+}
+
+/** What one run of the workflow hands on to the next. */
+interface CommandKnowledge {
+  readonly log: CommandProgressLog;
+  readonly cancel: 'no' | 'asked';
 }
 
 class CommandLife {
@@ -58,10 +69,10 @@ class CommandLife {
   #cancel: 'no' | 'requested' | 'asked' = 'no';
   #isNews = false;
 
-  constructor(input: DeviceCommandInput) {
+  constructor(input: DeviceCommandInput, known?: CommandKnowledge) {
     this.#input = input;
-    const nowMs = Date.now();
-    this.#log = { startedAtMs: nowMs, document: null, heardAtMs: nowMs, orders: 0, resends: 0, questions: 0 };
+    this.#log = known?.log ?? newLog(Date.now());
+    this.#cancel = known?.cancel ?? 'no';
   }
 
   get document(): CommandDocument | null {
@@ -90,6 +101,9 @@ class CommandLife {
         await this.#activities.cancelCommand(this.#input, CANCELED_BY_OPERATOR);
         continue;
       }
+      if (workflowInfo().continueAsNewSuggested) {
+        return continueAsNew<typeof deviceCommand>(this.#input, { log: this.#log, cancel: this.#cancel });
+      }
       const step = nextStep(this.#input, this.#log);
       const hasWord = await condition(
         () => this.#isNews || this.#cancel === 'requested',
@@ -110,7 +124,7 @@ class CommandLife {
       this.#log = { ...log, resends: log.resends + 1, heardAtMs: Date.now() };
       await this.#activities.resendCommand(this.#input, log.document?.attempts ?? 0);
     } else {
-      this.#log = { ...log, questions: log.questions + 1 };
+      this.#log = { ...log, questions: log.questions + 1, askedAtMs: Date.now() };
       await this.#activities.checkCommand(this.#input);
     }
   }
@@ -146,6 +160,18 @@ class CommandLife {
     upsertSearchAttributes([{ key: STATE, value: 'TIMED_OUT' }]);
     return { ...known, state: 'TIMED_OUT', transitions, deliveryUnknown: true };
   }
+}
+
+function newLog(nowMs: number): CommandProgressLog {
+  return {
+    startedAtMs: nowMs,
+    document: null,
+    heardAtMs: nowMs,
+    orders: 0,
+    resends: 0,
+    questions: 0,
+    askedAtMs: 0,
+  };
 }
 
 function holdsMore(document: CommandDocument, known: CommandDocument): boolean {

@@ -23,6 +23,7 @@ const NOTHING: CommandProgressLog = {
   orders: 0,
   resends: 0,
   questions: 0,
+  askedAtMs: 0,
 };
 
 function heard(state: CommandDocument['state'], attempts: number): CommandProgressLog {
@@ -65,7 +66,18 @@ describe('the next step of a command', () => {
 
   it('is to ask twice for the verdict, and then to give up', () => {
     const log = heard('DELIVERED', 1);
-    expect(nextStep(INPUT, { ...log, questions: 1 })).toEqual({ kind: 'ask', atMs: HOUR_MS + 2 * VERDICT_GRACE_MS });
-    expect(nextStep(INPUT, { ...log, questions: 2 })).toEqual({ kind: 'giveUp', atMs: HOUR_MS + 3 * VERDICT_GRACE_MS });
+    const askedAtMs = HOUR_MS + VERDICT_GRACE_MS;
+    const once = { ...log, questions: 1, askedAtMs };
+    expect(nextStep(INPUT, once)).toEqual({ kind: 'ask', atMs: askedAtMs + VERDICT_GRACE_MS });
+    const twice = { ...log, questions: 2, askedAtMs: askedAtMs + VERDICT_GRACE_MS };
+    expect(nextStep(INPUT, twice)).toEqual({ kind: 'giveUp', atMs: HOUR_MS + 3 * VERDICT_GRACE_MS });
+  });
+
+  it('is to leave its twin the same time for the verdict when nobody ran the workflow until long after the deadline', () => {
+    const log = heard('DELIVERED', 1);
+    const lateMs = 10 * HOUR_MS;
+    expect(nextStep(INPUT, log).atMs).toBeLessThan(lateMs);
+    const asked = { ...log, questions: 2, askedAtMs: lateMs };
+    expect(nextStep(INPUT, asked)).toEqual({ kind: 'giveUp', atMs: lateMs + VERDICT_GRACE_MS });
   });
 });

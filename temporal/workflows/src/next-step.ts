@@ -17,6 +17,8 @@ export interface CommandProgressLog {
   readonly orders: number;
   readonly resends: number;
   readonly questions: number;
+  /** When the twin was last asked for its verdict; 0: never. */
+  readonly askedAtMs: number;
 }
 
 export type Step = { readonly kind: 'order' | 'resend' | 'ask' | 'giveUp'; readonly atMs: number };
@@ -26,7 +28,8 @@ export type Step = { readonly kind: 'order' | 'resend' | 'ask' | 'giveUp'; reado
  * the workflow is for exactly this.
  */
 export function nextStep(input: DeviceCommandInput, log: CommandProgressLog): Step {
-  const verdictAtMs = input.deadlineMs + VERDICT_GRACE_MS * (log.questions + 1);
+  // Counted from the question: where nobody ran this workflow for a while, the answer may still be on its way.
+  const verdictAtMs = Math.max(input.deadlineMs, log.askedAtMs) + VERDICT_GRACE_MS;
   const verdict: Step = { kind: log.questions < VERDICT_QUESTIONS_MAX ? 'ask' : 'giveUp', atMs: verdictAtMs };
   const sooner = log.document === null ? orderAgain(log) : resendAgain(input, log.document, log);
   return sooner !== null && sooner.atMs < Math.min(verdictAtMs, input.deadlineMs) ? sooner : verdict;
