@@ -110,12 +110,12 @@ export class MessageIntake {
 
   /** Only a message that may have been sent in the previous session asks for what that session left in the log. */
   #needsTail(arrival: Arrival): boolean {
-    return arrival.session.identity.unreadLanes.size > 0 && this.#tailsNeeded(arrival).length > 0;
+    return !arrival.session.identity.memory.isWhole && this.#tailsNeeded(arrival).length > 0;
   }
 
   /** A packet id may have been given to a message of the other lane since; an id is in one lane only. */
   #tailsNeeded({ session, message, classified, mark }: Arrival): readonly Lane[] {
-    const unread = [...session.identity.unreadLanes];
+    const unread = [...session.identity.memory.unreadLanes];
     if (message.dup && mark.packetId !== 0) return unread;
     return mark.messageId === '' ? [] : unread.filter((lane) => lane === laneOf(classified));
   }
@@ -137,14 +137,13 @@ export class MessageIntake {
   }
 
   async #readTail(device: DeviceSession, lane: Lane): Promise<void> {
+    const done = device.memory.beginRead(lane);
     try {
       const marks = await this.#options.previousSessions.marksOf(
         { key: device.key, incarnation: device.device.incarnation, partition: device.partition },
         lane,
       );
-      device.memory.fillFromLog(marks);
-      device.unreadLanes.delete(lane);
-      if (device.unreadLanes.size === 0) device.memory.wholeSince = 0;
+      done(marks);
     } catch {
       // Whether the message is in the log cannot be said: its connection ends without an answer, and it comes again.
       device.broken = true;

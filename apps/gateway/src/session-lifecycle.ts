@@ -157,13 +157,13 @@ export class SessionLifecycle {
     await this.#leaveDirectory(claim);
   }
 
-  /** Which messages may come again, and whether the memory has all of them; the rest is in the log. */
+  /** Which messages may come again, and whether the memory may have all of them; the rest is in the log. */
   #recall({ identity: device, isResumed }: Session<DeviceSession>, firstEpoch: number): void {
     const { memory, sessionEpoch } = device;
     const before = memory.previousOf(sessionEpoch);
     device.previousEpoch = isResumed ? Math.min(before, firstEpoch) : before;
-    if (memory.openedEpoch !== before) memory.wholeSince = sessionEpoch;
-    if (before === 0 || memory.wholeSince <= device.previousEpoch) device.unreadLanes.clear();
+    if (before === 0) memory.beginsWhole();
+    else if (memory.openedEpoch !== before) memory.missed();
   }
 
   async #announce(

@@ -33,6 +33,24 @@ class HeldLog {
   fenceProducer: EventLog['fenceProducer'] = (...given) => this.#memory.fenceProducer(...given);
 }
 
+/** A log in which a telemetry append lands unheard of, before the producer is fenced: as under a gateway that paused. */
+function landingUnheard(memory: MemoryEventLog): EventLog {
+  let isToLand = true;
+  const append = async (requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> => {
+    const results = await memory.append(requests);
+    const request = requests.find(({ lane }) => lane === 'telemetry');
+    if (request === undefined || !isToLand) return results;
+    isToLand = false;
+    await memory.fenceProducer(request.producerId, [request.partition]);
+    throw new Error('the connection broke');
+  };
+  return {
+    append,
+    keepProducer: () => memory.keepProducer(),
+    fenceProducer: (...given: Parameters<EventLog['fenceProducer']>) => memory.fenceProducer(...given),
+  } as unknown as EventLog;
+}
+
 describe('a message that is sent again', () => {
   const running: GatewayFixture[] = [];
   const start = async (options?: FixtureOptions): Promise<GatewayFixture> => {
@@ -117,6 +135,43 @@ describe('a message that is sent again', () => {
     expect(await second.acknowledgements(2)).toEqual([7, 8]);
     expect(await valuesIn(gateway)).toEqual([1, 2]);
     second.drop();
+  });
+
+  it('is one event although its gateway lost its identity before it heard that it is in the log', async () => {
+    const gateway = await start({ log: landingUnheard });
+    const id = { properties: { userProperties: { id: 'm-1' } } };
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    first.publish(7, '{"a":1}', id);
+    await until('the end of the connection', () => first.closed);
+    expect(first.acknowledged()).toEqual([]);
+    await until('a new identity', () => gateway.gateway.readiness().ready);
+    // This connection ends before anything is sent again, which leaves the question to the next one.
+    const second = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    expect(second.accepted).toBe(true);
+    second.drop();
+    const third = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    third.publish(9, '{"a":1}', id);
+    third.publish(10, '{"a":2}');
+    expect(await third.acknowledgements(2)).toEqual([9, 10]);
+    expect(await valuesIn(gateway)).toEqual([1, 2]);
+    third.drop();
+  });
+
+  it('is one event over a change of gateway with a connection in between that said nothing', async () => {
+    const gateway = await start();
+    const id = { properties: { userProperties: { id: 'm-1' } } };
+    const first = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
+    first.publish(1, '{"a":1}', id);
+    await first.acknowledgements(1);
+    const other = await gateway.another();
+    running.push(other);
+    const second = await RawClient.open(other.ports.mqtt, 'd1', 5);
+    second.drop();
+    const third = await RawClient.open(other.ports.mqtt, 'd1', 5);
+    third.publish(9, '{"a":1}', id);
+    expect(await third.acknowledgements(1)).toEqual([9]);
+    expect(await valuesIn(gateway)).toEqual([1]);
+    third.drop();
   });
 
   it('is one event over a change of gateway, and keeps its place before what follows', async () => {

@@ -117,7 +117,9 @@ export class AppendBatcher {
     this.#generation += 1;
     this.#ready.clear();
     for (const queue of this.#queues) {
-      for (const record of queue.reset()) this.#settle(record, { kind: 'failed', detail });
+      const { sent, unsent } = queue.reset();
+      for (const record of sent) this.#settle(record, { kind: 'failed', detail, mayBeLogged: true });
+      for (const record of unsent) this.#settle(record, { kind: 'failed', detail });
     }
     this.#wakeIdle();
   }

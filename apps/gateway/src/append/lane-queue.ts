@@ -5,7 +5,12 @@ import type { AppendRequest, Lane } from '@breakwater/twin-runtime';
 export type AppendOutcome =
   | { readonly kind: 'durable'; readonly appendedAtMs: number }
   | { readonly kind: 'shed' }
-  | { readonly kind: 'failed'; readonly detail: string };
+  | {
+      readonly kind: 'failed';
+      readonly detail: string;
+      /** It was sent to the log, whose answer nobody waits for any more: the record may be in it. */
+      readonly mayBeLogged?: boolean;
+    };
 
 export interface WaitingRecord {
   readonly line: string;
@@ -82,9 +87,9 @@ export class LaneQueue {
     return dropped;
   }
 
-  /** Starts anew, for another producer id, and answers everything that was not settled. */
-  reset(): readonly WaitingRecord[] {
-    const left = [...(this.frame?.records ?? []), ...this.#waiting];
+  /** Starts anew, for another producer id, and answers everything that was not settled, by whether it was ever sent. */
+  reset(): { readonly sent: readonly WaitingRecord[]; readonly unsent: readonly WaitingRecord[] } {
+    const left = { sent: this.frame?.records ?? [], unsent: this.#waiting };
     this.frame = null;
     this.flying = false;
     this.#waiting = [];

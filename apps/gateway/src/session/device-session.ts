@@ -1,5 +1,5 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
-import { type Lane, LANES, type RegisteredDevice } from '@breakwater/twin-runtime';
+import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
 import type { DeviceCredential } from '../identity/credential.ts';
 import type { ResendMemory } from './resend-memory.ts';
@@ -22,8 +22,6 @@ export class DeviceSession {
   previousEpoch = 0;
   /** The identity of the gateway under which the session was opened. */
   gatewayId = '';
-  /** Lanes whose tail may still hold messages of the previous session that the memory does not know. */
-  readonly unreadLanes = new Set<Lane>(LANES);
   /** Set while a message waits for such a read: those behind it wait too, so that they keep their order. */
   gate: Promise<unknown> | null = null;
   /** A message was not stored: nothing behind it may be, or it would overtake it. */

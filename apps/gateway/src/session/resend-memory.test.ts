@@ -53,7 +53,7 @@ describe('ResendMemory', () => {
       { packetId: 1, appendedAtMs: 50 },
       { packetId: 1, appendedAtMs: 40 },
     ]);
-    memory.fillFromLog([mark(1, 10, { appendedAtMs: 50 }), mark(2, 20, { appendedAtMs: 60 })]);
+    memory.beginRead('telemetry')([mark(1, 10, { appendedAtMs: 50 }), mark(2, 20, { appendedAtMs: 60 })]);
     expect(memory.find(mark(1, 10), RESENT)).toBeNull();
     expect(memory.find(mark(2, 20), RESENT)).toBe('durable');
     // Of a message that nobody has read from the log only the time is known.
@@ -98,7 +98,7 @@ describe('ResendMemory', () => {
     const memory = new ResendMemory(2);
     memory.remember(mark(3, 30, { messageId: 'c' }));
     const older = { sessionEpoch: 4 };
-    memory.fillFromLog([
+    memory.beginRead('telemetry')([
       mark(1, 10, { ...older, messageId: 'a' }),
       mark(2, 20, { ...older, messageId: 'b' }),
       mark(3, 29, older),
@@ -129,10 +129,32 @@ describe('ResendMemory', () => {
       [later, earlier],
     ]) {
       const memory = new ResendMemory(4);
-      for (const lane of lanes) memory.fillFromLog([lane]);
+      for (const lane of lanes) memory.beginRead('telemetry')([lane]);
       expect(memory.find(mark(1, 10), RESENT)).toBeNull();
       expect(memory.find(mark(1, 20), RESENT)).toBe('durable');
     }
+  });
+
+  it('has a gap from the beginning, after an append of which nobody knows, and until the log was read', () => {
+    const memory = new ResendMemory(4);
+    expect([...memory.unreadLanes]).toEqual(['control', 'telemetry']);
+    memory.beginRead('control')([]);
+    memory.beginRead('telemetry')([]);
+    expect(memory.isWhole).toBe(true);
+    memory.appending(mark(1, 10), DURABLE);
+    memory.settled(mark(1, 10), DURABLE, { kind: 'failed', detail: 'it was never sent' });
+    expect(memory.isWhole).toBe(true);
+    memory.settled(mark(1, 10), DURABLE, { kind: 'failed', detail: 'no answer', mayBeLogged: true });
+    expect([...memory.unreadLanes]).toEqual(['control', 'telemetry']);
+  });
+
+  it('keeps a gap that is newer than the read that was to fill it', () => {
+    const memory = new ResendMemory(4);
+    const done = memory.beginRead('telemetry');
+    memory.missed();
+    done([mark(1, 10)]);
+    expect([...memory.unreadLanes]).toEqual(['control', 'telemetry']);
+    expect(memory.find(mark(1, 10), RESENT)).toBe('durable');
   });
 });
 

@@ -1,4 +1,5 @@
 import type { DeviceKey, Incarnation } from '@breakwater/twin';
+import { type Lane, LANES } from '@breakwater/twin-runtime';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
 
@@ -42,10 +43,14 @@ export type Recollection = 'durable' | Promise<AppendOutcome> | null;
  * message only, since a client gives it to another message only after it saw the first one acknowledged.
  */
 export class ResendMemory {
-  /** The newest session that opened here, and whose messages are therefore all in here; 0 when there was none. */
+  /** The newest session that opened here; 0 when there was none. */
   openedEpoch = 0;
-  /** All messages since this session are in here, as far as they are remembered at all. */
-  wholeSince = 0;
+  /**
+   * The lanes that may hold messages of the device that are not in here, each with the number of the newest gap. They
+   * stay unread over any number of connections: what fell into a gap is sent again by the first that lasts long enough.
+   */
+  readonly #unread = new Map<Lane, number>();
+  #gaps = 0;
   readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
   /** In the order of their last use, oldest first. */
@@ -58,6 +63,35 @@ export class ResendMemory {
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
+    this.missed();
+  }
+
+  get unreadLanes(): Iterable<Lane> {
+    return this.#unread.keys();
+  }
+
+  get isWhole(): boolean {
+    return this.#unread.size === 0;
+  }
+
+  /** Something of the device may have got into the log without being remembered here. */
+  missed(): void {
+    this.#gaps += 1;
+    for (const lane of LANES) this.#unread.set(lane, this.#gaps);
+  }
+
+  /** The device never had a session before: nothing of it is in the log. */
+  beginsWhole(): void {
+    this.#unread.clear();
+  }
+
+  /** A read of the lane begins. What it answers is called with what was read, and fills the gaps known by now. */
+  beginRead(lane: Lane): (marks: readonly LoggedMark[]) => void {
+    const gap = this.#unread.get(lane);
+    return (marks) => {
+      this.#fillFromLog(marks);
+      if (this.#unread.get(lane) === gap) this.#unread.delete(lane);
+    };
   }
 
   /**
@@ -126,6 +160,8 @@ export class ResendMemory {
     const flying = mark.packetId === 0 ? undefined : this.#flyingPackets.get(mark.packetId);
     if (flying?.outcome === appended) this.#flyingPackets.delete(mark.packetId);
     if (outcome.kind === 'durable') this.remember({ ...mark, appendedAtMs: outcome.appendedAtMs });
+    // If it is in the log, then the device, which heard nothing of it, sends it again.
+    else if (outcome.kind === 'failed' && outcome.mayBeLogged === true) this.missed();
   }
 
   remember(mark: LoggedMark): void {
@@ -134,7 +170,7 @@ export class ResendMemory {
   }
 
   /** Takes what the log says of the sessions before this one, in any order: the lanes are read one by one. */
-  fillFromLog(marks: readonly LoggedMark[]): void {
+  #fillFromLog(marks: readonly LoggedMark[]): void {
     const newerIds = [...this.#ids];
     this.#ids.clear();
     for (const { messageId } of marks) if (messageId !== '') this.#rememberId(messageId);
