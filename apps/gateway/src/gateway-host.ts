@@ -81,6 +81,7 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
 
   released(session: Session<DeviceSession>, packetId: number): void {
     session.identity.memory.released(packetId, this.#options.clock.nowMs());
+    this.#options.children.released(session, packetId);
   }
 
   maySubscribe(session: Session<DeviceSession>, filter: string): boolean {

@@ -285,8 +285,10 @@ export class Gateway {
   }
 
   #createMemories(): ResendMemories {
-    const { resendEntriesMax, resendDevicesMax, connectionsMax } = this.#options.settings;
-    return new ResendMemories({ entriesMax: resendEntriesMax, devicesMax: resendDevicesMax + connectionsMax });
+    const { resendEntriesMax, resendDevicesMax, connectionsMax, childrenOpenTotalMax } = this.#options.settings;
+    // A device that is connected, by itself or as a child, is never the one whose memory is dropped for another's.
+    const devicesMax = resendDevicesMax + connectionsMax + childrenOpenTotalMax;
+    return new ResendMemories({ entriesMax: resendEntriesMax, devicesMax });
   }
 
   #observer(): EndpointObserver {

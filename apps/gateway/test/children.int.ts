@@ -100,6 +100,24 @@ describe('a gateway device and its children', () => {
     expect(entry).toBeNull();
   });
 
+  it('sends with QoS 2 what looks like its last message, and is not taken for a resend of it', async () => {
+    const fixture = await start();
+    const kept = { clientId: 'hub', protocolVersion: 4, clean: false } as const;
+    const said = { qos: 2, topic: TELEMETRY } as const;
+    const first = await RawClient.openAs(fixture.ports.mqtt, kept);
+    first.publish(1, '{"A":{"n":1}}', said);
+    await until('PUBREC', () => first.packets.some(({ cmd }) => cmd === 'pubrec'));
+    first.send({ cmd: 'pubrel', messageId: 1 });
+    await until('PUBCOMP', () => first.packets.some(({ cmd }) => cmd === 'pubcomp'));
+    first.drop();
+    // The first copy of the next one was lost with the connection.
+    const second = await RawClient.openAs(fixture.ports.mqtt, kept);
+    second.publish(1, '{"A":{"n":1}}', { ...said, dup: true });
+    await until('PUBREC', () => second.packets.some(({ cmd }) => cmd === 'pubrec'));
+    expect(valuesOf(await fixture.recordsOf('A'))).toEqual([1, 1]);
+    second.drop();
+  });
+
   it('is acknowledged only when the parts of all children are durable', async () => {
     let stuck: StuckLog | null = null;
     const fixture = await start({ log: (log) => (stuck = new StuckLog(log)) as unknown as EventLog });
@@ -213,7 +231,7 @@ describe('a gateway device and its children', () => {
   });
 
   it.each([
-    ['rpc', '{"device":"A","id":1,"data":{}}', 0x90],
+    ['rpc', '{"device":"A","data":{}}', 0x99],
     ['claim', '{"A":{"secretKey":"x","durationMs":1}}', 0x90],
     ['telemetry', '[1]', 0x99],
     ['telemetry', '{}', 0x99],

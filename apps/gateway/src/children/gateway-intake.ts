@@ -89,6 +89,12 @@ export class GatewayIntake {
     }
   }
 
+  /** Of which children the message with this packet id spoke is not kept: for the others it says nothing. */
+  released(session: Session<DeviceSession>, packetId: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const { identity } of this.#connections.get(session)?.all() ?? []) identity.memory.released(packetId, nowMs);
+  }
+
   closed(session: Session<DeviceSession>, reason: CloseReason): void {
     this.#connections.get(session)?.closeAll(reason);
     this.#connections.delete(session);
