@@ -362,4 +362,33 @@ describe('the commands of a device', () => {
     expect((await list('?state=LOST')).status).toBe(400);
     expect((await list('?cursor=nonsense')).status).toBe(400);
   });
+
+  it('stand on one page each, and as the twin has them where the history is behind', async () => {
+    await platform.device('paged');
+    const ordered = await order('paged', { method: 'm', commandId: 'p-new' });
+    const past = (commandId: string, orderedAtMs: number): TwinCommand => {
+      const state = 'QUEUED' as const;
+      const transitions = [{ state, atMs: orderedAtMs }];
+      return { commandId, method: 'm', orderedAtMs, deadlineMs: 9, state, transitions } as unknown as TwinCommand;
+    };
+    platform.telemetry.commands.push(past('h3', 3), past('h2', 2), past('h1', 1));
+    const page = (query: string): Promise<Answer> => platform.request('GET', `/api/v1/devices/paged/commands?${query}`);
+    const idsOf = ({ body }: Answer): string[] => body.items.map(({ commandId }: Loose) => commandId);
+    try {
+      const first = await page('limit=2');
+      expect(idsOf(first)).toEqual(['p-new', 'h3', 'h2']);
+      expect(first.headers.link).toContain('rel="next"');
+      const second = await page(`limit=2&cursor=${encodeURIComponent(first.body.nextCursor)}`);
+      expect(idsOf(second)).toEqual(['h1']);
+      expect(second.body.nextCursor).toBeNull();
+      await cancel('p-new');
+      platform.telemetry.commands.unshift(past('p-new', ordered.body.orderedAt));
+      const states = (await page('limit=2')).body.items.map(({ state }: Loose) => state);
+      expect(states).toEqual(['CANCELED', 'QUEUED']);
+      expect(idsOf(await page('state=QUEUED'))).toEqual(['h3', 'h2', 'h1']);
+      expect(idsOf(await page('state=CANCELED'))).toEqual(['p-new']);
+    } finally {
+      platform.telemetry.commands.length = 0;
+    }
+  });
 });
