@@ -16,6 +16,7 @@ describe('the answers of a simulated device', () => {
       }
     }
     expect(ends).toEqual({ SUCCEEDED: 97, FAILED: 3, slow: 5 });
+    expect(answersTo(1, 'reboot', false)).toMatchObject([{ payload: { status: 'SUCCEEDED' } }]);
   });
 
   it('are all prompt successes for a benchmark', () => {

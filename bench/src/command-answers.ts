@@ -17,9 +17,10 @@ export interface CommandStep {
 export function answersTo(nth: number, method: string, isAllPrompt: boolean): readonly CommandStep[] {
   const result = { method, nth };
   const success: CommandStep = { afterMs: 0, tail: 'response', payload: { status: 'SUCCEEDED', result } };
-  const share = nth % 100;
-  if (isAllPrompt || share === 0 || share > FAILING + SLOW) return [success];
-  if (share <= FAILING) {
+  // The first ones succeed: whoever tries a command out is not met by a failure.
+  const left = 99 - (nth % 100);
+  if (isAllPrompt || left >= FAILING + SLOW) return [success];
+  if (left < FAILING) {
     return [{ ...success, payload: { status: 'FAILED', reason: 'simulated devices fail now and then' } }];
   }
   const progress = { percent: PROGRESS_PERCENT, note: 'this one takes a while' };
