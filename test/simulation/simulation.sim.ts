@@ -8,6 +8,7 @@ const SEEDS = Number(process.env['SIM_SEEDS'] ?? 200);
 /** Of so many seeds one runs twice: a run that does not repeat itself cannot be debugged. */
 const REPEATED_EVERY = 20;
 const SEEDS_PER_TEST = 25;
+const SEEDS_OF_COMMANDS = Math.ceil(SEEDS / 8);
 /** A planted bug must show within so many seeds. */
 const SEEDS_PER_BUG_MAX = 40;
 const TEST_MS_MAX = 300_000;
@@ -23,6 +24,14 @@ describe('simulation', () => {
       TEST_MS_MAX,
     );
   }
+
+  it(
+    'keeps every promise about commands',
+    async () => {
+      for (let seed = 1; seed <= SEEDS_OF_COMMANDS; seed++) await expectKept({ seed, commands: true });
+    },
+    TEST_MS_MAX,
+  );
 
   it(
     'has the same history whenever a seed is run',
@@ -61,8 +70,10 @@ describe('the checkers find', () => {
 });
 
 async function expectKept(options: SimulationOptions): Promise<void> {
+  const { commands = false } = options;
   const { seed, violations, acknowledged } = await simulate(options);
   // The message is what a developer sees: how to see it again comes first.
-  if (violations.length > 0) throw new Error(`npm run sim -- --seed ${seed}\n  ${violations.join('\n  ')}`);
+  if (violations.length > 0)
+    throw new Error(`npm run sim -- --seed ${seed}${commands ? ' --commands' : ''}\n  ${violations.join('\n  ')}`);
   expect(acknowledged).toBeGreaterThan(0);
 }

@@ -1,4 +1,14 @@
-import { type DeviceKey, type Epoch, type Partition, type RecordOutcome, type TwinState } from '@breakwater/twin';
+import {
+  type AppliedMessage,
+  type DeviceKey,
+  type Epoch,
+  isEnded,
+  type Partition,
+  rankOf,
+  type RecordOutcome,
+  type TwinCommand,
+  type TwinState,
+} from '@breakwater/twin';
 import {
   type CommitResult,
   decodeDeadLetter,
@@ -109,8 +119,8 @@ export class History {
     for (const { id } of commit.outbox) known.outbox.add(id);
   }
 
-  /** What must hold when all is quiet. */
-  finish(partitions: readonly Partition[]): void {
+  /** What must hold when all is quiet; deadlines before `deadlineMs` are long past. */
+  finish(partitions: readonly Partition[], deadlineMs = Number.NEGATIVE_INFINITY): void {
     for (const id of this.#acknowledgedIds) {
       if (!this.#appendedIds.has(id)) this.fail(`message ${id} was acknowledged and is not in the log`);
     }
@@ -121,6 +131,11 @@ export class History {
       for (const id of this.of(partition).outbox) {
         if (!this.#dispatched.has(`${partition}/${id}`))
           this.fail(`outbox entry ${partition}/${id} was never dispatched`);
+      }
+      for (const [key, { commands }] of this.of(partition).twins) {
+        for (const command of commands.pending) {
+          if (command.deadlineMs < deadlineMs) this.fail(`${command.commandId} of ${key} has outlived its deadline`);
+        }
       }
     }
   }
@@ -180,21 +195,43 @@ export class History {
   }): RecordOutcome {
     const { commit, lane, offset, logged, record, deadCode, changed } = step;
     const { key, incarnation, sessionEpoch, message } = record;
-    const expectedCode = message.kind === 'event' ? DEAD_CODES[message.name] : undefined;
-    if (deadCode !== expectedCode) {
-      this.#fail(commit, `${lane}:${offset} was dead-lettered as ${String(deadCode)}, not ${String(expectedCode)}`);
+    const isDeadAs = (expected: string | undefined): void => {
+      if (deadCode === expected) return;
+      this.#fail(commit, `${lane}:${offset} was dead-lettered as ${String(deadCode)}, not ${String(expected)}`);
+    };
+    const unbearable = message.kind === 'event' ? DEAD_CODES[message.name] : undefined;
+    if (unbearable !== undefined) {
+      isDeadAs(unbearable);
+      return 'dead';
     }
-    if (deadCode !== undefined) return 'dead';
     const { twins } = this.of(commit.partition);
     const stored = twins.get(key);
     const before = stored ?? this.#model.newTwin(key, incarnation);
     const context = { nowMs: logged.appendedAtMs, lane, offset: offset as never, incarnation, sessionEpoch };
     const applied = this.#model.applyMessage(before, message, context);
+    isDeadAs(applied.outcome === 'dead' ? applied.rejection?.code : undefined);
+    this.#checkCommands(commit, `${lane}:${offset}`, before, applied);
     if (applied.state !== before) {
       if (!changed.has(key)) changed.set(key, stored ?? null);
       twins.set(key, applied.state);
     }
     return applied.outcome;
+  }
+
+  /** A command only goes on, has one end, and each of its changes is told of. */
+  #checkCommands(commit: ShardCommit, place: string, before: TwinState, { state, effects }: AppliedMessage): void {
+    const known = state.incarnation === before.incarnation ? commandsOf(before) : new Map<number, TwinCommand>();
+    for (const [requestId, now] of commandsOf(state)) {
+      const was = known.get(requestId);
+      if (was === undefined || was.state === now.state) continue;
+      if (isEnded(was) || rankOf(now.state) <= rankOf(was.state)) {
+        this.#fail(commit, `${place} brought a command from ${was.state} to ${now.state}`);
+      }
+    }
+    for (const [index, { kind }] of effects.entries()) {
+      if (kind !== 'commandChanged' || commit.outbox.some(({ id }) => id === `${place}:${index}`)) continue;
+      this.#fail(commit, `${place} changed a command, and nobody is told`);
+    }
   }
 
   #compare(commit: ShardCommit, { changed, counts }: Folded): void {
@@ -228,6 +265,10 @@ const DEAD_CODES: Readonly<Record<string, string | undefined>> = {
   [THROWING_EVENT]: 'MESSAGE_FAILED',
   [KILLING_EVENT]: 'MESSAGE_POISONOUS',
 };
+
+function commandsOf({ commands }: TwinState): ReadonlyMap<number, TwinCommand> {
+  return new Map([...commands.ended, ...commands.pending].map((command) => [command.requestId, command]));
+}
 
 function deadLettersOf(commit: ShardCommit): ReadonlyMap<string, string> {
   const letters = commit.outbox.filter(({ kind }) => kind === 'deadLetter').map(decodeDeadLetter);

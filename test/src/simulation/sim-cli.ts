@@ -7,6 +7,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
+    commands: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 });
@@ -19,7 +20,7 @@ const count = values.seed === undefined ? Number(values.seeds) : 1;
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
   say(`seed ${seed}`);
-  const result = await simulate({ seed, ...(values.trace ? { onTrace: say } : {}) });
+  const result = await simulate({ seed, commands: values.commands, ...(values.trace ? { onTrace: say } : {}) });
   const { acknowledged, virtualMs, traceHash, violations } = result;
   const verdict = violations.length === 0 ? 'all promises kept' : `${violations.length} BROKEN`;
   for (const violation of violations) say(`  ${violation}`);

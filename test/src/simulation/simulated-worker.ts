@@ -1,6 +1,8 @@
 import {
+  ControlProducer,
   type EventLog,
   type PartitionLeases,
+  type RecordAppender,
   type RuntimeLimits,
   ShardRegion,
   TwinCache,
@@ -14,7 +16,7 @@ import type { Network } from './network.ts';
 import { remoteLeases, remoteLog, remoteStore } from './remote-ports.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import type { Trace } from './trace.ts';
-import { decodeLine } from './workload.ts';
+import { decodeLine, lineOfInput } from './workload.ts';
 
 /** Small numbers, so that a short run meets every bound. */
 export const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
@@ -68,10 +70,11 @@ export class SimulatedWorker {
     this.process = new SimulatedProcess(time);
     const { process } = this;
     const store = remoteStore(surroundings.store, network, process);
+    const log = remoteLog(surroundings.log, network, process);
     this.#region = new ShardRegion({
       memberId,
       partitionCount,
-      log: remoteLog(surroundings.log, network, process),
+      log,
       store,
       leases: remoteLeases(surroundings.leases, network, process),
       effects: {
@@ -86,7 +89,7 @@ export class SimulatedWorker {
             return entries.filter(({ kind }) => kind !== 'downlink').map(({ id }) => id);
           }),
       },
-      input: { appendRecords: async () => false },
+      input: inputOf(log, process, memberId),
       decode: decodeLine,
       clock: process.clock,
       random,
@@ -112,6 +115,18 @@ export class SimulatedWorker {
   get stoppedPartitions(): readonly string[] {
     return [...this.#region.status.stopped].map(([partition, error]) => `${partition}: ${error.message}`);
   }
+}
+
+/** Due timers enter the log as one life of one producer, as those of a real worker do. */
+function inputOf(log: EventLog, { clock }: SimulatedProcess, memberId: string): RecordAppender {
+  const producer = new ControlProducer({ log, clock, producerId: `${memberId}-input` });
+  return {
+    appendRecords: async (partition, records) => {
+      const lines = records.map((record) => lineOfInput(record, clock.nowMs()));
+      const results = await Promise.all(lines.map((line) => producer.append('control', partition, line)));
+      return results.every(({ kind }) => kind === 'appended');
+    },
+  };
 }
 
 function describe(error: unknown): string {

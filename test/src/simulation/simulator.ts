@@ -24,6 +24,8 @@ export interface PlantedBugs extends GatewayBugs {
 export interface SimulationOptions {
   readonly seed: number;
   readonly bugs?: PlantedBugs;
+  /** Devices are ordered about, too. */
+  readonly commands?: boolean;
   /** Instead of the seed's own mix. */
   readonly faults?: Partial<FaultMix>;
   readonly onTrace?: (line: string) => void;
@@ -48,6 +50,8 @@ const STORM_MS = 20_000;
 /** How long the platform may take, without faults, until all is quiet. */
 const SETTLE_MS_MAX = 400_000;
 const SETTLE_STEP_MS = 250;
+/** Longer than any command lives, and its timer may be late. */
+const DEADLINES_MS = 20_000;
 const MESSAGES_PER_SECOND_MAX = 40;
 const CHAOS_PERIOD_MS = 250;
 const RESTART_MS_MAX = 2_000;
@@ -136,7 +140,9 @@ class Simulator {
       problems = await this.#unsettled();
       if (problems.length === 0) break;
     }
-    this.#history.finish(PARTITION_LIST);
+    // Their deadlines lie ahead when the storm ends, and come by timers.
+    if (this.#options.commands === true) await this.#time.advance(DEADLINES_MS);
+    this.#history.finish(PARTITION_LIST, this.#time.nowMs() - DEADLINES_MS);
     for (const problem of problems) this.#fail(problem);
     for (let number = 0; number < DEVICES; number++) {
       const partition = (number % PARTITIONS) as Partition;
@@ -201,7 +207,9 @@ class Simulator {
   }
 
   async #devices(random: SeededRandom): Promise<void> {
-    const workload = new Workload({ devices: DEVICES, partitionCount: PARTITIONS, random, faults: this.#faults });
+    const { commands = false } = this.#options;
+    const faults = this.#faults;
+    const workload = new Workload({ devices: DEVICES, partitionCount: PARTITIONS, random, faults, commands });
     const perSecond = 1 + random.below(MESSAGES_PER_SECOND_MAX);
     while (this.#storming) {
       await this.#time.sleep(random.below((2 * SECOND_MS) / perSecond));
