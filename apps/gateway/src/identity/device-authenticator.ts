@@ -1,4 +1,4 @@
-import { looksLikeJwt, verifyDeviceCertificate, verifyDeviceJwt } from '@breakwater/device-trust';
+import { looksLikeJwt, verifyDeviceJwt } from '@breakwater/device-trust';
 import { type DeviceKey, deviceKey, isDeviceId } from '@breakwater/twin';
 import type { Clock, DeviceRegistry, RegisteredDevice } from '@breakwater/twin-runtime';
 import type { ErrorCode } from '@breakwater/wire';
@@ -6,6 +6,7 @@ import type { ErrorCode } from '@breakwater/wire';
 import type { DeviceCredential } from './credential.ts';
 import { DeviceTokens, type DeviceTokensOptions, hashOfToken } from './device-tokens.ts';
 import type { TrustMirror } from './trust-mirror.ts';
+import { VerifiedCertificates } from './verified-certificates.ts';
 
 export interface DeviceCredentials {
   readonly clientId: string;
@@ -32,6 +33,7 @@ export interface DeviceAuthenticatorOptions extends DeviceTokensOptions {
   readonly registry: DeviceRegistry;
   readonly clock: Clock;
   readonly trust: TrustMirror;
+  readonly verifiedChainsMax: number;
   readonly jwtAudience: string;
   readonly jwtLifeMsMax: number;
   readonly jwtClockSkewMs: number;
@@ -52,10 +54,12 @@ const NAMES_MAX = 4;
 export class DeviceAuthenticator {
   readonly #options: DeviceAuthenticatorOptions;
   readonly #tokens: DeviceTokens;
+  readonly #certificates: VerifiedCertificates;
 
   constructor(options: DeviceAuthenticatorOptions) {
     this.#options = options;
     this.#tokens = new DeviceTokens(options);
+    this.#certificates = new VerifiedCertificates(options);
   }
 
   async authenticate(credentials: DeviceCredentials): Promise<DeviceAuthentication> {
@@ -93,13 +97,9 @@ export class DeviceAuthenticator {
   }
 
   async #byCertificate(chain: readonly Uint8Array[]): Promise<DeviceAuthentication> {
-    const { trust, clock, registry } = this.#options;
+    const { trust, registry } = this.#options;
     if (!trust.isLoaded) return { kind: 'notYet' };
-    const verdict = verifyDeviceCertificate(chain, {
-      nowMs: clock.nowMs(),
-      anchorsNamed: (subject) => trust.anchorsNamed(subject),
-      isRevoked: (tenant, link) => trust.isRevoked(tenant, link),
-    });
+    const verdict = this.#certificates.verify(chain);
     if (verdict.kind === 'refused') return refused('certificate', verdict.code, verdict.detail);
     const { tenant, caKeyHash, links, expiresAtMs } = verdict;
     const names = verdict.names.filter(isDeviceId).slice(0, NAMES_MAX);

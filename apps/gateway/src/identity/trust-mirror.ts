@@ -44,6 +44,7 @@ export class TrustMirror {
   #byTenant = new Map<TenantId, Readied>();
   #bySubject = new Map<string, readonly TrustAnchor[]>();
   #cursor = 0;
+  #version = 0;
   #isLoaded = false;
   #inTrouble = false;
   #started = false;
@@ -55,6 +56,11 @@ export class TrustMirror {
   /** False until the store was read once, whole. */
   get isLoaded(): boolean {
     return this.#isLoaded;
+  }
+
+  /** Grows with each change, in the same turn: what was found out by an older version is to be found out again. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Settles after the first look, whether it went well or not; further ones follow until `stop`. */
@@ -127,6 +133,7 @@ export class TrustMirror {
         for (const tenant of this.#byTenant.keys()) changed.add(tenant);
         this.#byTenant = new Map();
         this.#bySubject = new Map();
+        this.#version += 1;
         this.#cursor = 0;
         this.#isLoaded = false;
         continue;
@@ -160,6 +167,7 @@ export class TrustMirror {
     if (lists?.kind === 'refused') this.#options.onTrouble(`the CRL of ${tenant} cannot be used: ${lists.detail}`);
     this.#nameAnchors(tenant, this.#byTenant.get(tenant)?.cas ?? [], readied.cas);
     this.#byTenant.set(tenant, readied);
+    this.#version += 1;
   }
 
   #nameAnchors(tenant: TenantId, before: readonly DeviceCa[], now: readonly DeviceCa[]): void {

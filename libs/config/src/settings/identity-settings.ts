@@ -10,6 +10,14 @@ export const identitySettings = {
     reason:
       'How often a gateway asks which tenants changed their device CA, revocation list or keys. A device that is revoked there is off after this and a moment.',
   }),
+  verifiedChainsMax: integer('GATEWAY_VERIFIED_CERTIFICATES_MAX', {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'certificates',
+    reason:
+      'Client certificates, with their chains, that were found good and are not checked again when they are shown again. A change of what any tenant trusts forgets all of them.',
+  }),
   jwtAudience: text('GATEWAY_JWT_AUDIENCE', {
     default: 'breakwater',
     lengthMin: 1,
