@@ -1,13 +1,14 @@
 import {
   checkInstallation,
   connectRedis,
+  laneBytesMaxOf,
+  openEventLog,
   RedisBanList,
   RedisChangeFeed,
   RedisCommandHints,
   RedisCommandIndex,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
-  RedisEventLog,
   RedisOperationAnswers,
   RedisPartitionLeases,
   RedisSessionDirectory,
@@ -31,7 +32,7 @@ import { type AuditLog, Metrics, type Logger, type RunningProcess } from '@break
 import { systemClock } from '@breakwater/twin-runtime';
 
 import { createApiApplication } from './api-application.ts';
-import { AUDIT_LOG, type ApiOptions, type ApiPorts } from './api-ports.ts';
+import { AUDIT_LOG, type ApiPorts } from './api-ports.ts';
 import { connectTelemetry } from './clickhouse-ports.ts';
 
 const settingGroup = {
@@ -70,8 +71,8 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
 }
 
 function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; close: () => Promise<void> } {
-  const { frameBytesMax, commitTwinsMax, commitBytesMax } = settings;
-  const log = new RedisEventLog({ redis, laneBytesMax: laneBytesMaxOf(settings), frameBytesMax });
+  const { commitTwinsMax, commitBytesMax } = settings;
+  const log = openEventLog(redis, settings);
   const answers = new RedisOperationAnswers(redis);
   const changes = new RedisChangeFeed({
     redis,
@@ -118,8 +119,4 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     await Promise.all([telemetry.close(), commandWorkflows.close()]);
   };
   return { ports, close };
-}
-
-function laneBytesMaxOf(settings: Settings): ApiOptions['laneBytesMax'] {
-  return { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax };
 }

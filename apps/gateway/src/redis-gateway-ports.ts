@@ -1,10 +1,10 @@
 import {
   checkInstallation,
   connectRedis,
+  openEventLog,
   RedisBanList,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
-  RedisEventLog,
   RedisSessionDirectory,
   RedisTenantTrustStore,
   RedisTwinStore,
@@ -35,18 +35,16 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
     close();
     throw error;
   }
-  const { frameBytesMax, controlLaneBytesMax, telemetryLaneBytesMax } = settings;
-  const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
   const downlinks = new RedisDownlinkChannel({
     redis: others,
     noticesMax: settings.downlinkNoticesMax,
     bytesMax: settings.downlinkBytesMax,
   });
   const directory = new RedisSessionDirectory(others, { archivedBytesMax: archivedBytesMax(settings) });
-  const tailLog = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
+  const tailLog = openEventLog(others, settings);
   return {
     ports: {
-      log: new RedisEventLog({ redis: appends, laneBytesMax, frameBytesMax }),
+      log: openEventLog(appends, settings),
       tailLog,
       registry: new RedisDeviceRegistry(others),
       bans: new RedisBanList(others, settings),

@@ -1,5 +1,5 @@
 import { connectClickHouse } from '@breakwater/adapter-clickhouse';
-import { checkInstallation, connectRedis, RedisEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
+import { checkInstallation, connectRedis, openEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
@@ -25,11 +25,7 @@ export async function connectWriterPorts(
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,
   });
-  const log = new RedisEventLog({
-    redis,
-    laneBytesMax: { control: settings.controlLaneBytesMax, telemetry: settings.telemetryLaneBytesMax },
-    frameBytesMax: settings.frameBytesMax,
-  });
+  const log = openEventLog(redis, settings);
   const reading = log.reader();
   return {
     ports: {

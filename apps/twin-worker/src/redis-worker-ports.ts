@@ -1,11 +1,11 @@
 import {
   checkInstallation,
   connectRedis,
+  openEventLog,
   RedisChangeFeed,
   RedisCommandHints,
   RedisCommandSignals,
   RedisDownlinkChannel,
-  RedisEventLog,
   RedisOperationAnswers,
   RedisPartitionLeases,
   RedisSessionDirectory,
@@ -37,9 +37,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
     close();
     throw error;
   }
-  const { frameBytesMax, controlLaneBytesMax, telemetryLaneBytesMax } = settings;
-  const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
-  const log = new RedisEventLog({ redis: others, laneBytesMax, frameBytesMax });
+  const log = openEventLog(others, settings);
   return {
     ports: {
       log,

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import {
   checkInstallation,
   connectRedis,
+  openEventLog,
   RedisCommandHints,
   RedisCommandSignals,
-  RedisEventLog,
 } from '@breakwater/adapter-redis';
 import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
 import { CommandRecords } from '@breakwater/activities';
@@ -24,9 +24,8 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
   const workflows = new TemporalCommandWorkflows(settings);
   try {
     await checkInstallation(redis, settings);
-    const { controlLaneBytesMax, telemetryLaneBytesMax, frameBytesMax, partitionCount } = settings;
-    const laneBytesMax = { control: controlLaneBytesMax, telemetry: telemetryLaneBytesMax };
-    const log = new RedisEventLog({ redis, laneBytesMax, frameBytesMax });
+    const { partitionCount } = settings;
+    const log = openEventLog(redis, settings);
     const producer = new ControlProducer({ log, clock: systemClock, producerId: `temporal-worker-${randomUUID()}` });
     const hints = new RedisCommandHints(redis);
     const pump = new SignalPump({
