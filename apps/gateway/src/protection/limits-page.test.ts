@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-import { gatewaySettings, protectionSettings, type Setting, transportSettings } from '@breakwater/config';
+import {
+  gatewaySettings,
+  identitySettings,
+  platformSettings,
+  protectionSettings,
+  type Setting,
+  transportSettings,
+} from '@breakwater/config';
 import { ReasonCode } from '@breakwater/mqtt-endpoint';
 import { Metrics } from '@breakwater/observability';
 import { ERROR_CODES } from '@breakwater/wire';
@@ -22,17 +29,16 @@ const rows = section
   );
 
 const settings = new Map<string, Setting<unknown>>(
-  Object.values({ ...gatewaySettings, ...protectionSettings, ...transportSettings }).map((setting) => [
-    setting.name,
-    setting,
-  ]),
+  [gatewaySettings, identitySettings, platformSettings, protectionSettings, transportSettings]
+    .flatMap((group): Setting<unknown>[] => Object.values(group))
+    .map((setting) => [setting.name, setting]),
 );
 
 /** In the unit of the setting. */
-const UNITS: Readonly<Record<string, number>> = { KiB: 1024, s: 1, min: 60 };
+const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 * 1024, s: 1, min: 60 };
 
 function inUnitOf(setting: Setting<unknown>, text: string): number {
-  const [, digits = '', unit = ''] = /^([\d,]+) ?(KiB|s|min)?/.exec(text) ?? [];
+  const [, digits = '', unit = ''] = /^([\d,]+) ?(KiB|MiB|s|min)?\b/.exec(text) ?? [];
   const value = Number(digits.replaceAll(',', '')) * (UNITS[unit] ?? 1);
   return setting.unit === 'ms' ? value * 1_000 : value;
 }
