@@ -23,10 +23,10 @@ const CHAIN_BYTES_MAX = 16_384;
 
 /**
  * Checks certificate chains, and remembers the good ones: a storm of reconnects shows the same chains again, and each
- * check costs more than a millisecond of CPU. What was found holds for the very bytes that were checked, for exactly
- * what all tenants trusted then, and between that moment and the end of the chain. So a change of any CA or revocation
- * list forgets everything, and a clock that went back does not make a certificate older than it was found to be. What
- * was refused is never remembered: strangers can make as many bad chains as they like.
+ * check costs as much CPU as five whole connects. What was found holds for the very bytes that were checked, for
+ * exactly what all tenants trusted then, and between that moment and the end of the chain. So a change of any CA or
+ * revocation list forgets everything, and a clock that went back does not make a certificate older than it was found to
+ * be. What was refused is never remembered: strangers can make as many bad chains as they like.
  */
 export class VerifiedCertificates {
   readonly #options: VerifiedCertificatesOptions;
