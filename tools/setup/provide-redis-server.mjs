@@ -38,7 +38,7 @@ export function provideRedisServer(env) {
 }
 
 /** "7.0.15" for `Redis server v=7.0.15 sha=…`; Valkey answers in the same form. */
-export function redisVersion(path) {
+function redisVersion(path) {
   const result = spawnSync(path, ['--version'], { encoding: 'utf8' });
   return /\bv=(\d+\.\d+\.\d+)/.exec(result.stdout ?? '')?.[1];
 }

@@ -17,7 +17,7 @@ export function platformNodePath(rootFolder) {
   return join(rootFolder, 'node_modules', 'node', 'bin', 'node');
 }
 
-export function platformNodeVersion(rootFolder) {
+function platformNodeVersion(rootFolder) {
   return JSON.parse(readFileSync(join(rootFolder, 'package.json'), 'utf8')).devDependencies.node;
 }
 

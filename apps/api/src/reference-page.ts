@@ -18,7 +18,7 @@ export function serveReference(app: INestApplication): void {
   });
 }
 
-export function openApiDocument(app: INestApplication): OpenAPIObject {
+function openApiDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Breakwater')

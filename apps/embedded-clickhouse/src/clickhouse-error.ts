@@ -35,7 +35,7 @@ const FORBIDDEN = new Set([164, 291, 497, 516]);
 const UNAVAILABLE = new Set([202, 439]);
 
 /** The HTTP status that ClickHouse's own server answers with for a code. */
-export function statusOfCode(code: number): number {
+function statusOfCode(code: number): number {
   if (NOT_FOUND.has(code)) return 404;
   if (BAD_REQUEST.has(code)) return 400;
   if (FORBIDDEN.has(code)) return 403;

@@ -64,7 +64,7 @@ export function withoutPlans(clickhouse: ClickHouse): (real: WriterStores) => Wr
   });
 }
 
-export function delegating(real: WriterStores): WriterStores {
+function delegating(real: WriterStores): WriterStores {
   return {
     abandon: () => real.abandon(),
     prepare: () => real.prepare(),

@@ -23,7 +23,7 @@ export const TENANT = 'default' as TenantId;
 const STEP_MS = 10;
 
 /** The machine's time; a sleep ends early when its signal does. */
-export const machineClock: Clock = {
+const machineClock: Clock = {
   nowMs: () => Date.now(),
   sleep: (durationMs, signal) =>
     new Promise((resolve) => {

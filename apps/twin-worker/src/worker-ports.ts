@@ -30,6 +30,5 @@ export interface WorkerPorts {
 }
 
 /** Injection tokens: classes of libraries are never named in a constructor that Nest reads. */
-export const WORKER_PORTS = Symbol('worker ports');
 export const WORKER_METRICS = Symbol('worker metrics');
 export const WORKER_LOGGER = Symbol('worker logger');

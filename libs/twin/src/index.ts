@@ -59,5 +59,5 @@ export type {
   TwinMessage,
   TwinMessageKind,
 } from './twin-message.ts';
-export { isDeleted, newTwin, operationOutcome, sessionIsOpen } from './twin-state.ts';
+export { isDeleted, newTwin, operationOutcome } from './twin-state.ts';
 export type { ArmedTimer, KeptOperation, Presence, TwinState } from './twin-state.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AssertionFailed } from './assert.ts';
 import type { DeviceId, Incarnation, Offset, SessionEpoch, TenantId } from './ids.ts';
 import { parseTwin, serializeTwin } from './state-text.ts';
-import { isDeleted, newTwin, operationOutcome, sessionIsOpen, type TwinState } from './twin-state.ts';
+import { isDeleted, newTwin, operationOutcome, type TwinState } from './twin-state.ts';
 
 const EMPTY = newTwin({ tenant: 'default' as TenantId, device: 'd1' as DeviceId }, 1 as Incarnation);
 const value = { tsMs: 5, orderMs: 5, offset: 1 as Offset, value: 1, tooLarge: false };
@@ -89,8 +89,7 @@ describe('the stored form of a twin', () => {
     expect(isDeleted(EMPTY)).toBe(false);
   });
 
-  it('tells sessions and operations', () => {
-    expect(sessionIsOpen(EMPTY)).toBe(false);
+  it('tells the outcome of an operation', () => {
     const operations = [{ operationId: 'o', outcome: { kind: 'applied', version: 4 } as const }];
     const state = parseTwin(serializeTwin({ ...EMPTY, operations }));
     expect(operationOutcome(state, 'o')).toEqual({ kind: 'applied', version: 4 });

@@ -108,10 +108,6 @@ export function newTwin(
   };
 }
 
-export function sessionIsOpen(state: TwinState): boolean {
-  return state.presence.connected;
-}
-
 /** A tombstone: its life ended and no newer one has begun. */
 export function isDeleted(state: TwinState): boolean {
   return state.deletedAtMs !== null;

@@ -6,7 +6,7 @@ import type { TelemetryPoint, TwinContext, TwinMessage } from '../src/twin-messa
 import { setOwn, type OpenObject } from '../src/own-property.ts';
 
 /** Few names, so that documents and patches meet; and those that a careless object would fall over. */
-export const anyKey = fc.oneof(
+const anyKey = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', '1', '10', '') },
   {
     weight: 1,
@@ -122,7 +122,7 @@ export const commandMessages: readonly fc.Arbitrary<TwinMessage>[] = [
   }),
 ];
 
-export const anyMessage: fc.Arbitrary<TwinMessage> = fc.oneof(
+const anyMessage: fc.Arbitrary<TwinMessage> = fc.oneof(
   fc.record({ kind: fc.constant('telemetry' as const), points: fc.array(anyPoint, { maxLength: 3 }) }),
   fc.record({ kind: fc.constant('event' as const), name: anyKey, tsMs: fc.nat(), data: anyHostileValue }),
   fc.record(

@@ -100,7 +100,7 @@ function topicOf(random: SeededRandom): string | Uint8Array {
 }
 
 /** Payloads that are small on the wire and large or deep in memory, or that no parser likes. */
-export function evilPayload(random: SeededRandom): Buffer {
+function evilPayload(random: SeededRandom): Buffer {
   const depth = random.chance(LARGE_CHANCE) ? 60_000 : 1 + random.below(300);
   const numbers = ['1e999', '-0', '1e-400', '123456789012345678901234567890', '01', 'NaN'];
   const bombs: readonly (() => string | number[])[] = [

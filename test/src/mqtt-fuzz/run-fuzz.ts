@@ -26,7 +26,7 @@ export interface FuzzSummary {
 export type FuzzComplaint = string | null;
 
 /** A leak of a few bytes for each connection of a long run is over this; the noise of a collector is not. */
-export const HEAP_GROWTH_BYTES_MAX = 6 * 1024 * 1024;
+const HEAP_GROWTH_BYTES_MAX = 6 * 1024 * 1024;
 /** No case takes more than some ms; a machine that does much else is not taken for a hang. */
 export const HANG_MS = 30_000;
 const POLL_MS = 500;

@@ -19,7 +19,7 @@ import type { Trace } from './trace.ts';
 import { decodeLine, lineOfInput } from './workload.ts';
 
 /** Small numbers, so that a short run meets every bound. */
-export const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
+const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
   recordsPerBatchMax: 40,
   recordsPerShardMin: 8,
   twinsPerCommitMax: 8,

@@ -17,7 +17,7 @@ const anyLib =
 const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability'), /^node:/];
 
 /** The dependency rule: one direction, from the pure domain outwards. The first rule that matches a package holds. */
-export const IMPORT_RULES: readonly ImportRule[] = [
+const IMPORT_RULES: readonly ImportRule[] = [
   { package: /^libs\/twin$/, may: [], reason: 'the domain is pure and imports nothing' },
   {
     package: /^libs\/mqtt-endpoint$/,
@@ -83,7 +83,7 @@ const TEST_LIBRARIES = [
   ...workspace('twin-runtime', 'adapter-memory', 'adapter-redis'),
 ];
 
-export function packageOf(path: string): string {
+function packageOf(path: string): string {
   const parts = path.split('/');
   return parts[0] === 'libs' || parts[0] === 'apps' || parts[0] === 'temporal'
     ? `${parts[0]}/${parts[1]}`
@@ -191,7 +191,7 @@ function ruleOf(path: string): ImportRule | undefined {
 }
 
 /** Static and dynamic imports and re-exports, read by the compiler's own scanner. */
-export function importsOf(file: SourceFile): { specifier: string; line: number }[] {
+function importsOf(file: SourceFile): { specifier: string; line: number }[] {
   const { importedFiles } = ts.preProcessFile(file.text, true, true);
   return importedFiles.map(({ fileName, pos }) => ({
     specifier: fileName,

@@ -3,9 +3,9 @@ import ts from 'typescript';
 import type { Finding } from './finding.ts';
 import { isTestCode, isTypeScript, type SourceFile } from './source-tree.ts';
 
-export const FILE_LINES_MAX = 500;
-export const TEST_FILE_LINES_MAX = 600;
-export const FUNCTION_LINES_MAX = 70;
+const FILE_LINES_MAX = 500;
+const TEST_FILE_LINES_MAX = 600;
+const FUNCTION_LINES_MAX = 70;
 export const LINE_LENGTH_MAX = 120;
 
 /** Small files, small functions, short lines. Blank lines and comments do not count: prose is never the problem. */

@@ -16,7 +16,7 @@ const anyJson = z
   .transform((value) => value as JsonValue)
   .meta({ wire: {}, description: 'Any JSON, 16 KiB and 8 levels at most.' });
 
-export const commandIdField = z
+const commandIdField = z
   .string()
   .refine(isCommandId, 'a command id is 1 to 128 of A-Z a-z 0-9 _ . : -')
   .meta({ description: 'Id of a command, unique in its tenant.', example: 'reboot-2026-11-22' });

@@ -21,7 +21,7 @@ export const tenantIdField = z
   .meta({ description: 'Id of a tenant.', example: 'acme' });
 
 /** A whole number in a query string. In OpenAPI it is an integer, though on the wire it is text. */
-export function queryInteger(options: { min: number; max: number; description: string }) {
+function queryInteger(options: { min: number; max: number; description: string }) {
   return z
     .string()
     .regex(/^\d{1,16}$/, `a whole number from ${options.min} to ${options.max} is needed`)

@@ -1,4 +1,4 @@
-import { assert, type DeviceKey, deviceKey, splitDeviceKey } from '@breakwater/twin';
+import { assert, type DeviceKey, splitDeviceKey } from '@breakwater/twin';
 import { type Ban, type BanList, banIdOf, type Clock, type NewBan } from '@breakwater/twin-runtime';
 
 export interface ActiveBansOptions {
@@ -125,9 +125,4 @@ export class ActiveBans {
       }
     }
   }
-}
-
-/** The device of a ban, null for an address. */
-export function bannedDevice({ subject }: Ban): DeviceKey | null {
-  return subject.kind === 'device' ? deviceKey(subject.tenant, subject.device) : null;
 }

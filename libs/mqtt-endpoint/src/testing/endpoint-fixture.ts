@@ -5,7 +5,7 @@ import type { SessionOptions } from '../session-keeper.ts';
 import { MemoryTransport } from './memory-transport.ts';
 import { type Device, RecordingHost } from './recording-host.ts';
 
-export const testLimits: EndpointLimits = {
+const testLimits: EndpointLimits = {
   packetBytesMax: 4096,
   connectTimeoutMs: 10_000,
   keepaliveSecondsMax: 120,
@@ -71,7 +71,7 @@ export interface Fixture {
 }
 
 /** Sessions that outlive their connection, in this process alone. */
-export const keptSessions: SessionOptions = {
+const keptSessions: SessionOptions = {
   store: null,
   expiryMaxMs: 3_600_000,
   detachedMax: 10,

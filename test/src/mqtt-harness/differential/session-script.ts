@@ -40,7 +40,7 @@ export type Step =
   | { readonly kind: 'expire' };
 
 /** Topics to the device. Each matches one filter alone: a copy per filter or one for all is a router's choice. */
-export const TOPICS = ['a', 'b', 'w/+'] as const;
+const TOPICS = ['a', 'b', 'w/+'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** Packets that no client may send: the first byte, and in hexadecimal what is before and after MQTT 5's properties. */

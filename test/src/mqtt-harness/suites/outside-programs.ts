@@ -23,7 +23,7 @@ export class NotPrepared extends Error {
 }
 
 /** Where downloads stay that no package manager keeps by itself; it outlives the clone. */
-export function downloadFolder(): string {
+function downloadFolder(): string {
   const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'breakwater');
   mkdirSync(folder, { recursive: true });
   return folder;
