@@ -195,7 +195,7 @@ describe('the event stream of a command', () => {
     publish.mockRestore();
   });
 
-  it('is limited in number, frees the places of clients that leave, and none leaks when it cannot be opened', async () => {
+  it('is limited in number, frees the places of clients that leave, and leaks none that cannot be opened', async () => {
     const commandId = await ordered('ce-5');
     const follow = jest.spyOn(platform.app.get(CommandHub), 'follow');
     for (let at = 0; at < STREAMS_MAX; at += 1) {

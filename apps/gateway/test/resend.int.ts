@@ -33,7 +33,7 @@ class HeldLog {
   fenceProducer: EventLog['fenceProducer'] = (...given) => this.#memory.fenceProducer(...given);
 }
 
-/** A log in which a telemetry append lands unheard of, before the producer is fenced: as under a gateway that paused. */
+/** A log in which a telemetry append lands unheard of, before the producer is fenced: as of a gateway that paused. */
 function landingUnheard(memory: MemoryEventLog): EventLog {
   let isToLand = true;
   const append = async (requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> => {

@@ -44,8 +44,8 @@ export const commandQuery = defineQuery<CommandDocument | null>(COMMAND_QUERY);
  * Cancelling the workflow asks the twin to cancel: what may have reached the device goes on, as it does for an operator
  * who does not force it.
  *
- * A device may report its progress for days. Before Temporal's limits for one run are near, the next run takes over what
- * this one knows.
+ * A device may report its progress for days. Before Temporal's limits for one run are near, the next run takes over
+ * what this one knows.
  */
 export async function deviceCommand(input: DeviceCommandInput, known?: CommandKnowledge): Promise<CommandDocument> {
   const life = new CommandLife(input, known);

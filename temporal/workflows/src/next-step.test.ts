@@ -73,7 +73,7 @@ describe('the next step of a command', () => {
     expect(nextStep(INPUT, twice)).toEqual({ kind: 'giveUp', atMs: HOUR_MS + 3 * VERDICT_GRACE_MS });
   });
 
-  it('is to leave its twin the same time for the verdict when nobody ran the workflow until long after the deadline', () => {
+  it('is to leave its twin the same time for the verdict when nobody ran it until long after the deadline', () => {
     const log = heard('DELIVERED', 1);
     const lateMs = 10 * HOUR_MS;
     expect(nextStep(INPUT, log).atMs).toBeLessThan(lateMs);

@@ -1,6 +1,6 @@
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
-/** Whose command an id is, what was ordered under it, and when: an order that is repeated has the deadline of the first. */
+/** Whose command an id is, what was ordered under it, and when: a repeated order has the deadline of the first. */
 export interface CommandClaim {
   readonly device: DeviceId;
   readonly bodyDigest: string;
