@@ -1,16 +1,16 @@
-import { AcceptedConnacks } from './connack.ts';
-import { Connection } from './connection.ts';
+import { AcceptedConnacks } from './connection/connack.ts';
+import { Connection } from './connection/connection.ts';
 import type { EndpointHost, EndpointLimits, Session, Transport } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
 import type { EngineContext } from './engine-context.ts';
 import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
-import { FlushQueue } from './flush-queue.ts';
-import { PacedQueue } from './paced-queue.ts';
-import { PacketCodec } from './packet-codec.ts';
-import { PacketLayout } from './packet-layout.ts';
-import { SessionKeeper, type SessionOptions } from './session-keeper.ts';
-import { SessionRegistry } from './session-registry.ts';
-import { TurnQueue } from './turn-queue.ts';
+import { FlushQueue } from './outbound/flush-queue.ts';
+import { PacedQueue } from './outbound/paced-queue.ts';
+import { PacketCodec } from './wire/packet-codec.ts';
+import { PacketLayout } from './wire/packet-layout.ts';
+import { SessionKeeper, type SessionOptions } from './sessions/session-keeper.ts';
+import { SessionRegistry } from './sessions/session-registry.ts';
+import { TurnQueue } from './connection/turn-queue.ts';
 
 export interface MqttEndpointOptions<Identity> {
   readonly host: EndpointHost<Identity>;

@@ -1,14 +1,14 @@
-import type { AcceptedConnacks } from './connack.ts';
-import type { Connection } from './connection.ts';
+import type { AcceptedConnacks } from './connection/connack.ts';
+import type { Connection } from './connection/connection.ts';
 import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
-import type { FlushQueue } from './flush-queue.ts';
-import type { PacketCodec } from './packet-codec.ts';
-import type { PacedQueue } from './paced-queue.ts';
-import type { PacketLayout } from './packet-layout.ts';
-import type { SessionKeeper } from './session-keeper.ts';
-import type { SessionRegistry } from './session-registry.ts';
-import type { TurnQueue } from './turn-queue.ts';
+import type { FlushQueue } from './outbound/flush-queue.ts';
+import type { PacketCodec } from './wire/packet-codec.ts';
+import type { PacedQueue } from './outbound/paced-queue.ts';
+import type { PacketLayout } from './wire/packet-layout.ts';
+import type { SessionKeeper } from './sessions/session-keeper.ts';
+import type { SessionRegistry } from './sessions/session-registry.ts';
+import type { TurnQueue } from './connection/turn-queue.ts';
 
 /** What all connections of one endpoint share. */
 export interface EngineContext<Identity> {

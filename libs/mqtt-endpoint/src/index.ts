@@ -24,7 +24,6 @@ export {
   type MqttEndpoint,
   type MqttEndpointOptions,
 } from './endpoint.ts';
-export { createMemorySessionStore } from './memory-session-store.ts';
-export { ReasonCode } from './reason-codes.ts';
-export type { SessionOptions } from './session-keeper.ts';
-export type { ClaimedSession, SessionSnapshot, SessionStore, StoredMessage } from './session-store.ts';
+export { ReasonCode } from './wire/reason-codes.ts';
+export type { SessionOptions } from './sessions/session-keeper.ts';
+export type { ClaimedSession, SessionSnapshot, SessionStore, StoredMessage } from './sessions/session-store.ts';

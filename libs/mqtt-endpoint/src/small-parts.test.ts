@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { PacketIdSet } from './packet-id-set.ts';
-import { ProtocolFault } from './protocol-fault.ts';
-import { PublishRate } from './publish-rate.ts';
-import { TopicAliases } from './topic-aliases.ts';
-import { isTopicFilter, isTopicName } from './topic-syntax.ts';
+import { PacketIdSet } from './wire/packet-id-set.ts';
+import { ProtocolFault } from './wire/protocol-fault.ts';
+import { PublishRate } from './inbound/publish-rate.ts';
+import { TopicAliases } from './inbound/topic-aliases.ts';
+import { isTopicFilter, isTopicName } from './wire/topic-syntax.ts';
 
 describe('topic syntax', () => {
   it.each(['a', '/', 'a//b', ' ', 'a/b c/d', '$SYS/x', '__proto__'])('takes %p as a name', (name) => {

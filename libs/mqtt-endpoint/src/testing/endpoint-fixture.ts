@@ -1,7 +1,7 @@
 import { generate, type IConnectPacket, type Packet } from 'mqtt-packet';
 import { type ConnectionInput, createMqttEndpoint, type MqttEndpoint } from '../endpoint.ts';
 import type { EndpointLimits, ProtocolVersion } from '../endpoint-host.ts';
-import type { SessionOptions } from '../session-keeper.ts';
+import type { SessionOptions } from '../sessions/session-keeper.ts';
 import { MemoryTransport } from './memory-transport.ts';
 import { type Device, RecordingHost } from './recording-host.ts';
 

@@ -1,0 +1,321 @@
+import type { IPublishPacket } from 'mqtt-packet';
+import { AckOrder, type PendingAck } from './ack-order.ts';
+import type { ConnectionOutput } from '../outbound/connection-output.ts';
+import type { EngineContext } from '../engine-context.ts';
+import type { InboundMessage, PublishOutcome, ProtocolVersion, Session } from '../endpoint-host.ts';
+import type { AnswerQos2, InboundQos2 } from './inbound-qos2.ts';
+import { toMessageProperties } from '../wire/message-properties.ts';
+import { AckType, encodeAckWithReason } from '../wire/packet-encoder.ts';
+import { ProtocolFault } from '../wire/protocol-fault.ts';
+import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { publishRefusalCodes, ReasonCode, violationCode } from '../wire/reason-codes.ts';
+import type { PublishRate } from './publish-rate.ts';
+import type { SessionJournal } from '../sessions/session-journal.ts';
+import { TopicAliases } from './topic-aliases.ts';
+
+const STORED: PublishOutcome = { kind: 'stored' };
+const NO_PAYLOAD = Buffer.alloc(0);
+
+export interface InboundOptions<Identity> {
+  readonly context: EngineContext<Identity>;
+  readonly session: Session<Identity>;
+  /** Of the session, so they may be older than this connection. */
+  readonly qos2: InboundQos2;
+  readonly journal: SessionJournal;
+  readonly output: ConnectionOutput;
+  readonly gate: ReadingGate;
+  readonly rate: PublishRate;
+  /** The client takes reason strings on acknowledgements and packets of at most these bytes. */
+  readonly reasonStrings: boolean;
+  readonly clientPacketBytesMax: number;
+  /** The connection must end: its publish failed or broke a rule of the host. */
+  readonly onEnd: (cause: 'failed' | 'violation', code: ReasonCode, detail: string) => void;
+  /** Nothing is in process any more. */
+  readonly onIdle: () => void;
+}
+
+/** A message that has come and is still to be handed to the host. */
+interface ReceivedPublish {
+  /** Null for QoS 0. */
+  readonly pending: PendingAck | null;
+  readonly packetBytes: number;
+  readonly message: InboundMessage;
+}
+
+/**
+ * Publishes of one connection on their way to the host. An acknowledgement leaves only after the host has settled its
+ * message, and in receive order; what is in process is bounded by count and bytes, over which reading stops.
+ *
+ * Messages over the publish rate are held, in order and within the same bounds, until the rate lets them go on. Their
+ * acknowledgements are so withheld while everything else on the connection is read and answered as ever. What is held
+ * when the connection ends, or is to be drained, is let go of: it was never acknowledged.
+ */
+export class InboundPublishes<Identity> {
+  readonly #options: InboundOptions<Identity>;
+  readonly #version: ProtocolVersion;
+  readonly #order = new AckOrder();
+  readonly #qos2: InboundQos2;
+  readonly #aliases: TopicAliases;
+  #qos0Count = 0;
+  #inProcessCount = 0;
+  #inProcessBytes = 0;
+  /** Part of what is in process, as yet unknown to the host. Null most of the time. */
+  #held: ReceivedPublish[] | null = null;
+  /** QoS 2 messages of this connection whose PUBREC is to come. */
+  #answering: Set<number> | null = null;
+  #ended = false;
+
+  constructor(options: InboundOptions<Identity>) {
+    this.#options = options;
+    this.#qos2 = options.qos2;
+    this.#version = options.session.protocolVersion;
+    this.#aliases = new TopicAliases(options.context.limits.topicAliasMax);
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  get isIdle(): boolean {
+    return this.#inProcessCount === 0;
+  }
+
+  receive(
+    packet: IPublishPacket,
+    userProperties: InboundMessage['userProperties'],
+    packetBytes: number,
+  ): ProtocolFault | null {
+    const alias = packet.properties?.topicAlias;
+    const topic = alias === undefined ? packet.topic : this.#aliases.resolve(alias, packet.topic);
+    if (topic instanceof ProtocolFault) return topic;
+    const packetId = packet.qos === 0 ? 0 : (packet.messageId as number);
+    let pending: PendingAck | null = null;
+    if (packet.qos !== 0) {
+      const state = packet.qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
+      if (state !== 'new') this.#options.context.observer.duplicateSuppressed?.();
+      // The PUBREC of the first copy is still to come and answers this one too.
+      if (this.#answering?.has(packetId) === true && state === 'logging') return null;
+      if (this.#isOverReceiveMaximum(state)) {
+        return new ProtocolFault(ReasonCode.receiveMaximumExceeded, 'more publishes in flight than agreed');
+      }
+      pending = this.#order.add(packetId, packet.qos);
+      if (state === 'unreleased') {
+        pending.outcome = STORED;
+        this.#advance();
+        this.#stopWhenFull();
+        return null;
+      }
+      if (packet.qos === 2) {
+        const entry = pending;
+        this.#answering ??= new Set();
+        this.#answering.add(packetId);
+        const answer: AnswerQos2 = (outcome) => this.#answerQos2(entry, outcome);
+        if (state === 'logging') {
+          this.#qos2.adopt(packetId, answer);
+          return null;
+        }
+        this.#qos2.received(packetId, answer);
+      }
+    }
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
+    const { qos, dup, retain, properties } = packet;
+    const plain = { topic, payload, qos, dup, retain, packetId, contentType: null, userProperties };
+    const message: InboundMessage = properties === undefined ? plain : { ...plain, ...toMessageProperties(properties) };
+    this.#accept({ pending, packetBytes, message });
+    return null;
+  }
+
+  release(packetId: number): ProtocolFault | null {
+    if (this.#qos2.stateOf(packetId) === 'logging') {
+      return new ProtocolFault(ReasonCode.protocolError, 'PUBREL before PUBREC');
+    }
+    const { output, journal, context, session } = this.#options;
+    const known = this.#qos2.released(packetId);
+    if (known) {
+      context.host.released?.(session, packetId);
+      // An id that a crash brought back after its PUBCOMP would swallow the next message with it.
+      journal.commit(() => output.ack(AckType.pubcomp, packetId));
+    } else if (this.#version !== 5) {
+      // 3.1.1 has no way to say "unknown", and without a PUBCOMP the client would repeat its PUBREL for ever.
+      output.ack(AckType.pubcomp, packetId);
+    } else {
+      const reasonCode = ReasonCode.packetIdentifierNotFound;
+      output.packet(encodeAckWithReason({ type: AckType.pubcomp, packetId, reasonCode, reasonString: null }));
+    }
+    return null;
+  }
+
+  /** The connection is over: what the host still answers is ignored. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.letGoHeld();
+    this.#qos2.connectionEnded();
+  }
+
+  /** Hands over what is held, as far as the rate allows by now; false when nothing is held any more. */
+  releaseHeld(): boolean {
+    const { rate, context } = this.#options;
+    // The host may close the session meanwhile, and then the rest has been let go of.
+    while (this.#held !== null && rate.take(context.now)) {
+      const received = this.#held.shift() as ReceivedPublish;
+      if (this.#held.length === 0) this.#held = null;
+      this.#handOver(received);
+    }
+    return this.#held !== null;
+  }
+
+  /** Forgets what is held as if it had never come: the client still has it, unless it is QoS 0. */
+  letGoHeld(): void {
+    const held = this.#held;
+    this.#held = null;
+    for (const { pending, packetBytes, message } of held ?? []) {
+      this.#inProcessCount -= 1;
+      this.#inProcessBytes -= packetBytes;
+      if (pending === null) this.#qos0Count -= 1;
+      if (message.qos === 2) this.#qos2.settled(message.packetId, false);
+      this.#options.context.observer.publishLetGo?.(message.qos);
+    }
+  }
+
+  #isOverReceiveMaximum(state: 'new' | 'logging' | 'unreleased'): boolean {
+    if (this.#version !== 5) return false;
+    // A repeated message already has its place in the count.
+    const held = this.#order.size + this.#qos2.unreleasedCount - (state === 'unreleased' ? 1 : 0);
+    return held >= this.#options.context.limits.receiveMax;
+  }
+
+  #accept(received: ReceivedPublish): void {
+    const { context, rate } = this.#options;
+    const { qos, payload } = received.message;
+    context.observer.publishReceived?.(qos, payload.length);
+    if (qos === 0) this.#qos0Count += 1;
+    this.#inProcessCount += 1;
+    this.#inProcessBytes += received.packetBytes;
+    this.#stopWhenFull();
+    // What came earlier goes first.
+    if (this.#held === null && rate.take(context.now)) return this.#handOver(received);
+    context.observer.publishHeld?.(qos);
+    if (this.#held !== null) return void this.#held.push(received);
+    this.#held = [received];
+    context.paced.add(this);
+  }
+
+  #handOver({ pending, packetBytes, message }: ReceivedPublish): void {
+    const { context, session } = this.#options;
+    let answer: Promise<PublishOutcome>;
+    try {
+      answer = context.host.publish(session, message);
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    answer.then(
+      (outcome) => this.#settle(pending, packetBytes, outcome),
+      (error: unknown) => {
+        context.observer.hostFailed?.('publish', error);
+        this.#settle(pending, packetBytes, { kind: 'failed', detail: 'internal error' });
+      },
+    );
+  }
+
+  #settle(pending: PendingAck | null, packetBytes: number, outcome: PublishOutcome): void {
+    this.#inProcessCount -= 1;
+    this.#inProcessBytes -= packetBytes;
+    this.#options.context.observer.publishSettled?.(pending?.qos ?? 0, outcome.kind);
+    if (pending === null) this.#qos0Count -= 1;
+    if (pending?.qos === 2) this.#qos2.answered(pending.packetId, outcome);
+    if (this.#ended) return;
+    if (pending?.qos === 1) {
+      pending.outcome = outcome;
+      this.#advance();
+    } else if (pending === null && outcome.kind === 'violation') {
+      this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
+    }
+    // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
+    if (this.#ended) return;
+    if (this.#hasRoom()) this.#options.gate.release(StopReason.inbound);
+    if (this.#inProcessCount === 0) this.#options.onIdle();
+  }
+
+  /** The message may have come on an older connection, and this one may be over itself. */
+  #answerQos2(pending: PendingAck, outcome: PublishOutcome): void {
+    const { journal } = this.#options;
+    const { packetId } = pending;
+    const keeps = outcome.kind === 'stored' || (outcome.kind === 'refused' && this.#version !== 5);
+    if (this.#ended) {
+      this.#qos2.settled(packetId, keeps);
+      return journal.changed();
+    }
+    const settle = (): void => {
+      if (this.#ended) return;
+      pending.outcome = outcome;
+      this.#advance();
+    };
+    if (!keeps) return settle();
+    this.#qos2.recorded(packetId);
+    journal.commit(settle);
+  }
+
+  #advance(): void {
+    for (;;) {
+      const next = this.#order.takeSettled();
+      if (next === null) return;
+      const { outcome } = next;
+      if (outcome.kind === 'failed') {
+        // 0x83 is the nearest DISCONNECT code that does not blame the client.
+        return this.#options.onEnd('failed', ReasonCode.implementationSpecificError, outcome.detail);
+      }
+      if (outcome.kind === 'violation') {
+        return this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
+      }
+      this.#acknowledge(next, outcome);
+    }
+  }
+
+  #acknowledge(pending: PendingAck, outcome: Extract<PublishOutcome, { kind: 'stored' | 'refused' }>): void {
+    const { output } = this.#options;
+    const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
+    const refused = outcome.kind === 'refused' && this.#version === 5;
+    if (pending.qos === 2) {
+      this.#answering?.delete(pending.packetId);
+      this.#qos2.settled(pending.packetId, !refused);
+    }
+    if (outcome.kind === 'stored') {
+      if (outcome.hasNoSubscribers !== true || this.#version !== 5) return output.ack(type, pending.packetId);
+      const reasonCode = ReasonCode.noMatchingSubscribers;
+      const { packetId } = pending;
+      return output.packet(encodeAckWithReason({ type, packetId, reasonCode, reasonString: null }));
+    }
+    if (!refused) return output.ack(type, pending.packetId);
+    output.packet(this.#encodeRefusal(type, pending.packetId, outcome));
+  }
+
+  #encodeRefusal(type: AckType, packetId: number, outcome: Extract<PublishOutcome, { kind: 'refused' }>): Buffer {
+    const reasonCode = publishRefusalCodes[outcome.reason];
+    const { reasonStrings, clientPacketBytesMax } = this.#options;
+    if (reasonStrings) {
+      const explained = encodeAckWithReason({ type, packetId, reasonCode, reasonString: outcome.detail });
+      if (explained.length <= clientPacketBytesMax) return explained;
+    }
+    return encodeAckWithReason({ type, packetId, reasonCode, reasonString: null });
+  }
+
+  /** In MQTT 5 the client keeps to the receive maximum by itself, so only QoS 0 is counted against reading. */
+  #countHeld(): number {
+    return this.#version === 5 ? this.#qos0Count : this.#qos0Count + this.#order.size;
+  }
+
+  #stopWhenFull(): void {
+    const { gate, context } = this.#options;
+    const { receiveMax, inboundBytesMax } = context.limits;
+    if (this.#countHeld() < receiveMax && this.#inProcessBytes < inboundBytesMax) return;
+    if (!gate.holds(StopReason.inbound)) context.observer.readingStopped?.('inbound');
+    gate.stop(StopReason.inbound);
+  }
+
+  /** Half of the limit, so that a connection at its limit does not stop and go with every message. */
+  #hasRoom(): boolean {
+    const { receiveMax, inboundBytesMax } = this.#options.context.limits;
+    return this.#countHeld() * 2 <= receiveMax && this.#inProcessBytes * 2 <= inboundBytesMax;
+  }
+}
