@@ -1,9 +1,11 @@
 import { runProgram } from './command-line.ts';
+import { runCommandsBenchmark } from './commands/run-commands-benchmark.ts';
 import { runMqttBenchmark } from './mqtt/run-mqtt-benchmark.ts';
 import { runPlatformBenchmark } from './run-benchmark.ts';
 
-/** `npm run bench` measures the platform, `npm run bench -- mqtt` the MQTT engine alone. */
+/** `npm run bench` measures events, `npm run bench -- commands` commands, `npm run bench -- mqtt` the MQTT engine alone. */
 void runProgram(() => {
   const [subject, ...argv] = process.argv.slice(2);
+  if (subject === 'commands') return runCommandsBenchmark(argv);
   return subject === 'mqtt' ? runMqttBenchmark(argv) : runPlatformBenchmark(process.argv.slice(2));
 });

@@ -12,6 +12,12 @@ export interface LedgerTotals {
   readonly writerLag: number;
 }
 
+/** The little of a command that a benchmark looks at. */
+export interface OrderedCommand {
+  readonly commandId: string;
+  readonly state: string;
+}
+
 /** The key is good, but not for this: a tenant's key, say, for what only the administrator may see. */
 export class Forbidden extends Error {
   override readonly name = 'Forbidden';
@@ -53,6 +59,12 @@ export class PlatformClient {
     return this.#request('GET', `/api/v1/devices/${encodeURIComponent(id)}/twin`);
   }
 
+  /** Answers at the command's end, or as it is when `waitSeconds` are over. */
+  async orderCommand(id: string, order: { readonly method: string }, waitSeconds: number): Promise<OrderedCommand> {
+    const path = `/api/v1/devices/${encodeURIComponent(id)}/commands`;
+    return (await this.#request('POST', path, order, { prefer: `wait=${waitSeconds}` })) as OrderedCommand;
+  }
+
   /** The ledger as the API gives it. */
   rawLedger(): Promise<unknown> {
     return this.#request('GET', '/api/v1/ledger');
@@ -63,10 +75,16 @@ export class PlatformClient {
     return { id, token };
   }
 
-  async #request(method: string, path: string, body?: object): Promise<unknown> {
+  async #request(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> {
     const response = await this.#fetch(path, {
       method,
       headers: {
+        ...headers,
         authorization: `Bearer ${this.#key}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
