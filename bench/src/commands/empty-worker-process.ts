@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 
-/** Runs the empty workflows, in a process of its own as the platform's worker is. Started with address, namespace, queue. */
+/** Runs the empty workflows, in a process of its own. Started with address, namespace, queue. */
 const [address = '', namespace = '', taskQueue = ''] = process.argv.slice(2);
 /** As many as the platform's worker takes by default. */
 const WORKFLOW_TASKS_MAX = 40;
