@@ -18,6 +18,7 @@ COPY --from=build --chown=node:node /app/package.json ./
 COPY --from=build --chown=node:node /app/node_modules node_modules
 COPY --from=build --chown=node:node /app/libs libs
 COPY --from=build --chown=node:node /app/apps apps
+COPY --from=build --chown=node:node /app/temporal temporal
 # The api serves this page: the type of every problem answer points at it.
 COPY --from=build --chown=node:node /app/docs/errors.md docs/errors.md
 USER node
