@@ -1,0 +1,65 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { temporalHealth } from '@breakwater/adapter-temporal';
+import { COMMAND_SEARCH_ATTRIBUTES } from '@breakwater/wire';
+
+import { until } from './until.ts';
+
+const HOST = '127.0.0.1';
+const NAMESPACE = 'breakwater';
+const PROVIDE_TEMPORAL = fileURLToPath(new URL('../../../tools/provide-temporal.mjs', import.meta.url));
+
+/** The program `temporal`, where it is on this machine. */
+export function findTemporalProgram(): string | undefined {
+  const output = execFileSync(process.execPath, [PROVIDE_TEMPORAL, '--find'], { encoding: 'utf8' });
+  const { event, path } = JSON.parse(output) as { event: string; path?: string };
+  return event === 'found' ? path : undefined;
+}
+
+/** Temporal's development server on free ports of the loopback, with nothing on disk. */
+export class TemporalDevServer {
+  readonly #server: ChildProcess;
+  readonly address: string;
+  readonly namespace = NAMESPACE;
+
+  private constructor(program: string, port: number) {
+    this.address = `${HOST}:${port}`;
+    const attributes = Object.values(COMMAND_SEARCH_ATTRIBUTES);
+    const args = ['server', 'start-dev', '--headless', '--ip', HOST, '--port', String(port), '--namespace', NAMESPACE];
+    args.push('--log-level', 'error', ...attributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]));
+    const env = { ...withoutTemporalSettings(), TEMPORAL_VERSION_CHECK_DISABLED: '1' };
+    this.#server = spawn(program, args, { env, stdio: 'ignore' });
+  }
+
+  static async start(program: string): Promise<TemporalDevServer> {
+    const server = new TemporalDevServer(program, await freePort());
+    const place = { temporalAddress: server.address, temporalNamespace: NAMESPACE, temporalTls: 'false' } as const;
+    const health = temporalHealth(place);
+    await until('Temporal to serve', async () => (await health.trouble()) === null);
+    return server;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#server.exitCode !== null || this.#server.signalCode !== null) return;
+    const ended = once(this.#server, 'exit');
+    this.#server.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** The program reads variables of the same names, which may mean another Temporal than ours. */
+function withoutTemporalSettings(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
