@@ -166,8 +166,8 @@ describeWithTemporal('deviceCommand on a real Temporal (needs its CLI)', () => {
       const command = await start('late');
       const queued = await command.tellOrdered();
       const sent = await command.tell('SENT', { attempts: 1 });
-      await command.repeat(queued);
       await command.repeat(sent);
+      await command.repeat(queued);
       expect(await command.handle.query<CommandDocument>(COMMAND_QUERY)).toEqual(sent);
       const last = await command.tell('SUCCEEDED');
       expect(await command.handle.result()).toEqual(last);
