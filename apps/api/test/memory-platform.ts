@@ -169,6 +169,8 @@ export class MemoryPlatform {
   async device(id: string, key: string = ADMIN_KEY): Promise<string> {
     const { status, body } = await this.request('POST', '/api/v1/devices', { key, body: { id } });
     if (status !== 201) throw new Error(`a device could not be created: ${JSON.stringify(body)}`);
+    // Its creation is a change of its twin: a view that is opened later must not be told of it.
+    await this.worker.settled();
     return body.token as string;
   }
 

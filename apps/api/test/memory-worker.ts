@@ -64,6 +64,13 @@ export class MemoryWorker {
     await this.#busy;
   }
 
+  /** Everything that is in the log by now is applied and told, unless the worker is stopped. */
+  async settled(): Promise<void> {
+    if (this.#timer === null) return;
+    this.#busy = this.#busy.then(() => this.applyAll());
+    await this.#busy;
+  }
+
   async applyAll(): Promise<void> {
     for (let at = 0; at < this.#partitionCount; at += 1) await this.#applyPartition(at as Partition);
   }

@@ -40,9 +40,9 @@ class TwinInTime {
   pass(durationMs: number): void {
     const untilMs = this.nowMs + durationMs;
     for (;;) {
-      const [timer] = this.state.timers.filter(({ dueAtMs }) => dueAtMs <= untilMs);
+      const timer = this.state.timers.find(({ dueAtMs = Infinity }) => dueAtMs <= untilMs);
       if (timer === undefined) break;
-      this.nowMs = Math.max(this.nowMs, timer.dueAtMs);
+      this.nowMs = Math.max(this.nowMs, timer.dueAtMs ?? 0);
       this.say({ kind: 'timerFired', timerId: timer.timerId, generation: timer.generation });
     }
     this.nowMs = untilMs;
