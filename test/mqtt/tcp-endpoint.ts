@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import {
   type Authentication,
   createMqttEndpoint,
@@ -9,11 +9,11 @@ import {
   type MqttEndpoint,
   type PublishOutcome,
   type Session,
-  type Transport,
 } from '@breakwater/mqtt-endpoint';
 
+import { SocketTransport } from '../src/mqtt-harness/socket-transport.ts';
+
 const SWEEP_INTERVAL_MS = 100;
-const CLOSE_GRACE_MS = 200;
 
 const limits: EndpointLimits = {
   packetBytesMax: 131_072,
@@ -76,41 +76,6 @@ export class StoringHost implements EndpointHost<string> {
   sessionClosed(session: Session<string>, reason: string, will: { topic: string } | null): void {
     this.ended.push(`${session.clientId} ${reason}`);
     if (will !== null) this.wills.push(will.topic);
-  }
-}
-
-class SocketTransport implements Transport {
-  readonly remoteAddress: string;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    this.remoteAddress = socket.remoteAddress ?? '';
-  }
-
-  write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
-  }
-
-  bytesQueued(): number {
-    return this.#socket.writableLength;
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  end(): void {
-    this.#socket.end();
-    setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS).unref();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
   }
 }
 

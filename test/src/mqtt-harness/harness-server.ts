@@ -5,14 +5,13 @@ import {
   type EndpointLimits,
   type MqttEndpoint,
   type SessionOptions,
-  type Transport,
 } from '@breakwater/mqtt-endpoint';
 
 import { FanOutHost } from './fan-out-host.ts';
+import { SocketTransport } from './socket-transport.ts';
 import { packetsIn, toSuiteProfile } from './suite-profile.ts';
 
 const SWEEP_INTERVAL_MS = 50;
-const CLOSE_GRACE_MS = 200;
 const DRAIN_TIMEOUT_MS = 1_000;
 const LOOPBACK = '127.0.0.1';
 
@@ -91,7 +90,7 @@ export class HarnessServer {
   }
 
   #serve(socket: Socket): void {
-    const input = this.#endpoint.accept(new SocketTransport(socket, this.#options));
+    const input = this.#endpoint.accept(new SocketTransport(socket, voiceOf(this.#options)));
     socket.on('data', (bytes) => input.receive(bytes));
     socket.on('drain', () => input.drained());
     socket.on('error', () => socket.destroy());
@@ -99,44 +98,14 @@ export class HarnessServer {
   }
 }
 
-class SocketTransport implements Transport {
-  readonly remoteAddress = LOOPBACK;
-  readonly #socket: Socket;
-  readonly #isSuite: boolean;
-  readonly #planted: ((packet: Buffer) => readonly Buffer[]) | null;
-  #isMqtt5: boolean | null = null;
-
-  constructor(socket: Socket, { profile, plant }: HarnessOptions) {
-    this.#socket = socket;
-    this.#isSuite = profile === 'suite';
-    this.#planted = plant?.() ?? null;
-  }
-
-  write(bytes: Uint8Array): boolean {
+/** What a connection says in the place of what the engine writes. */
+function voiceOf({ profile, plant }: HarnessOptions): (bytes: Uint8Array) => Uint8Array {
+  const planted = plant?.() ?? null;
+  let isMqtt5: boolean | null = null;
+  return (bytes) => {
     // CONNACK comes first, and only that of MQTT 5 has properties.
-    this.#isMqtt5 ??= (bytes[1] as number) > 2;
-    const said = this.#planted === null ? bytes : Buffer.concat(packetsIn(bytes).flatMap(this.#planted));
-    return this.#socket.write(this.#isSuite && this.#isMqtt5 ? toSuiteProfile(said) : said);
-  }
-
-  bytesQueued(): number {
-    return this.#socket.writableLength;
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  end(): void {
-    this.#socket.end();
-    setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS).unref();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
-  }
+    isMqtt5 ??= (bytes[1] as number) > 2;
+    const said = planted === null ? bytes : Buffer.concat(packetsIn(bytes).flatMap(planted));
+    return profile === 'suite' && isMqtt5 ? toSuiteProfile(said) : said;
+  };
 }
