@@ -45,6 +45,7 @@ import { TenantService } from './services/tenant-service.ts';
 import { TrustService } from './services/trust-service.ts';
 import { TwinReader } from './services/twin-reader.ts';
 import { TwinWriter } from './services/twin-writer.ts';
+import { WriteAdmission } from './services/write-admission.ts';
 
 export interface ApiModuleOptions {
   readonly ports: ApiPorts;
@@ -116,6 +117,7 @@ export class ApiModule {
         TwinResolver,
         TwinStreams,
         TwinWriter,
+        WriteAdmission,
       ],
     };
   }

@@ -7,7 +7,7 @@ export {
   DEVICE_COMMAND,
 } from './command-workflow.ts';
 export type { CommandDocument, CommandRetry, DeviceCommandInput } from './command-workflow.ts';
-export { ERROR_CODES } from './error-codes.ts';
+export { ERROR_CODES, isErrorCode } from './error-codes.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { isTelemetryKey, LIMITS } from './limits.ts';
 export { murmur2, partitionOf } from './partition-of.ts';

@@ -1,9 +1,7 @@
 import { HttpException } from '@nestjs/common';
-import { ERROR_CODES, type ErrorCode } from '@breakwater/wire';
+import { type ErrorCode, isErrorCode } from '@breakwater/wire';
 
 import { Problem } from './problem.ts';
-
-const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
 /** Codes of errors by which Node and its clients say that the other side is away. */
 const AWAY_CODES: ReadonlySet<string> = new Set([
@@ -29,7 +27,7 @@ export function problemFromError(error: unknown): Problem {
   if (code.startsWith('FST_')) return problemOfFastify(error, code);
   const isAway = AWAY_CODES.has(code) || AWAY_NAMES.has(error.name) || AWAY_MESSAGE.test(error.message);
   if (isAway) return storeIsAway(error);
-  if (error.name === 'PlatformError' && KNOWN_CODES.has(code)) return problemOfPlatform(error, code as ErrorCode);
+  if (error.name === 'PlatformError' && isErrorCode(code)) return problemOfPlatform(error, code);
   const status = 'statusCode' in error ? Number(error.statusCode) : 500;
   return status >= 400 && status < 500 ? problemOfStatus(status, error.message, error) : internal(error);
 }

@@ -3,6 +3,7 @@ import { deviceKey } from '@breakwater/twin';
 import type { Clock, CommandHints, RegisteredDevice } from '@breakwater/twin-runtime';
 
 import { CLOCK, COMMAND_HINTS } from '../api-ports.ts';
+import { Hint } from './hint.ts';
 
 /** A hint may be lost: whoever waits looks again after this time at the latest. */
 const LOOK_AGAIN_MS = 1_000;
@@ -16,8 +17,7 @@ export interface FollowedCommand {
 
 interface Follower {
   isOpen: boolean;
-  isHinted: boolean;
-  wake: (() => void) | null;
+  readonly hint: Hint;
 }
 
 /** Wakes those who follow a command. A hint says no more than that it may have changed: the twin is what is read. */
@@ -41,7 +41,7 @@ export class CommandHub implements OnApplicationShutdown {
   async follow(device: RegisteredDevice, commandId: string): Promise<FollowedCommand> {
     await this.#subscribe();
     const name = nameOf(deviceKey(device.tenant, device.device), commandId);
-    const follower: Follower = { isOpen: true, isHinted: false, wake: null };
+    const follower: Follower = { isOpen: true, hint: new Hint() };
     const followers = this.#followers.get(name) ?? new Set();
     followers.add(follower);
     this.#followers.set(name, followers);
@@ -51,22 +51,14 @@ export class CommandHub implements OnApplicationShutdown {
         follower.isOpen = false;
         followers.delete(follower);
         if (followers.size === 0 && this.#followers.get(name) === followers) this.#followers.delete(name);
-        follower.wake?.();
+        follower.hint.give();
       },
     };
   }
 
   async #changed(follower: Follower, timeoutMs: number): Promise<boolean> {
     const isServed = (): boolean => follower.isOpen && !this.#stop.signal.aborted;
-    if (!follower.isHinted && isServed()) {
-      const timeout = new AbortController();
-      const hint = new Promise<void>((resolve) => (follower.wake = resolve));
-      const signal = AbortSignal.any([timeout.signal, this.#stop.signal]);
-      await Promise.race([hint, this.clock.sleep(timeoutMs, signal).catch(() => undefined)]);
-      timeout.abort();
-      follower.wake = null;
-    }
-    follower.isHinted = false;
+    if (isServed()) await follower.hint.wait(this.clock, timeoutMs, this.#stop.signal);
     return isServed();
   }
 
@@ -74,8 +66,7 @@ export class CommandHub implements OnApplicationShutdown {
   async #subscribe(): Promise<void> {
     this.#subscribed ??= this.hints.subscribe(({ key, commandId }) => {
       for (const follower of this.#followers.get(nameOf(key, commandId)) ?? []) {
-        follower.isHinted = true;
-        follower.wake?.();
+        follower.hint.give();
       }
     });
     const subscribed = this.#subscribed;

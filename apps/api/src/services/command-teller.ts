@@ -1,16 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type OperationOutcome, type TwinCommand } from '@breakwater/twin';
 import type { Clock, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
-import { ERROR_CODES, type ErrorCode, type RecordMessage } from '@breakwater/wire';
+import { isErrorCode, type RecordMessage } from '@breakwater/wire';
 import { v7 as uuidv7 } from 'uuid';
 
 import { API_OPTIONS, CLOCK, TWIN_STORE, type ApiOptions } from '../api-ports.ts';
 import { notFound, Problem } from '../http/problem.ts';
 import { CommandReader } from './command-reader.ts';
-import { ControlLag } from './control-lag.ts';
 import { ControlWriter } from './control-writer.ts';
-import { OperationWaits, type OperationWait } from './operation-waits.ts';
+import { inTime } from './in-time.ts';
+import type { OperationWait } from './operation-waits.ts';
 import { TwinReader } from './twin-reader.ts';
+import { WriteAdmission } from './write-admission.ts';
 
 type Told = Extract<RecordMessage, { kind: 'orderCommand' | 'cancelCommand' }>;
 type Untold<Message> = Message extends unknown ? Omit<Message, 'operationId'> : never;
@@ -24,7 +25,6 @@ export interface Telling {
 
 const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 400;
-const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
 /** Tells twins of orders and cancels, and waits for what they make of them. */
 @Injectable()
@@ -33,30 +33,16 @@ export class CommandTeller {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(TWIN_STORE) private readonly store: TwinStore,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
-    private readonly lag: ControlLag,
     private readonly twins: TwinReader,
     private readonly reader: CommandReader,
     private readonly writer: ControlWriter,
-    private readonly waits: OperationWaits,
+    private readonly admission: WriteAdmission,
   ) {}
 
-  /** Refuses before anything is done: what is admitted can be expected to be answered in time. @throws Problem */
+  /** @throws Problem CONTROL_LAGGING, before anything is done */
   async admit(device: RegisteredDevice): Promise<Telling> {
-    if (this.waits.count >= this.options.writesInFlightMax) {
-      throw new Problem('CONTROL_LAGGING', 'too many writes wait for their twins already');
-    }
-    // The place is taken before anything is waited for, or all who come at once would pass.
     const operationId = uuidv7();
-    const wait = this.waits.open(operationId);
-    try {
-      const lagMs = await this.lag.lagMs(this.writer.partitionOf(device));
-      if (lagMs > this.options.writeTimeoutMs) {
-        throw new Problem('CONTROL_LAGGING', 'the twin of this device is too far behind; nothing was ordered');
-      }
-    } catch (error) {
-      wait.close();
-      throw error;
-    }
+    const wait = await this.admission.admit(device, operationId);
     return {
       tell: (message, traceparent) => this.#tell(device, { message: { ...message, operationId }, traceparent, wait }),
       close: () => wait.close(),
@@ -72,7 +58,8 @@ export class CommandTeller {
     }: { readonly message: Told; readonly traceparent: string; readonly wait: OperationWait },
   ): Promise<TwinCommand | null> {
     const untilMs = this.clock.nowMs() + this.options.writeTimeoutMs;
-    const appended = await this.#inTime(this.writer.append(device, message, traceparent));
+    const appending = this.writer.append(device, message, traceparent);
+    const appended = await inTime(this.clock, appending, this.options.writeTimeoutMs);
     // Whether it is in the log cannot be known; whoever asks again, or the workflow, tells it again.
     if (appended === null) return null;
     const partition = this.writer.partitionOf(device);
@@ -84,15 +71,6 @@ export class CommandTeller {
       const { positions } = await this.store.ledger(partition);
       if (positions.control > appended.offset) return this.#decided(device, message, wait);
     }
-  }
-
-  async #inTime<Result>(work: Promise<Result>): Promise<Result | null> {
-    const deadline = new AbortController();
-    const late = this.clock.sleep(this.options.writeTimeoutMs, deadline.signal).then(
-      () => null,
-      () => null,
-    );
-    return Promise.race([work, late]).finally(() => deadline.abort());
   }
 
   async #decided(device: RegisteredDevice, message: Told, wait: OperationWait): Promise<TwinCommand> {
@@ -110,5 +88,5 @@ export class CommandTeller {
 }
 
 function problemOf({ code, detail }: Extract<OperationOutcome, { kind: 'rejected' }>): Problem {
-  return new Problem(KNOWN_CODES.has(code) ? (code as ErrorCode) : 'COMMAND_INVALID', detail);
+  return new Problem(isErrorCode(code) ? code : 'COMMAND_INVALID', detail);
 }

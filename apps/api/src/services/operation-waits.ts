@@ -4,6 +4,7 @@ import type { Clock, OperationAnswers } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
 import { CLOCK, LOGGER, OPERATION_ANSWERS } from '../api-ports.ts';
+import { Hint } from '../live/hint.ts';
 
 /** One write that waits. `hinted` resolves when someone says that its twin may have answered. */
 export interface OperationWait {
@@ -14,8 +15,7 @@ export interface OperationWait {
 }
 
 interface Waiter {
-  wake: (() => void) | null;
-  isHinted: boolean;
+  readonly hint: Hint;
   outcome: OperationOutcome | null;
 }
 
@@ -53,13 +53,13 @@ export class OperationWaits implements OnApplicationBootstrap, OnApplicationShut
   }
 
   open(operationKey: string): OperationWait {
-    const waiter: Waiter = { wake: null, isHinted: false, outcome: null };
+    const waiter: Waiter = { hint: new Hint(), outcome: null };
     const waiters = this.#waiters.get(operationKey) ?? new Set();
     waiters.add(waiter);
     this.#waiters.set(operationKey, waiters);
     this.#count += 1;
     return {
-      hinted: (timeoutMs) => this.#hinted(waiter, timeoutMs),
+      hinted: (timeoutMs) => waiter.hint.wait(this.clock, timeoutMs),
       outcome: () => waiter.outcome,
       close: () => {
         if (!waiters.delete(waiter)) return;
@@ -69,23 +69,10 @@ export class OperationWaits implements OnApplicationBootstrap, OnApplicationShut
     };
   }
 
-  async #hinted(waiter: Waiter, timeoutMs: number): Promise<void> {
-    if (!waiter.isHinted) {
-      const timeout = new AbortController();
-      const hint = new Promise<void>((resolve) => (waiter.wake = resolve));
-      const pause = this.clock.sleep(timeoutMs, timeout.signal).catch(() => undefined);
-      await Promise.race([hint, pause]);
-      timeout.abort();
-      waiter.wake = null;
-    }
-    waiter.isHinted = false;
-  }
-
   #wake(operationKey: string, outcome: OperationOutcome): void {
     for (const waiter of this.#waiters.get(operationKey) ?? []) {
-      waiter.isHinted = true;
       waiter.outcome = outcome;
-      waiter.wake?.();
+      waiter.hint.give();
     }
   }
 }

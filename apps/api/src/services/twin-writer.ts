@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { jsonProblem, TWIN_LIMITS, type DeviceId, type JsonObject, type OperationOutcome } from '@breakwater/twin';
 import type { Clock, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
-import { ERROR_CODES, type ErrorCode } from '@breakwater/wire';
+import { isErrorCode } from '@breakwater/wire';
 import { v7 as uuidv7 } from 'uuid';
 
 import { API_OPTIONS, CLOCK, TWIN_STORE, type ApiOptions } from '../api-ports.ts';
@@ -9,10 +9,11 @@ import type { Caller } from '../http/authentication.ts';
 import { entityTag, type IfMatch } from '../http/entity-tag.ts';
 import { notFound, Problem } from '../http/problem.ts';
 import { operationIdOf, type OperationPlace } from '../operation-id.ts';
-import { ControlLag } from './control-lag.ts';
 import { ControlWriter, type AppendedRecord } from './control-writer.ts';
-import { OperationWaits, type OperationWait } from './operation-waits.ts';
+import { inTime } from './in-time.ts';
+import type { OperationWait } from './operation-waits.ts';
 import { TwinReader, type TwinView } from './twin-reader.ts';
+import { WriteAdmission } from './write-admission.ts';
 
 export interface TwinPatch {
   readonly desired?: JsonObject | undefined;
@@ -27,7 +28,6 @@ export interface PatchOptions {
 
 const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 400;
-const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
 /**
  * A write is a record: it is appended, the twin decides, and the answer is what the twin remembers of it. Nothing here
@@ -40,9 +40,8 @@ export class TwinWriter {
     @Inject(TWIN_STORE) private readonly twins: TwinStore,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly reader: TwinReader,
-    private readonly lag: ControlLag,
     private readonly writer: ControlWriter,
-    private readonly waits: OperationWaits,
+    private readonly admission: WriteAdmission,
   ) {}
 
   /** The twin after the patch. @throws Problem when it was refused, or when its twin did not answer in time */
@@ -59,24 +58,12 @@ export class TwinWriter {
     if (options.ifMatch?.kind === 'versions' && options.ifMatch.versions.length === 0) {
       throw new Problem('TWIN_VERSION_CONFLICT', 'none of the entity tags in If-Match can be one of this twin');
     }
-    await this.#admit(device);
-    const wait = this.waits.open(key);
+    const wait = await this.admission.admit(device, key);
     try {
       const appended = await this.#append(device, { key, patch, options, deadlineMs });
       return await this.#answer(device, { wait, key, appended, deadlineMs });
     } finally {
       wait.close();
-    }
-  }
-
-  /** Refuses before anything is written: what is admitted can be expected to be answered in time. */
-  async #admit(device: RegisteredDevice): Promise<void> {
-    if (this.waits.count >= this.options.writesInFlightMax) {
-      throw new Problem('CONTROL_LAGGING', 'too many writes wait for their twins already');
-    }
-    const lagMs = await this.lag.lagMs(this.writer.partitionOf(device));
-    if (lagMs > this.options.writeTimeoutMs) {
-      throw new Problem('CONTROL_LAGGING', 'the twin of this device is too far behind; nothing was written');
     }
   }
 
@@ -93,15 +80,9 @@ export class TwinWriter {
       ...(tags === undefined ? {} : { tags }),
       ...(ifMatch?.kind === 'versions' ? { ifMatch: ifMatch.versions } : {}),
     };
-    const deadline = new AbortController();
-    const late = this.clock.sleep(Math.max(0, write.deadlineMs - this.clock.nowMs()), deadline.signal).then(
-      () => 'late' as const,
-      () => 'late' as const,
-    );
-    const result = await Promise.race([this.writer.append(device, message, traceparent), late]).finally(() =>
-      deadline.abort(),
-    );
-    if (result !== 'late') return result;
+    const appending = this.writer.append(device, message, traceparent);
+    const appended = await inTime(this.clock, appending, write.deadlineMs - this.clock.nowMs());
+    if (appended !== null) return appended;
     throw new Problem('BACKEND_UNAVAILABLE', 'the log did not answer: repeat it with the same Idempotency-Key', {
       members: { operationKey: write.key },
     });
@@ -128,7 +109,7 @@ export class TwinWriter {
 
   #settle(twin: TwinView, outcome: OperationOutcome): TwinView {
     if (outcome.kind === 'applied') return twin;
-    const code = KNOWN_CODES.has(outcome.code) ? (outcome.code as ErrorCode) : 'PATCH_INVALID';
+    const code = isErrorCode(outcome.code) ? outcome.code : 'PATCH_INVALID';
     throw new Problem(code, outcome.detail, { headers: { etag: entityTag(outcome.version) } });
   }
 }
