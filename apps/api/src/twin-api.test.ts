@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
+import { systemClock } from '@breakwater/twin-runtime';
+
 import { type Loose, MemoryPlatform } from '../test/memory-platform.ts';
+import { ControlLag } from './services/control-lag.ts';
 
 /** Wide: a busy machine must not fail a test. */
 jest.setTimeout(60_000);
@@ -348,5 +351,28 @@ describe('telemetry, events, dead letters and the ledger', () => {
     expect(Object.values(twins.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0)).toBe(
       twins.position,
     );
+  });
+});
+
+describe('writes that come together', () => {
+  it('wait up to their number, and the others are refused before anything is written', async () => {
+    const small = await new MemoryPlatform({ writesInFlightMax: 2, writeTimeoutMs: 500 }).start();
+    try {
+      await small.device('crowded');
+      await small.worker.stop();
+      // As slow as a store on another machine: all of them are admitted, or not, while the first one waits for it.
+      jest.spyOn(small.app.get(ControlLag), 'lagMs').mockImplementation(async () => {
+        await systemClock.sleep(100);
+        return 0;
+      });
+      const patches = Array.from({ length: 8 }, (_, value) =>
+        small.request('PATCH', twinPath('crowded'), { body: { desired: { value } } }),
+      );
+      const codes = (await Promise.all(patches)).map(({ body }) => body.code as string);
+      expect(codes.filter((code) => code === 'OPERATION_PENDING')).toHaveLength(2);
+      expect(codes.filter((code) => code === 'CONTROL_LAGGING')).toHaveLength(6);
+    } finally {
+      await small.stop();
+    }
   });
 });
