@@ -70,8 +70,8 @@ function hasMosquitto(): boolean {
         running.stderr.on('data', (chunk) => (printed += String(chunk)));
         await until('the device to listen', () => printed.includes('listening'));
         const order = { method: 'reboot', params: { delayMs: 10 }, commandId: 'node-1' };
-        expect((await steps.order('in-node', order)).status).toBe(202);
-        expect((await steps.order('in-node', { method: 'fly', commandId: 'node-2' })).status).toBe(202);
+        expect((await steps.orderSurely('in-node', order)).status).toBe(202);
+        expect((await steps.orderSurely('in-node', { method: 'fly', commandId: 'node-2' })).status).toBe(202);
         const done = await steps.reaches('node-1', 'SUCCEEDED');
         expect(done.progress).toMatchObject({ percent: 50 });
         expect(done.result).toEqual({ rebootedAt: expect.any(Number) });
@@ -90,7 +90,7 @@ function hasMosquitto(): boolean {
           return output;
         };
         const token = await tokenOf('by-hand');
-        expect((await steps.order('by-hand', { method: 'open', commandId: 'hand-1' })).status).toBe(202);
+        expect((await steps.orderSurely('by-hand', { method: 'open', commandId: 'hand-1' })).status).toBe(202);
         expect(await run(pageProgram('docs/commands.md', DEVICE_SIDE, 'sh'), token)).toContain('hand-1/request');
         expect((await steps.reaches('hand-1', 'SUCCEEDED')).result).toEqual({ by: 'hand' });
         const device = readmeProgram('sh').split('\n').slice(0, TOKEN_LINES).join('\n');

@@ -31,7 +31,7 @@ const FITTING = 7;
       'is refused, its workflow has failed, and the same order is taken when there is room',
       async () => {
         const order = (at: number) =>
-          steps.order('full', { method: 'store', params: { BLOB }, commandId: `c${at}`, timeoutSeconds: 600 });
+          steps.orderSurely('full', { method: 'store', params: { BLOB }, commandId: `c${at}`, timeoutSeconds: 600 });
         for (let at = 0; at < FITTING; at += 1) expect((await order(at)).status).toBe(202);
         // Twice, the second time perhaps before the first one's workflow has closed.
         for (let time = 0; time < 2; time += 1) {

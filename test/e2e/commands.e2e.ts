@@ -50,7 +50,7 @@ const program = temporalProgram();
     }
 
     async function ordered(device: string, commandId: string, more: object = {}): Promise<void> {
-      const { status, body } = await steps.order(device, { method: 'reboot', commandId, ...more });
+      const { status, body } = await steps.orderSurely(device, { method: 'reboot', commandId, ...more });
       expect({ status, code: body.code, commandId: body.commandId }).toEqual({
         status: 202,
         code: undefined,

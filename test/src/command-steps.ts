@@ -62,9 +62,20 @@ export class CommandSteps {
     return this.request('POST', `devices/${encodeURIComponent(device)}/commands`, body);
   }
 
-  /** Orders until it is taken: the same id is the same command, however often it is ordered. */
-  async orderSurely(device: string, body: { readonly commandId: string; readonly method: string }): Promise<void> {
-    await until(`${body.commandId} to be ordered`, async () => (await this.order(device, body)).status < 300);
+  /**
+   * Orders until there is a verdict. A machine that does much else may leave Temporal too little of it to answer in
+   * time, and the API then says 503; the same id is the same command, however often it is ordered.
+   */
+  async orderSurely(
+    device: string,
+    body: { readonly commandId: string; readonly method: string; readonly [field: string]: unknown },
+  ): Promise<Answer<CommandView & ProblemBody>> {
+    let last: Answer<CommandView & ProblemBody> | null = null;
+    await until(`${body.commandId} to be ordered`, async () => {
+      last = await this.order(device, body);
+      return last.status !== 503;
+    });
+    return last as unknown as Answer<CommandView & ProblemBody>;
   }
 
   async command(id: string): Promise<CommandView> {
