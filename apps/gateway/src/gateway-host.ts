@@ -17,6 +17,7 @@ import { type GatewayIntake, isGatewayTopic } from './children/gateway-intake.ts
 import type { MessageIntake } from './message-intake.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { Protection } from './protection/protection.ts';
+import type { TenantShares } from './protection/tenant-shares.ts';
 import { DeviceSession } from './session/device-session.ts';
 import { isGatewayFilter, isOwnFilter } from './session/own-filters.ts';
 import type { ResendMemories } from './session/resend-memory.ts';
@@ -25,6 +26,7 @@ import type { SessionLifecycle } from './session-lifecycle.ts';
 export interface GatewayHostOptions {
   readonly authenticator: DeviceAuthenticator;
   readonly protection: Protection;
+  readonly tenantShares: TenantShares;
   readonly batcher: AppendBatcher;
   readonly intake: MessageIntake;
   /** Of devices that speak for others. */
@@ -66,8 +68,11 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
-    const identity = new DeviceSession({ device, key, partition, credential, memory });
-    return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey: identity.sessionKey };
+    const tenantShare = this.#options.tenantShares.of(device.tenant);
+    const identity = new DeviceSession({ device, key, partition, credential, memory, tenantShare });
+    const { sessionKey } = identity;
+    const { rate: sharedRate } = tenantShare;
+    return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey, sharedRate };
   }
 
   sessionOpened(session: Session<DeviceSession>): Promise<void> {
@@ -82,6 +87,10 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   released(session: Session<DeviceSession>, packetId: number): void {
     session.identity.memory.released(packetId, this.#options.clock.nowMs());
     this.#options.children.released(session, packetId);
+  }
+
+  letGo(session: Session<DeviceSession>, message: InboundMessage): void {
+    this.#options.intake.letGo(session, message);
   }
 
   maySubscribe(session: Session<DeviceSession>, filter: string): boolean {

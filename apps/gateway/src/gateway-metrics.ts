@@ -2,6 +2,9 @@ import type { Counter, Gauge, Histogram, Metrics } from '@breakwater/observabili
 
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/** Why a message without acknowledgement was let go of. `notStored`: the log did not take it, or not in time. */
+export type ShedReason = 'queue' | 'rate' | 'notStored';
+
 /** What the gateway counts. No label holds anything that a device can choose. */
 export class GatewayMetrics {
   readonly connections: Gauge;
@@ -21,8 +24,8 @@ export class GatewayMetrics {
   readonly rejected: Counter<'reason'>;
   readonly deadLettersNotKept: Counter;
   readonly resends: Counter;
-  readonly shed: Counter<'class'>;
-  readonly held: Counter;
+  readonly shed: Counter<'class' | 'reason' | 'tenant'>;
+  readonly held: Counter<'cause'>;
   readonly downlinks: Counter<'result'>;
   readonly sends: Counter<'qos' | 'outcome'>;
   readonly sessionsDetached: Gauge;
@@ -73,8 +76,10 @@ export class GatewayMetrics {
       'Dead letters over the quota of a device.',
     );
     this.resends = metrics.counter('mqtt_resends_total', 'Messages that were in the log already.');
-    this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class']);
-    this.held = metrics.counter('mqtt_publishes_held_total', 'Messages that waited because of the publish rate.');
+    this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class', 'reason', 'tenant']);
+    this.held = metrics.counter('mqtt_publishes_held_total', 'Messages that waited for a publish rate, by whose.', [
+      'cause',
+    ]);
     this.downlinks = metrics.counter('downlinks_total', 'Messages to devices by result.', ['result']);
     this.sends = metrics.counter('mqtt_sends_total', 'Messages to devices by what MQTT made of them.', [
       'qos',

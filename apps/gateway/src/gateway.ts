@@ -19,6 +19,7 @@ import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
 import { Protection } from './protection/protection.ts';
+import { TenantShares } from './protection/tenant-shares.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
@@ -115,6 +116,7 @@ export class Gateway {
       clock: ports.clock,
       authenticator,
       protection: this.#protection,
+      tenantShares: this.#createTenantShares(),
       batcher,
       intake,
       children: this.#children,
@@ -195,6 +197,19 @@ export class Gateway {
       clock: ports.clock,
       perSecond: settings.tokenRechecksPerSecond,
       onTrouble: (detail) => logger.warn(detail),
+    });
+  }
+
+  #createTenantShares(): TenantShares {
+    const { settings } = this.#options;
+    return new TenantShares({
+      rate: {
+        messagesPerSecondMax: settings.tenantPublishesPerSecondMax,
+        bytesPerSecondMax: settings.tenantPublishBytesPerSecondMax,
+      },
+      // Every tenant with a connection is among them, but for one that nobody connected while all others did.
+      tenantsMax: settings.connectionsMax,
+      nowMs: () => performance.now(),
     });
   }
 
@@ -299,11 +314,7 @@ export class Gateway {
       connectionEnded: (reason, code) => this.#metrics.closes.inc({ reason, code: codeLabel(code) }),
       subscribeRefused: (code) => this.#metrics.subscribesRefused.inc({ code: codeLabel(code) }),
       readingStopped: (cause) => this.#metrics.readingStopped.inc({ cause }),
-      publishHeld: () => this.#metrics.held.inc(),
-      publishLetGo: (qos) => {
-        // With an acknowledgement to wait for, the device sends it again.
-        if (qos === 0) this.#metrics.shed.inc({ class: 'qos0' });
-      },
+      publishHeld: (_qos, cause) => this.#metrics.held.inc({ cause: cause === 'own' ? 'device' : 'tenant' }),
       sessionResumed: () => this.#metrics.sessionsResumed.inc(),
       sessionEnded: (cause) => this.#metrics.sessionsEnded.inc({ cause }),
       sent: (qos, outcome) => this.#metrics.sends.inc({ qos: String(qos), outcome: sendOutcome(outcome) }),

@@ -8,7 +8,7 @@ import type { AppendBatcher } from './append/append-batcher.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
 import { cutToBytes } from './classify/cut-to-bytes.ts';
-import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayMetrics, ShedReason } from './gateway-metrics.ts';
 import type { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import type { PreviousSessionReader } from './session/previous-session-reader.ts';
@@ -97,6 +97,15 @@ export class MessageIntake {
     return this.#enterInTurn(device, arrival);
   }
 
+  /** A message that its rate kept waiting until its connection ended. With an acknowledgement it will come again. */
+  letGo(session: Session<DeviceSession>, message: InboundMessage): void {
+    if (message.qos === 0) this.#shed(session, 'rate');
+  }
+
+  #shed(session: Session<DeviceSession>, reason: ShedReason): void {
+    this.#options.metrics.shed.inc({ class: 'qos0', reason, tenant: session.identity.tenantShare.label });
+  }
+
   #arrival(session: Session<DeviceSession>, message: InboundMessage, read: ReadMessage): Arrival {
     const { classified, receivedAtMs, digest } = read;
     const mark: MessageMark = {
@@ -178,7 +187,7 @@ export class MessageIntake {
     const { metrics, clock } = this.#options;
     // Nobody waits for an answer to QoS 0: what is not stored is counted, and the connection goes on.
     if (arrival.message.qos === 0) {
-      if (outcome.kind !== 'durable') metrics.shed.inc({ class: 'qos0' });
+      if (outcome.kind !== 'durable') this.#shed(arrival.session, outcome.kind === 'shed' ? 'queue' : 'notStored');
       return this.#answer(arrival);
     }
     if (outcome.kind !== 'durable') {

@@ -9,6 +9,7 @@ export { gatewaySettings } from './settings/gateway-settings.ts';
 export { identitySettings } from './settings/identity-settings.ts';
 export { transportSettings } from './settings/transport-settings.ts';
 export { protectionSettings } from './settings/protection-settings.ts';
+export { overloadSettings } from './settings/overload-settings.ts';
 export { standaloneSettings } from './settings/standalone-settings.ts';
 export { redisSettings } from './settings/redis-settings.ts';
 export { apiSettings } from './settings/api-settings.ts';

@@ -3,6 +3,8 @@
  * the product. The core is transport-free: bytes in, bytes out (see `Transport`).
  */
 
+import type { SharedPublishRate } from './inbound/shared-publish-rate.ts';
+
 /** A byte stream to one client. TCP and WebSocket each have an adapter in the gateway. */
 export interface Transport {
   /** Queues bytes; answers false when the peer reads too slowly and `bytesQueued` grows. */
@@ -34,7 +36,13 @@ export interface Credentials {
 
 /** Who the client is. `Identity` is the host's own and handed back on every call. */
 export type Authentication<Identity> =
-  | { readonly kind: 'accepted'; readonly identity: Identity; readonly sessionKey: string }
+  | {
+      readonly kind: 'accepted';
+      readonly identity: Identity;
+      readonly sessionKey: string;
+      /** A rate of publishes that this connection shares with others, beside its own. */
+      readonly sharedRate?: SharedPublishRate | null;
+    }
   | {
       readonly kind: 'refused';
       readonly reason:
@@ -109,6 +117,8 @@ export type CloseReason =
   | 'connectTimeout'
   /** The client left what it was sent unread. */
   | 'slowReader'
+  /** The client published more than it may for too long. */
+  | 'overRate'
   | 'overloaded'
   | 'draining';
 
@@ -181,6 +191,8 @@ export interface EndpointHost<Identity> {
    * and that is before PUBCOMP: from then on the id is that of another message.
    */
   released?(session: Session<Identity>, packetId: number): void;
+  /** A message that was held over a rate when its connection ended: it was never handed over, nor acknowledged. */
+  letGo?(session: Session<Identity>, message: InboundMessage): void;
   /** Decides one filter. A refused one is never stored. */
   maySubscribe(session: Session<Identity>, filter: string): boolean;
   /** After the SUBACK was written: these filters are in force. `grants` says more of each, in the same order. */
@@ -205,6 +217,10 @@ export interface EndpointLimits {
   readonly subscriptionsMax: number;
   readonly topicAliasMax: number;
   readonly publishesPerSecondMax: number;
+  /** Bytes of publishes of one connection in a second; 0 or absent: no limit. */
+  readonly publishBytesPerSecondMax?: number;
+  /** How long a connection may be over one of these two without a pause; 0 or absent: for ever. */
+  readonly overRateMsMax?: number;
   /** SUBSCRIBE packets of one connection in a minute; more are refused. No limit when absent. */
   readonly subscribesPerMinuteMax?: number;
   /** How long a packet may take from its first byte to its last; two minutes when absent. */

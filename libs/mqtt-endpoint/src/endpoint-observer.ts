@@ -1,3 +1,4 @@
+import type { HoldCause } from './inbound/publish-pass.ts';
 import type { CloseReason, DeliveryOutcome, ProtocolVersion, PublishOutcome } from './endpoint-host.ts';
 
 /** Why a session that had lost its connection is over. `fenced` and `drained` sessions may go on elsewhere. */
@@ -19,9 +20,10 @@ export interface EndpointObserver {
   publishSettled?(qos: 0 | 1 | 2, outcome: PublishOutcome['kind']): void;
   /** A QoS 2 message that was handed over before. */
   duplicateSuppressed?(): void;
-  readingStopped?(cause: 'inbound' | 'output'): void;
-  /** A message over the publish rate: it waits here, and its acknowledgement with it. */
-  publishHeld?(qos: 0 | 1 | 2): void;
+  /** `pressure`: by the host, which has too much in hand. */
+  readingStopped?(cause: 'inbound' | 'output' | 'pressure'): void;
+  /** A message over a publish rate: it waits here, and its acknowledgement with it. */
+  publishHeld?(qos: 0 | 1 | 2, cause: HoldCause): void;
   /** A held message whose connection ended first. The host never had it, and it is never acknowledged. */
   publishLetGo?(qos: 0 | 1 | 2): void;
   /** A client found its session again. */

@@ -5,7 +5,7 @@ import type { EndpointObserver } from './endpoint-observer.ts';
 import type { EngineContext } from './engine-context.ts';
 import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './outbound/flush-queue.ts';
-import { PacedQueue } from './outbound/paced-queue.ts';
+import { PacedQueue } from './inbound/paced-queue.ts';
 import { PacketCodec } from './wire/packet-codec.ts';
 import { PacketLayout } from './wire/packet-layout.ts';
 import { SessionKeeper, type SessionOptions } from './sessions/session-keeper.ts';
@@ -54,6 +54,11 @@ export interface MqttEndpoint<Identity> {
    * refused from now on. Needs `sweep` to go on until it settles.
    */
   drain(options: DrainOptions): Promise<void>;
+  /**
+   * The host has as much in hand as it can hold: from now on a connection is read again only when nothing of it is in
+   * process any more. What is in process stays, and everything goes on as before when the pressure is gone.
+   */
+  setPressure(isHigh: boolean): void;
   /** Connections accepted and not closed, with those whose CONNECT is still to come. */
   readonly connectionCount: number;
 }
@@ -105,6 +110,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     },
     sweep() {
       const nowMs = now();
+      context.paced.releaseDue();
       const isOverdue = drainDeadlineMs !== null && nowMs >= drainDeadlineMs;
       for (const connection of connections) {
         if (isOverdue) connection.close('draining');
@@ -123,6 +129,9 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
         settleDrain();
       });
     },
+    setPressure(isHigh) {
+      context.pressure.isHigh = isHigh;
+    },
     get connectionCount() {
       return connections.size;
     },
@@ -138,5 +147,6 @@ function createTools(limits: EndpointLimits) {
     flushQueue: new FlushQueue(),
     turns: new TurnQueue(),
     paced: new PacedQueue(),
+    pressure: { isHigh: false },
   };
 }

@@ -4,7 +4,7 @@ import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
 import type { FlushQueue } from './outbound/flush-queue.ts';
 import type { PacketCodec } from './wire/packet-codec.ts';
-import type { PacedQueue } from './outbound/paced-queue.ts';
+import type { PacedQueue } from './inbound/paced-queue.ts';
 import type { PacketLayout } from './wire/packet-layout.ts';
 import type { SessionKeeper } from './sessions/session-keeper.ts';
 import type { SessionRegistry } from './sessions/session-registry.ts';
@@ -22,6 +22,8 @@ export interface EngineContext<Identity> {
   readonly flushQueue: FlushQueue;
   readonly turns: TurnQueue;
   readonly paced: PacedQueue;
+  /** Set by the host while it has too much in hand: each connection then has one message in process at most. */
+  readonly pressure: { isHigh: boolean };
   readonly registry: SessionRegistry<Identity>;
   readonly keeper: SessionKeeper<Identity>;
   readonly connections: Set<Connection<Identity>>;

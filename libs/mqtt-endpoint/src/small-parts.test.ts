@@ -65,21 +65,21 @@ describe('set of packet ids', () => {
 
 describe('publish rate', () => {
   it('lets a second of publishes through at once and then the rate', () => {
-    const rate = new PublishRate(10, 0);
-    const passed = Array.from({ length: 11 }, () => rate.take(() => 0));
+    const rate = new PublishRate({ messagesPerSecondMax: 10, bytesPerSecondMax: 0 }, 0);
+    const passed = Array.from({ length: 11 }, () => rate.take(1, () => 0));
     expect(passed).toEqual([...Array.from({ length: 10 }, () => true), false]);
-    expect(rate.take(() => 50)).toBe(false);
-    expect(rate.take(() => 100)).toBe(true);
-    expect(rate.take(() => 100)).toBe(false);
-    expect(Array.from({ length: 11 }, () => rate.take(() => 60_000)).at(-1)).toBe(false);
+    expect(rate.take(1, () => 50)).toBe(false);
+    expect(rate.take(1, () => 100)).toBe(true);
+    expect(rate.take(1, () => 100)).toBe(false);
+    expect(Array.from({ length: 11 }, () => rate.take(1, () => 60_000)).at(-1)).toBe(false);
   });
 
   it('is not confused by a clock that stands still or goes back', () => {
-    const rate = new PublishRate(1, 1_000);
-    expect(rate.take(() => 1_000)).toBe(true);
-    expect(rate.take(() => 1_000)).toBe(false);
-    expect(rate.take(() => 500)).toBe(false);
-    expect(rate.take(() => 1_500)).toBe(true);
+    const rate = new PublishRate({ messagesPerSecondMax: 1, bytesPerSecondMax: 0 }, 1_000);
+    expect(rate.take(1, () => 1_000)).toBe(true);
+    expect(rate.take(1, () => 1_000)).toBe(false);
+    expect(rate.take(1, () => 500)).toBe(false);
+    expect(rate.take(1, () => 1_500)).toBe(true);
   });
 });
 

@@ -30,6 +30,8 @@ export const AUDIT_EVENTS = {
   banLifted: 'info',
   /** A connection was closed because its credential is no longer good. */
   sessionRevoked: 'info',
+  /** A connection was closed because it published more than it may for too long. */
+  publishRateExceeded: 'warn',
   /** What a tenant trusts was changed: its certificate authority, its revocation list, its keys. */
   trustChanged: 'info',
 } as const satisfies Readonly<Record<string, AuditLevel>>;

@@ -91,7 +91,9 @@ export class ConnectionChildren {
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
     const memory = memories.of(key, device.incarnation);
-    const identity = new DeviceSession({ device, key, partition, credential: { kind: 'gatewayDevice' }, memory });
+    const { tenantShare } = parent.identity;
+    const credential = { kind: 'gatewayDevice' } as const;
+    const identity = new DeviceSession({ device, key, partition, credential, memory, tenantShare });
     const child = new ChildSession({ identity, parent, onClose: (closed, reason) => this.#close(closed, reason) });
     this.#opening.set(child, null);
     try {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import {
   gatewaySettings,
   identitySettings,
+  overloadSettings,
   platformSettings,
   protectionSettings,
   type Setting,
@@ -29,7 +30,7 @@ const rows = section
   );
 
 const settings = new Map<string, Setting<unknown>>(
-  [gatewaySettings, identitySettings, platformSettings, protectionSettings, transportSettings]
+  [gatewaySettings, identitySettings, overloadSettings, platformSettings, protectionSettings, transportSettings]
     .flatMap((group): Setting<unknown>[] => Object.values(group))
     .map((setting) => [setting.name, setting]),
 );

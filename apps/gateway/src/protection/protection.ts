@@ -91,6 +91,7 @@ export class Protection {
   closed(session: Session<{ readonly key: DeviceKey } & Parameters<ConnectGuard['closed']>[0]>, reason: CloseReason) {
     this.guard.closed(session.identity, reason);
     if (reason === 'revoked') this.#record('sessionRevoked', session);
+    if (reason === 'overRate') this.#record('publishRateExceeded', session);
   }
 
   /** What becomes of a CONNECT that was looked up in vain. Guesses alone count towards a ban. */

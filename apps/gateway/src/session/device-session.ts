@@ -1,6 +1,7 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
+import type { TenantShare } from '../protection/tenant-shares.ts';
 import type { DeviceCredential } from '../identity/credential.ts';
 import type { ResendMemory } from './resend-memory.ts';
 import { SessionDownlinks } from './session-downlinks.ts';
@@ -13,6 +14,7 @@ export class DeviceSession {
   readonly partition: Partition;
   readonly credential: DeviceCredential;
   readonly memory: ResendMemory;
+  readonly tenantShare: TenantShare;
   /** The name of its MQTT session, which may be older than this connection. */
   readonly sessionKey: string;
   readonly downlinks = new SessionDownlinks();
@@ -35,12 +37,14 @@ export class DeviceSession {
     readonly partition: Partition;
     readonly credential: DeviceCredential;
     readonly memory: ResendMemory;
+    readonly tenantShare: TenantShare;
   }) {
     this.device = identity.device;
     this.key = identity.key;
     this.partition = identity.partition;
     this.credential = identity.credential;
     this.memory = identity.memory;
+    this.tenantShare = identity.tenantShare;
     this.sessionKey = sessionKeyOf(identity.key, identity.device.incarnation);
   }
 }

@@ -16,6 +16,7 @@ import { PacketFramer } from '../wire/packet-framer.ts';
 import { readPlainPublish } from '../wire/plain-publish.ts';
 import { ProtocolFault } from '../wire/protocol-fault.ts';
 import { ReadingGate, StopReason } from '../inbound/reading-gate.ts';
+import type { SharedPublishRate } from '../inbound/shared-publish-rate.ts';
 import { closeReasonCodes, ReasonCode, refusalCodes } from '../wire/reason-codes.ts';
 import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
 import type { SessionState } from '../sessions/session-state.ts';
@@ -31,6 +32,12 @@ const UNFINISHED: Ending = {
   reason: 'protocolError',
   code: ReasonCode.protocolError,
   detail: 'a packet was not finished in time',
+};
+
+const OVER_RATE: Ending = {
+  reason: 'overRate',
+  code: ReasonCode.messageRateTooHigh,
+  detail: 'more was published than is allowed, for too long',
 };
 
 interface PendingWill {
@@ -64,6 +71,7 @@ export class Connection<Identity> {
   #state: 'awaitingConnect' | 'authenticating' | 'opening' | 'ready' | 'closed' = 'awaitingConnect';
   #ready: ReadyConnection<Identity> | null = null;
   #sessionKey: string | null = null;
+  #sharedRate: SharedPublishRate | null = null;
   #opening: Promise<void> | null = null;
   #version: 3 | 4 | 5 | null = null;
   #keepaliveMs = 0;
@@ -158,10 +166,8 @@ export class Connection<Identity> {
     if (this.#state === 'closed') return;
     if (this.#state !== 'ready') return this.#sweepHandshake(nowMs);
     const ready = this.#ready as ReadyConnection<Identity>;
-    ready.inbound.releaseHeld();
-    // The host may have closed the session over what it was handed.
-    if (this.session === null) return;
     ready.session.outbound.sweep(nowMs);
+    if (ready.inbound.isOverRateTooLong(nowMs)) return this.#end(OVER_RATE);
     if (this.#blockedSinceMs !== null && nowMs - this.#blockedSinceMs > SLOW_READER_TIMEOUT_MS) {
       return this.#end({ reason: 'slowReader', code: null, detail: 'client does not read' });
     }
@@ -273,6 +279,7 @@ export class Connection<Identity> {
     this.#state = 'opening';
     this.#sessionKey = answer.sessionKey;
     const previous = this.#context.registry.replace(answer.sessionKey, this);
+    this.#sharedRate = answer.sharedRate ?? null;
     this.#opening = this.#open(request, answer, previous);
     await this.#opening;
     this.#opening = null;
@@ -315,6 +322,7 @@ export class Connection<Identity> {
       ...claimed,
       request,
       identity,
+      sharedRate: this.#sharedRate,
       remoteAddress: this.#transport.remoteAddress,
       output: this.#output,
       gate: this.#gate,

@@ -1,13 +1,15 @@
 import type { ConnectRequest } from './connect-request.ts';
 import type { ConnectionOutput } from '../outbound/connection-output.ts';
 import { DeviceSession } from '../sessions/device-session.ts';
-import type { CloseReason } from '../endpoint-host.ts';
+import type { CloseReason, EndpointLimits } from '../endpoint-host.ts';
 import type { EngineContext } from '../engine-context.ts';
 import { InboundPublishes } from '../inbound/inbound-publishes.ts';
+import { PublishPass } from '../inbound/publish-pass.ts';
 import { PublishRate } from '../inbound/publish-rate.ts';
 import { type ReadingGate, StopReason } from '../inbound/reading-gate.ts';
 import { closeReasonCodes, ReasonCode } from '../wire/reason-codes.ts';
 import type { SessionState } from '../sessions/session-state.ts';
+import type { SharedPublishRate } from '../inbound/shared-publish-rate.ts';
 import { SubscribeRate } from '../sessions/subscribe-rate.ts';
 
 /** How a connection ends. `code` null: nothing is said to the client. */
@@ -43,6 +45,7 @@ export interface ReadyConnectionOptions<Identity> {
   readonly identity: Identity;
   readonly state: SessionState<Identity>;
   readonly isResumed: boolean;
+  readonly sharedRate: SharedPublishRate | null;
   readonly remoteAddress: string;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
@@ -83,7 +86,7 @@ export function createReadyConnection<Identity>(
     session,
     qos2,
     journal,
-    rate: new PublishRate(limits.publishesPerSecondMax, now()),
+    pass: new PublishPass({ own: publishRate(limits, now()), shared: options.sharedRate, now }),
     output,
     gate,
     reasonStrings: request.reasonStrings,
@@ -104,4 +107,9 @@ export function createReadyConnection<Identity>(
     mayExtendSession: request.sessionExpirySeconds > 0,
     disconnect: options.onDisconnect,
   };
+}
+
+function publishRate(limits: EndpointLimits, nowMs: number): PublishRate {
+  const { publishesPerSecondMax: messagesPerSecondMax, publishBytesPerSecondMax: bytesPerSecondMax = 0 } = limits;
+  return new PublishRate({ messagesPerSecondMax, bytesPerSecondMax }, nowMs);
 }

@@ -9,7 +9,7 @@ import { AckType, encodeAckWithReason } from '../wire/packet-encoder.ts';
 import { ProtocolFault } from '../wire/protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
 import { publishRefusalCodes, ReasonCode, violationCode } from '../wire/reason-codes.ts';
-import type { PublishRate } from './publish-rate.ts';
+import type { HoldCause, PublishPass } from './publish-pass.ts';
 import type { SessionJournal } from '../sessions/session-journal.ts';
 import { TopicAliases } from './topic-aliases.ts';
 
@@ -24,7 +24,7 @@ export interface InboundOptions<Identity> {
   readonly journal: SessionJournal;
   readonly output: ConnectionOutput;
   readonly gate: ReadingGate;
-  readonly rate: PublishRate;
+  readonly pass: PublishPass;
   /** The client takes reason strings on acknowledgements and packets of at most these bytes. */
   readonly reasonStrings: boolean;
   readonly clientPacketBytesMax: number;
@@ -46,7 +46,7 @@ interface ReceivedPublish {
  * Publishes of one connection on their way to the host. An acknowledgement leaves only after the host has settled its
  * message, and in receive order; what is in process is bounded by count and bytes, over which reading stops.
  *
- * Messages over the publish rate are held, in order and within the same bounds, until the rate lets them go on. Their
+ * Messages over a publish rate are held, in order and within the same bounds, until the rate lets them go on. Their
  * acknowledgements are so withheld while everything else on the connection is read and answered as ever. What is held
  * when the connection ends, or is to be drained, is let go of: it was never acknowledged.
  */
@@ -61,6 +61,8 @@ export class InboundPublishes<Identity> {
   #inProcessBytes = 0;
   /** Part of what is in process, as yet unknown to the host. Null most of the time. */
   #held: ReceivedPublish[] | null = null;
+  /** What the first of them waited for. */
+  #holdCause: HoldCause = 'own';
   /** QoS 2 messages of this connection whose PUBREC is to come. */
   #answering: Set<number> | null = null;
   #ended = false;
@@ -153,28 +155,37 @@ export class InboundPublishes<Identity> {
     this.#qos2.connectionEnded();
   }
 
-  /** Hands over what is held, as far as the rate allows by now; false when nothing is held any more. */
-  releaseHeld(): boolean {
-    const { rate, context } = this.#options;
-    // The host may close the session meanwhile, and then the rest has been let go of.
-    while (this.#held !== null && rate.take(context.now)) {
-      const received = this.#held.shift() as ReceivedPublish;
-      if (this.#held.length === 0) this.#held = null;
-      this.#handOver(received);
-    }
-    return this.#held !== null;
+  /** Hands over the next one of those that are held, if it may go on by now. */
+  releaseNext(): 'released' | 'waits' | 'empty' {
+    const next = this.#held?.[0];
+    if (next === undefined) return 'empty';
+    if (this.#options.pass.take(next.packetBytes) !== null) return 'waits';
+    this.#held?.shift();
+    if (this.#held?.length === 0) this.#held = null;
+    // The host may close the session over it, and then the rest is let go of.
+    this.#handOver(next);
+    return 'released';
+  }
+
+  isOverRateTooLong(nowMs: number): boolean {
+    const { pass, context } = this.#options;
+    const { overRateMsMax = 0 } = context.limits;
+    return overRateMsMax > 0 && pass.overForMs(nowMs) >= overRateMsMax;
   }
 
   /** Forgets what is held as if it had never come: the client still has it, unless it is QoS 0. */
   letGoHeld(): void {
     const held = this.#held;
+    const { context, pass, session } = this.#options;
     this.#held = null;
+    pass.leave();
     for (const { pending, packetBytes, message } of held ?? []) {
       this.#inProcessCount -= 1;
       this.#inProcessBytes -= packetBytes;
       if (pending === null) this.#qos0Count -= 1;
       if (message.qos === 2) this.#qos2.settled(message.packetId, false);
-      this.#options.context.observer.publishLetGo?.(message.qos);
+      context.observer.publishLetGo?.(message.qos);
+      context.host.letGo?.(session, message);
     }
   }
 
@@ -186,7 +197,7 @@ export class InboundPublishes<Identity> {
   }
 
   #accept(received: ReceivedPublish): void {
-    const { context, rate } = this.#options;
+    const { context, pass } = this.#options;
     const { qos, payload } = received.message;
     context.observer.publishReceived?.(qos, payload.length);
     if (qos === 0) this.#qos0Count += 1;
@@ -194,10 +205,15 @@ export class InboundPublishes<Identity> {
     this.#inProcessBytes += received.packetBytes;
     this.#stopWhenFull();
     // What came earlier goes first.
-    if (this.#held === null && rate.take(context.now)) return this.#handOver(received);
-    context.observer.publishHeld?.(qos);
-    if (this.#held !== null) return void this.#held.push(received);
+    if (this.#held !== null) {
+      context.observer.publishHeld?.(qos, this.#holdCause);
+      return void this.#held.push(received);
+    }
+    const cause = pass.take(received.packetBytes);
+    if (cause === null) return this.#handOver(received);
+    this.#holdCause = cause;
     this.#held = [received];
+    context.observer.publishHeld?.(qos, cause);
     context.paced.add(this);
   }
 
@@ -308,14 +324,18 @@ export class InboundPublishes<Identity> {
   #stopWhenFull(): void {
     const { gate, context } = this.#options;
     const { receiveMax, inboundBytesMax } = context.limits;
-    if (this.#countHeld() < receiveMax && this.#inProcessBytes < inboundBytesMax) return;
-    if (!gate.holds(StopReason.inbound)) context.observer.readingStopped?.('inbound');
+    const isFull = this.#countHeld() >= receiveMax || this.#inProcessBytes >= inboundBytesMax;
+    // With nothing in process nothing would let it be read again.
+    if (!isFull && (this.#inProcessCount === 0 || !context.pressure.isHigh)) return;
+    if (!gate.holds(StopReason.inbound)) context.observer.readingStopped?.(isFull ? 'inbound' : 'pressure');
     gate.stop(StopReason.inbound);
   }
 
   /** Half of the limit, so that a connection at its limit does not stop and go with every message. */
   #hasRoom(): boolean {
-    const { receiveMax, inboundBytesMax } = this.#options.context.limits;
+    const { context } = this.#options;
+    const { receiveMax, inboundBytesMax } = context.limits;
+    if (this.#inProcessCount > 0 && context.pressure.isHigh) return false;
     return this.#countHeld() * 2 <= receiveMax && this.#inProcessBytes * 2 <= inboundBytesMax;
   }
 }

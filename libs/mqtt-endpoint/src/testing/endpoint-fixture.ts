@@ -93,6 +93,10 @@ export function createFixture(
     now: () => nowMs,
     observer: {
       hostFailed: (_operation, error) => failures.push(error),
+      readingStopped: (cause) => observed.push(`stopped by ${cause}`),
+      connectionEnded: (reason, code) => {
+        if (reason === 'overRate') observed.push(`ended ${reason} 0x${code?.toString(16)}`);
+      },
       publishLetGo: (qos) => observed.push(`let go ${qos}`),
       sessionResumed: () => observed.push('resumed'),
       sessionEnded: (cause) => observed.push(`ended ${cause}`),

@@ -9,6 +9,7 @@ import type {
   SubscriptionGrant,
   WillMessage,
 } from '../endpoint-host.ts';
+import type { SharedPublishRate } from '../inbound/shared-publish-rate.ts';
 
 export interface Device {
   readonly name: string;
@@ -35,6 +36,8 @@ export class RecordingHost implements EndpointHost<Device> {
   readonly grants: SubscriptionGrant[] = [];
   readonly releasedIds: number[] = [];
   storesAtOnce = false;
+  /** What every client that connects from now on shares. */
+  sharedRate: SharedPublishRate | null = null;
   refusal: Extract<Authentication<Device>, { kind: 'refused' }> | null = null;
   /** What `authenticate` and `sessionOpened` wait for. */
   authentication: Promise<void> = Promise.resolve();
@@ -47,7 +50,7 @@ export class RecordingHost implements EndpointHost<Device> {
     await this.authentication;
     if (this.refusal !== null) return this.refusal;
     const name = credentials.username ?? credentials.clientId;
-    return { kind: 'accepted', identity: { name }, sessionKey: name };
+    return { kind: 'accepted', identity: { name }, sessionKey: name, sharedRate: this.sharedRate };
   }
 
   async sessionOpened(session: Session<Device>): Promise<void> {

@@ -27,6 +27,7 @@ export const ReasonCode = {
   receiveMaximumExceeded: 0x93,
   topicAliasInvalid: 0x94,
   packetTooLarge: 0x95,
+  messageRateTooHigh: 0x96,
   quotaExceeded: 0x97,
   administrativeAction: 0x98,
   payloadFormatInvalid: 0x99,
@@ -92,6 +93,7 @@ export const closeReasonCodes: Readonly<Record<CloseReason, ReasonCode>> = {
   protocolError: ReasonCode.protocolError,
   connectTimeout: ReasonCode.protocolError,
   slowReader: ReasonCode.quotaExceeded,
+  overRate: ReasonCode.messageRateTooHigh,
   overloaded: ReasonCode.quotaExceeded,
   draining: ReasonCode.serverShuttingDown,
 };
