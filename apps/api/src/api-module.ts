@@ -35,6 +35,7 @@ import { CommandTeller } from './services/command-teller.ts';
 import { ControlLag } from './services/control-lag.ts';
 import { ControlWriter } from './services/control-writer.ts';
 import { DeviceService } from './services/device-service.ts';
+import { LedgerChecker } from './services/ledger-checker.ts';
 import { LedgerService } from './services/ledger-service.ts';
 import { OperationService } from './services/operation-service.ts';
 import { OperationWaits } from './services/operation-waits.ts';
@@ -104,6 +105,7 @@ export class ApiModule {
         DeviceResolver,
         DeviceService,
         JsonScalar,
+        LedgerChecker,
         LedgerService,
         OperationService,
         OperationWaits,

@@ -86,4 +86,8 @@ export interface ApiOptions {
   readonly graphqlDepthMax: number;
   readonly graphqlCostMax: number;
   readonly webSocketInitTimeoutMs: number;
+  readonly ledgerCheckIntervalMs: number;
+  readonly ledgerAuditIntervalMs: number;
+  /** Closed plans that one audit compares with their rows. */
+  readonly ledgerAuditPlans: number;
 }

@@ -95,6 +95,9 @@ export class MemoryPlatform {
       graphqlDepthMax: 8,
       graphqlCostMax: 1_000,
       webSocketInitTimeoutMs: 10_000,
+      ledgerCheckIntervalMs: 5_000,
+      ledgerAuditIntervalMs: 60_000,
+      ledgerAuditPlans: 16,
       ...rest,
     };
     this.changes = new MemoryChangeFeed(systemClock, entriesKept === undefined ? {} : { entriesKept });

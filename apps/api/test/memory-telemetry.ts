@@ -11,6 +11,7 @@ import {
   type TelemetryItem,
   type TelemetryQuery,
   type TelemetryReader,
+  type WriterAudit,
   type WriterLedger,
   type WriterLedgerEntry,
 } from '@breakwater/twin-runtime';
@@ -22,6 +23,7 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
   commands: TwinCommand[] = [];
   deadLetters: DeadLetterItem[] = [];
   writerEntries: WriterLedgerEntry[] = [];
+  audit: WriterAudit = { plans: null, recordsMissing: 0, repeatedRows: 0 };
   isAway = false;
   lastQuery: unknown = null;
 
@@ -59,6 +61,11 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
   async readWriterLedger(): Promise<readonly WriterLedgerEntry[]> {
     this.#assertHere();
     return this.writerEntries;
+  }
+
+  async auditNewest(): Promise<WriterAudit> {
+    this.#assertHere();
+    return this.audit;
   }
 
   #page<Item>(query: { limit: number; cursor?: string | null }, items: readonly Item[]): Page<Item> {

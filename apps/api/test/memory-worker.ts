@@ -126,6 +126,7 @@ export class MemoryWorker {
         outbox: [],
         timers: [],
         counts: { control: {}, telemetry: {}, [at.lane]: { [applied.outcome]: 1 } },
+        tenants: { control: {}, telemetry: {}, [at.lane]: { [splitDeviceKey(key).tenant]: { [applied.outcome]: 1 } } },
       },
     ]);
     if (result?.kind !== 'committed') throw new Error(`the test's worker could not commit: ${JSON.stringify(result)}`);

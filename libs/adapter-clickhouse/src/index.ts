@@ -5,6 +5,8 @@ export { INSERT_SETTINGS, insertToken } from './ingest/ingest-plan.ts';
 export type { IngestPlan, InsertSettings, PlanDay, PlanPartition } from './ingest/ingest-plan.ts';
 export { PlanStore } from './ingest/plan-store.ts';
 export type { LastPlan } from './ingest/plan-store.ts';
+export { plansWithRows } from './ingest/plans-with-rows.ts';
+export type { AuditedPlan } from './ingest/plans-with-rows.ts';
 export { isRefusedForLines } from './ingest/refused-for-lines.ts';
 export { RecordSink } from './ingest/record-sink.ts';
 export { migrateClickHouse } from './migrations/migrate.ts';

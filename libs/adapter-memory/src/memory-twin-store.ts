@@ -20,6 +20,8 @@ import {
   type ShardCommit,
   type ShardLedger,
   type StoredTwin,
+  type TenantCounts,
+  type TenantLedger,
   type TimerWrite,
   type TwinStore,
 } from '@breakwater/twin-runtime';
@@ -44,6 +46,7 @@ interface ShardData {
   readonly outbox: Map<string, OutboxEntry>;
   readonly timers: Map<string, DueTimer>;
   readonly counts: Record<Lane, OutcomeCounts>;
+  readonly tenants: Record<Lane, TenantCounts>;
 }
 
 /**
@@ -64,7 +67,8 @@ export class MemoryTwinStore implements TwinStore {
     shard.epoch = epoch;
     shard.attempts = samePositions(shard.startedAt, shard.positions) ? shard.attempts + 1 : 1;
     shard.startedAt = shard.positions;
-    return { epoch, positions: shard.positions, logId: shard.logId, attempts: shard.attempts };
+    const tenants = [...new Set(LANES.flatMap((lane) => Object.keys(shard.tenants[lane])))];
+    return { epoch, positions: shard.positions, logId: shard.logId, attempts: shard.attempts, tenants };
   }
 
   async noteAttempt(partition: Partition, epoch: Epoch, attempt: RecordAttempt): Promise<number> {
@@ -110,6 +114,11 @@ export class MemoryTwinStore implements TwinStore {
     return { positions, counts: { control: { ...counts.control }, telemetry: { ...counts.telemetry } } };
   }
 
+  async tenantLedger(partition: Partition): Promise<TenantLedger> {
+    const { logId, tenants } = this.#shard(partition);
+    return { ...(await this.ledger(partition)), logId, tenants: { ...tenants } };
+  }
+
   async read(partition: Partition, key: DeviceKey): Promise<StoredTwin> {
     return this.#stored(partition, key);
   }
@@ -140,7 +149,10 @@ export class MemoryTwinStore implements TwinStore {
     for (const lane of LANES) {
       const moved = commit.next[lane] - commit.expected[lane];
       assert(sumOf(commit.counts[lane]) === moved, 'the outcomes of a commit add up to the records it took');
+      const ofTenants = Object.values(commit.tenants[lane]).reduce((sum, counts) => sum + sumOf(counts), 0);
+      assert(ofTenants === moved, 'the outcomes of all tenants add up to the records of a commit');
       shard.counts[lane] = addCounts(shard.counts[lane], commit.counts[lane]);
+      shard.tenants[lane] = addTenants(shard.tenants[lane], commit.tenants[lane]);
     }
     shard.logId = commit.logId;
     shard.positions = commit.next;
@@ -166,6 +178,7 @@ export class MemoryTwinStore implements TwinStore {
         outbox: new Map(),
         timers: new Map(),
         counts: { control: {}, telemetry: {} },
+        tenants: { control: {}, telemetry: {} },
       };
       this.#shards.set(partition, shard);
     }
@@ -192,6 +205,12 @@ function addCounts(left: OutcomeCounts, right: OutcomeCounts): OutcomeCounts {
   for (const [outcome, count] of Object.entries(right) as [RecordOutcome, number][]) {
     sum[outcome] = (sum[outcome] ?? 0) + count;
   }
+  return sum;
+}
+
+function addTenants(left: TenantCounts, right: TenantCounts): TenantCounts {
+  const sum: Record<string, OutcomeCounts> = { ...left };
+  for (const [tenant, counts] of Object.entries(right)) sum[tenant] = addCounts(sum[tenant] ?? {}, counts);
   return sum;
 }
 

@@ -170,6 +170,7 @@ function step(epoch: Epoch, at: number): ShardCommit {
     outbox: [],
     timers: [],
     counts: { control: {}, telemetry: { applied: 1 } },
+    tenants: { control: {}, telemetry: { default: { applied: 1 } } },
   };
 }
 

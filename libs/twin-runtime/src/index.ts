@@ -1,5 +1,11 @@
 export { ControlProducer } from './control-producer.ts';
 export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
+export { LastingImbalances } from './ledger/lasting-imbalances.ts';
+export type { LastingImbalance } from './ledger/lasting-imbalances.ts';
+export { CONSUMERS, IMBALANCE_KINDS, imbalancesOf, sumOf, tenantDifferences } from './ledger/ledger-balance.ts';
+export type { Consumer, ConsumerReading, Imbalance, ImbalanceKind, LogReading } from './ledger/ledger-balance.ts';
+export { readLedger } from './ledger/read-ledger.ts';
+export type { LaneReading, LedgerParts, LedgerReading } from './ledger/read-ledger.ts';
 export {
   decodeChange,
   decodeCommand,
@@ -60,6 +66,8 @@ export type {
   ShardCommit,
   ShardLedger,
   StoredTwin,
+  TenantCounts,
+  TenantLedger,
   TimerWrite,
   TwinStore,
   TwinWrite,
@@ -82,6 +90,7 @@ export type {
   TelemetryItem,
   TelemetryQuery,
   TelemetryReader,
+  WriterAudit,
   WriterLedger,
   WriterLedgerEntry,
 } from './ports/telemetry-reader.ts';
@@ -92,6 +101,7 @@ export type { RuntimeLimits } from './runtime-limits.ts';
 export { DEFAULT_SESSION_REAPER_LIMITS, SessionReaper } from './session-reaper.ts';
 export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper.ts';
 export { partitionsOf } from './sharding/assignment.ts';
+export { OTHER_TENANTS, UNREADABLE } from './sharding/outcome-tally.ts';
 export { ShardRegion } from './sharding/shard-region.ts';
 export type { RegionStatus, ShardRegionOptions } from './sharding/shard-region.ts';
 export { TwinCache } from './sharding/twin-cache.ts';

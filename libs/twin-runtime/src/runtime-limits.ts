@@ -59,6 +59,8 @@ export interface RuntimeLimits {
   readonly recordAttemptsMax: number;
   /** Keys of telemetry-only changes that one commit tells live views of. */
   readonly telemetryKeysPerCommitMax: number;
+  /** Tenants that the ledger of one partition counts by name; the others stand together. */
+  readonly ledgerTenantsMax: number;
 }
 
 export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
@@ -94,4 +96,5 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   suspectRecords: 64,
   recordAttemptsMax: 3,
   telemetryKeysPerCommitMax: 1_000,
+  ledgerTenantsMax: 256,
 };

@@ -91,6 +91,8 @@ export const ERROR_CODES = [
   'REDIS_SERVER_MISSING',
   'PART_START_FAILED',
   'TEMPORAL_CLI_MISSING',
+  // watching what runs
+  'LEDGER_IMBALANCE',
   // TLS
   'TLS_CERTIFICATE_UNUSABLE',
 ] as const;

@@ -65,6 +65,7 @@ export function checkedStore(store: MemoryTwinStore, { history, trace, nowMs }: 
     confirmOutbox: (partition, ids) => store.confirmOutbox(partition, ids),
     dueTimers: (partition, nowMsOfOwner, limit) => store.dueTimers(partition, nowMsOfOwner, limit),
     ledger: (partition) => store.ledger(partition),
+    tenantLedger: (partition) => store.tenantLedger(partition),
     read: (partition, key) => store.read(partition, key),
   };
 }

@@ -29,6 +29,7 @@ class EpochBlindTwinStore extends MemoryTwinStore {
 }
 
 const TORN_EVERY = 50;
+const NOTHING = { control: {}, telemetry: {} };
 
 /** Writes states and position in two steps, and sometimes gets no further than the first. */
 class TornTwinStore extends MemoryTwinStore {
@@ -36,9 +37,7 @@ class TornTwinStore extends MemoryTwinStore {
 
   override async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {
     if (++this.#commits % TORN_EVERY !== 0) return super.commit(commits);
-    await super.commit(
-      commits.map((each) => ({ ...each, next: each.expected, counts: { control: {}, telemetry: {} } })),
-    );
+    await super.commit(commits.map((each) => ({ ...each, next: each.expected, counts: NOTHING, tenants: NOTHING })));
     throw new Error('the store stopped between states and positions');
   }
 }

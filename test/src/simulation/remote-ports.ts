@@ -30,6 +30,7 @@ export function remoteStore(store: TwinStore, network: Network, process: Simulat
     confirmOutbox: (partition, ids) => network.call(process, () => store.confirmOutbox(partition, ids), REPEATABLE),
     dueTimers: (partition, nowMs, limit) => network.call(process, () => store.dueTimers(partition, nowMs, limit)),
     ledger: (partition) => network.call(process, () => store.ledger(partition)),
+    tenantLedger: (partition) => network.call(process, () => store.tenantLedger(partition)),
     read: (partition, key) => network.call(process, () => store.read(partition, key)),
   };
 }

@@ -2,9 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 
 import { CurrentCaller, type Caller } from '../http/authentication.ts';
-import { Problem } from '../http/problem.ts';
 import { ledger } from '../schemas/ledger-schemas.ts';
-import { LedgerService, type Ledger } from '../services/ledger-service.ts';
+import { LedgerService, type Ledger, type TenantLedgerView } from '../services/ledger-service.ts';
 import { describeOperation } from './api-operation.ts';
 
 @ApiTags('Operations')
@@ -15,12 +14,12 @@ export class LedgerController {
   @Get()
   @describeOperation({
     summary: 'What was appended, and what became of it',
-    description: 'Needs the admin key: partitions are shared by all tenants. appended = sum of outcomes + in flight.',
-    success: { status: 200, description: 'By lane, and by lane and partition.', schema: ledger },
-    problems: [403],
+    description:
+      'appended = sum of outcomes + in flight, by consumer, lane, partition and tenant. The admin key sees all; the key ' +
+      'of a tenant sees the lines of its tenant, without `lanes` and `partitions`, which all tenants share.',
+    success: { status: 200, description: 'By lane, by lane and partition, and by tenant.', schema: ledger },
   })
-  read(@CurrentCaller() caller: Caller): Promise<Ledger> {
-    if (!caller.isAdmin) throw new Problem('FORBIDDEN', 'only the admin key may read the ledger');
-    return this.ledger.read();
+  read(@CurrentCaller() caller: Caller): Promise<Ledger | TenantLedgerView> {
+    return caller.isAdmin ? this.ledger.read() : this.ledger.readOf(caller.tenant);
   }
 }

@@ -1,6 +1,8 @@
+import { IMBALANCE_KINDS } from '@breakwater/twin-runtime';
 import { z } from 'zod';
 
 const count = z.number().int();
+const lane = z.enum(['control', 'telemetry']);
 const consumer = z.object({
   position: count.meta({ description: 'The next offset that it takes.' }),
   inFlight: count.meta({ description: 'Appended and not yet taken.' }),
@@ -19,23 +21,55 @@ const room = {
   }),
 };
 
+const imbalance = z.object({
+  kind: z.enum(IMBALANCE_KINDS),
+  consumer: z.enum(['twins', 'writer']),
+  lane,
+  partition: count.nullable(),
+  tenant: z.string().nullable(),
+  records: count.meta({ description: 'Records (rows, of repeated ones) too many, or below 0 too few.' }),
+  detail: z.string(),
+  since: count.nullable(),
+});
+
 export const ledger = z
   .object({
     logId: z.string(),
-    lanes: z.record(
-      z.enum(['control', 'telemetry']),
-      z.object({ appended: count, ...room, consumers: z.record(z.string(), consumer) }),
-    ),
-    partitions: z.array(
-      z.object({
-        lane: z.enum(['control', 'telemetry']),
-        partition: count,
-        firstKept: count,
-        appended: count,
-        ...room,
-        consumers: z.record(z.string(), consumer),
+    lanes: z
+      .record(lane, z.object({ appended: count, ...room, consumers: z.record(z.string(), consumer) }))
+      .optional()
+      .meta({ description: 'For the admin key.' }),
+    partitions: z
+      .array(
+        z.object({
+          lane,
+          partition: count,
+          firstKept: count,
+          appended: count,
+          ...room,
+          consumers: z.record(z.string(), consumer),
+        }),
+      )
+      .optional()
+      .meta({ description: 'For the admin key.' }),
+    tenants: z
+      .array(
+        z.object({
+          tenant: z.string(),
+          lane,
+          consumer: z.enum(['twins', 'writer']),
+          records: count,
+          outcomes: z.record(z.string(), count),
+        }),
+      )
+      .meta({
+        description:
+          'What became of the records of each tenant, over all partitions. Beyond 256 tenants of a partition the others ' +
+          'stand together as `(others)`; lines that could not be read as `(unreadable)`.',
       }),
-    ),
+    balanced: z.boolean().meta({ description: 'False while something does not add up, and that lasts.' }),
+    imbalances: z.array(imbalance).meta({ description: 'What does not add up; `since` is null until it lasts.' }),
+    checkedAt: count.nullable().meta({ description: 'When all of it was last checked (Unix ms).' }),
     degraded: z.array(z.string()).meta({ description: 'Consumers that could not be asked; they are left out.' }),
   })
   .meta({ id: 'Ledger' });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryEventLog, MemoryTwinStore } from '@breakwater/adapter-memory';
-import { createLogger } from '@breakwater/observability';
+import { createLogger, Metrics } from '@breakwater/observability';
 import type { LogId, Partition } from '@breakwater/twin';
 import type { Clock, Lane } from '@breakwater/twin-runtime';
 
 import { MemoryTelemetry } from '../../test/memory-telemetry.ts';
 import type { ApiOptions } from '../api-ports.ts';
 import { AppendRates } from './append-rates.ts';
+import { LedgerChecker } from './ledger-checker.ts';
 import { LedgerService } from './ledger-service.ts';
 
 const BYTES_MAX = { control: 1_000, telemetry: 10_000 };
@@ -18,7 +19,10 @@ function ledgerAt(start: { nowMs: number }) {
   const options = { partitionCount: 2, laneBytesMax: BYTES_MAX } as ApiOptions;
   const rates = new AppendRates(clock, log, options);
   const logger = createLogger('api', 'silent');
-  const service = new LedgerService(log, new MemoryTwinStore(), new MemoryTelemetry(), options, logger, rates);
+  const twins = new MemoryTwinStore();
+  const telemetry = new MemoryTelemetry();
+  const checker = new LedgerChecker(clock, log, twins, telemetry, options, new Metrics('api'), logger);
+  const service = new LedgerService(log, twins, telemetry, options, logger, rates, checker);
   let seq = 0;
   const append = async (lane: Lane, partition: number, bytes: number): Promise<void> => {
     seq += 1;

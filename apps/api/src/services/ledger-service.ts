@@ -1,17 +1,29 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Partition } from '@breakwater/twin';
-import { LANES, type EventLog, type Lane, type TwinStore, type WriterLedger } from '@breakwater/twin-runtime';
+import {
+  type Consumer,
+  type ConsumerReading,
+  type EventLog,
+  type Imbalance,
+  type Lane,
+  type LaneReading,
+  type LedgerReading,
+  readLedger,
+  sumOf,
+  type TwinStore,
+  type WriterLedger,
+} from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
 import { API_OPTIONS, EVENT_LOG, LOGGER, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
 import { AppendRates } from './append-rates.ts';
+import { LedgerChecker } from './ledger-checker.ts';
 
-type Consumer = 'twins' | 'writer';
+type Counts = Readonly<Record<string, number>>;
 
 export interface ConsumerLedger {
   readonly position: number;
   readonly inFlight: number;
-  readonly outcomes: Readonly<Record<string, number>>;
+  readonly outcomes: Counts;
 }
 
 export interface PartitionLedger {
@@ -27,24 +39,32 @@ export interface PartitionLedger {
   readonly consumers: Readonly<Partial<Record<Consumer, ConsumerLedger>>>;
 }
 
-export interface Ledger {
+/** What became of one tenant's records in one lane, over all partitions. */
+export interface TenantLine {
+  readonly tenant: string;
+  readonly lane: Lane;
+  readonly consumer: Consumer;
+  readonly records: number;
+  readonly outcomes: Counts;
+}
+
+/** What a tenant may see of it. */
+export interface TenantLedgerView {
   readonly logId: string;
-  readonly lanes: Readonly<Record<Lane, Omit<PartitionLedger, 'lane' | 'partition' | 'firstKept'>>>;
-  readonly partitions: readonly PartitionLedger[];
+  readonly tenants: readonly TenantLine[];
+  /** Whether the last checks found nothing that lasted. */
+  readonly balanced: boolean;
+  readonly imbalances: readonly (Imbalance & { readonly since: number | null })[];
+  readonly checkedAt: number | null;
   readonly degraded: readonly string[];
 }
 
-interface Reading {
-  readonly position: number;
-  readonly outcomes: Readonly<Record<string, number>>;
+export interface Ledger extends TenantLedgerView {
+  readonly lanes: Readonly<Record<Lane, Omit<PartitionLedger, 'lane' | 'partition' | 'firstKept'>>>;
+  readonly partitions: readonly PartitionLedger[];
 }
 
-type Readings = ReadonlyMap<string, Reading>;
-
-/**
- * appended = sum of outcomes + in flight, for each consumer, lane and partition. Consumers are read before the log's
- * end: read the other way round, a record appended in between would be an outcome of something that was never appended.
- */
+/** appended = sum of outcomes + in flight, for each consumer, lane, partition and tenant. */
 @Injectable()
 export class LedgerService {
   constructor(
@@ -54,62 +74,53 @@ export class LedgerService {
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly rates: AppendRates,
+    private readonly checker: LedgerChecker,
   ) {}
 
   async read(): Promise<Ledger> {
-    const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
-    const [twins, writer] = await Promise.all([this.#readTwins(partitions), this.#readWriter(partitions)]);
-    const entries = await Promise.all(
-      LANES.flatMap((lane) => partitions.map((partition) => this.#entry(lane, partition, { twins, writer }))),
-    );
+    const reading = await this.#reading();
+    const partitions = reading.lanes.map((lane) => this.#entry(lane));
     return {
-      logId: await this.log.logId(),
-      lanes: { control: total(entries, 'control'), telemetry: total(entries, 'telemetry') },
-      partitions: entries,
-      degraded: writer === null ? ['writer'] : [],
+      ...this.#view(reading, tenantLines(reading.lanes)),
+      lanes: { control: total(partitions, 'control'), telemetry: total(partitions, 'telemetry') },
+      partitions,
     };
   }
 
-  async #readTwins(partitions: readonly Partition[]): Promise<Readings> {
-    const readings = new Map<string, Reading>();
-    await Promise.all(
-      partitions.map(async (partition) => {
-        const { positions, counts } = await this.twins.ledger(partition);
-        for (const lane of LANES) {
-          readings.set(`${lane}:${partition}`, { position: positions[lane], outcomes: { ...counts[lane] } });
-        }
-      }),
-    );
-    return readings;
+  /** One tenant's lines. Partitions and imbalances are the installation's, and so not the tenant's to see. */
+  async readOf(tenant: string): Promise<TenantLedgerView> {
+    const reading = await this.#reading();
+    const lines = tenantLines(reading.lanes).filter((line) => line.tenant === tenant);
+    return { ...this.#view(reading, lines), imbalances: [] };
   }
 
-  /** Null while the telemetry store is away: the rest of the ledger is still worth reading. */
-  async #readWriter(partitions: readonly Partition[]): Promise<Readings | null> {
-    try {
-      const readings = new Map<string, Reading>(
-        partitions.map((partition) => [`telemetry:${partition}`, { position: 0, outcomes: {} }]),
-      );
-      for (const { partition, position, counts } of await this.writer.readWriterLedger()) {
-        readings.set(`telemetry:${partition}`, { position, outcomes: { ...counts } });
-      }
-      return readings;
-    } catch (error) {
-      this.logger.warn({ err: error }, 'the ledger of the telemetry writer cannot be read');
-      return null;
-    }
+  #reading(): Promise<LedgerReading> {
+    return readLedger({
+      log: this.log,
+      twins: this.twins,
+      writer: this.writer,
+      partitionCount: this.options.partitionCount,
+      onWriterAway: (error) => this.logger.warn({ err: error }, 'the ledger of the telemetry writer cannot be read'),
+    });
   }
 
-  async #entry(
-    lane: Lane,
-    partition: Partition,
-    readings: Readonly<Record<Consumer, Readings | null>>,
-  ): Promise<PartitionLedger> {
-    const bounds = await this.log.bounds(lane, partition);
-    const consumers: Partial<Record<Consumer, ConsumerLedger>> = {};
-    for (const consumer of ['twins', 'writer'] as const) {
-      const reading = readings[consumer]?.get(`${lane}:${partition}`);
-      if (reading !== undefined) consumers[consumer] = { ...reading, inFlight: bounds.end - reading.position };
-    }
+  #view({ logId, imbalances, degraded }: LedgerReading, tenants: readonly TenantLine[]): TenantLedgerView {
+    const { lasting, checkedAtMs } = this.checker;
+    return {
+      logId,
+      tenants,
+      balanced: lasting.length === 0,
+      imbalances: [
+        ...lasting.map(({ sinceMs, ...imbalance }) => ({ ...imbalance, since: sinceMs })),
+        // Seen by this reading alone so far.
+        ...imbalances.filter((each) => !lasting.some((known) => isSame(known, each))).map(asNew),
+      ],
+      checkedAt: checkedAtMs,
+      degraded,
+    };
+  }
+
+  #entry({ lane, partition, bounds, consumers }: LaneReading): PartitionLedger {
     return {
       lane,
       partition,
@@ -118,8 +129,41 @@ export class LedgerService {
       bytes: bounds.bytes,
       bytesMax: this.options.laneBytesMax[lane],
       secondsLeft: this.rates.secondsLeft(lane, partition, bounds),
-      consumers,
+      consumers: Object.fromEntries(
+        consumers.map(({ consumer, position, outcomes }) => [
+          consumer,
+          { position, inFlight: bounds.end - position, outcomes },
+        ]),
+      ),
     };
+  }
+}
+
+function asNew(imbalance: Imbalance): Imbalance & { readonly since: null } {
+  return { ...imbalance, since: null };
+}
+
+function isSame(one: Imbalance, other: Imbalance): boolean {
+  return (['kind', 'consumer', 'lane', 'partition', 'tenant'] as const).every((field) => one[field] === other[field]);
+}
+
+function tenantLines(lanes: readonly LaneReading[]): TenantLine[] {
+  const lines = new Map<string, TenantLine>();
+  for (const reading of lanes.flatMap(({ consumers }) => consumers)) addTenants(lines, reading);
+  return [...lines.values()].sort((one, other) => (one.tenant < other.tenant ? -1 : Number(one.tenant > other.tenant)));
+}
+
+function addTenants(lines: Map<string, TenantLine>, { lane, consumer, tenants }: ConsumerReading): void {
+  for (const [tenant, outcomes] of Object.entries(tenants ?? {})) {
+    const name = `${tenant} ${lane} ${consumer}`;
+    const before = lines.get(name);
+    lines.set(name, {
+      tenant,
+      lane,
+      consumer,
+      records: (before?.records ?? 0) + sumOf(outcomes),
+      outcomes: addCounts(before?.outcomes ?? {}, outcomes),
+    });
   }
 }
 
@@ -144,7 +188,15 @@ function total(entries: readonly PartitionLedger[], lane: Lane): Ledger['lanes']
 
 function addUp(sum: ConsumerLedger | undefined, one: ConsumerLedger): ConsumerLedger {
   if (sum === undefined) return one;
-  const outcomes: Record<string, number> = { ...sum.outcomes };
-  for (const [outcome, count] of Object.entries(one.outcomes)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
-  return { position: sum.position + one.position, inFlight: sum.inFlight + one.inFlight, outcomes };
+  return {
+    position: sum.position + one.position,
+    inFlight: sum.inFlight + one.inFlight,
+    outcomes: addCounts(sum.outcomes, one.outcomes),
+  };
+}
+
+function addCounts(sum: Counts, more: Counts): Counts {
+  const counts: Record<string, number> = { ...sum };
+  for (const [outcome, count] of Object.entries(more)) counts[outcome] = (counts[outcome] ?? 0) + count;
+  return counts;
 }

@@ -14,6 +14,7 @@ import {
 } from '../api-ports.ts';
 import { problemFromError } from '../http/problem-from-error.ts';
 import { ControlLag } from './control-lag.ts';
+import { LedgerChecker } from './ledger-checker.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
 const CACHE_MS = 500;
@@ -43,6 +44,7 @@ export class Readiness {
     @Inject(TEMPORAL_HEALTH) private readonly temporal: TemporalHealth,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     private readonly lag: ControlLag,
+    private readonly ledger: LedgerChecker,
   ) {}
 
   check(): Promise<ReadinessAnswer> {
@@ -61,7 +63,7 @@ export class Readiness {
       this.#probe('clickhouse', () => this.writer.readWriterLedger()),
       this.#probe('temporal', () => this.#temporalServes()),
     ]);
-    const degraded = [store, shards, telemetry, temporal].filter((part) => part !== null);
+    const degraded = [store, shards, telemetry, temporal, this.#ledgerBalances()].filter((part) => part !== null);
     const telemetryIsDue = performance.now() - this.#startedAtMs < this.options.readyWaitsForTelemetryMs;
     this.#wasReady ||= store === null && shards === null && (telemetry === null || !telemetryIsDue);
     return { ready: this.#wasReady && store === null && someShardIsOwned, degraded };
@@ -76,6 +78,12 @@ export class Readiness {
     const lags = await Promise.all(partitions.map((partition) => this.lag.lagMs(partition)));
     const behind = lags.filter((lagMs) => lagMs > this.options.writeTimeoutMs).length;
     if (behind > 0) throw new NotReady(`${behind} of ${partitions.length} shards are behind`);
+  }
+
+  /** Strangers read this: how many, and not where. */
+  #ledgerBalances(): Degraded | null {
+    const count = this.ledger.lasting.length;
+    return count === 0 ? null : { part: 'ledger', detail: `LEDGER_IMBALANCE: ${count} lines do not add up` };
   }
 
   async #temporalServes(): Promise<void> {

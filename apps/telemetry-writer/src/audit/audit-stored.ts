@@ -1,11 +1,10 @@
-import type { IngestPlan } from '@breakwater/adapter-clickhouse';
+import { plansWithRows, type AuditedPlan, type IngestPlan } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 import type { LogId, Partition } from '@breakwater/twin';
 import { PlatformError, type EventLog } from '@breakwater/twin-runtime';
 
 import { recutPlan } from '../settle/recut-plan.ts';
 import { DayInserter, type InsertStores } from '../store/insert-days.ts';
-import { plansWithRows, type AuditedPlan } from './plans-with-rows.ts';
 
 export interface AuditStores extends InsertStores {
   readonly plans: { closedPlans(logId: LogId, plansMax: number): Promise<readonly IngestPlan[]> };

@@ -69,6 +69,16 @@ export class PlanStore {
     return rows.map(planFromRow);
   }
 
+  /** The first closed plan of a log that is still kept. */
+  async oldestClosedPlan(logId: LogId): Promise<IngestPlan | null> {
+    const [row] = await this.#rows<PlanRow>(
+      `SELECT * FROM {database:Identifier}.ingest_plans
+       WHERE scope = {scope:String} AND state = 'closed' AND log_id = {log:String} ORDER BY scope, number LIMIT 1`,
+      { log: logId },
+    );
+    return row === undefined ? null : planFromRow(row);
+  }
+
   /** The newest closed plan, and the open one behind it if there is one. */
   async newestPlans(): Promise<{ readonly closed: IngestPlan | null; readonly open: IngestPlan | null }> {
     const rows = await this.#rows<PlanRow>(

@@ -1,5 +1,5 @@
 import { LANES } from '@breakwater/twin-runtime';
-import type { OutboxEntry, ShardCommit } from '@breakwater/twin-runtime';
+import type { OutboxEntry, OutcomeCounts, ShardCommit } from '@breakwater/twin-runtime';
 import { assert, type DeviceKey } from '@breakwater/twin';
 
 import { redisKeys } from '../redis-keys.ts';
@@ -14,7 +14,7 @@ export interface CommitCall {
 
 /** Lays a commit out as the script expects it. */
 export function commitArguments(commit: ShardCommit): CommitCall {
-  const { partition, expected, next, twins, outbox, timers, counts } = commit;
+  const { partition, expected, next, twins, outbox, timers } = commit;
   const keys = [
     redisKeys.shard(partition),
     redisKeys.outbox(partition),
@@ -22,7 +22,7 @@ export function commitArguments(commit: ShardCommit): CommitCall {
     redisKeys.timers(partition),
     redisKeys.timerGenerations(partition),
   ];
-  const countArguments = ledgerArguments(counts);
+  const countArguments = ledgerArguments(commit);
   const args: ScriptArgument[] = [
     commit.epoch,
     commit.logId,
@@ -47,12 +47,16 @@ export function commitArguments(commit: ShardCommit): CommitCall {
   return { keys, args, bytes };
 }
 
-function ledgerArguments(counts: ShardCommit['counts']): ScriptArgument[] {
+function ledgerArguments({ counts, tenants }: Pick<ShardCommit, 'counts' | 'tenants'>): ScriptArgument[] {
   const args: ScriptArgument[] = [];
-  for (const lane of LANES) {
-    for (const [outcome, count] of Object.entries(counts[lane])) {
-      if (count !== 0) args.push(`ledger:${lane}:${outcome}`, count);
+  const add = (field: string, outcomes: OutcomeCounts): void => {
+    for (const [outcome, count] of Object.entries(outcomes)) {
+      if (count !== 0) args.push(`${field}:${outcome}`, count);
     }
+  };
+  for (const lane of LANES) {
+    add(`ledger:${lane}`, counts[lane]);
+    for (const [tenant, outcomes] of Object.entries(tenants[lane])) add(`tenant:${tenant}:${lane}`, outcomes);
   }
   return args;
 }

@@ -11,8 +11,10 @@ import type {
   ShardCommit,
   ShardLedger,
   StoredTwin,
+  TenantLedger,
   TwinStore,
 } from '@breakwater/twin-runtime';
+import { LANES } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
@@ -32,6 +34,9 @@ export interface RedisTwinStoreOptions {
 type RefusalCode = Extract<CommitResult, { kind: 'refused' }>['code'];
 
 const LEDGER_FIELD = /^ledger:(control|telemetry):(.+)$/;
+const TENANT_FIELD = /^tenant:([^:]+):(control|telemetry):(.+)$/;
+const OUTCOMES: readonly RecordOutcome[] = ['applied', 'noop', 'dead', 'superseded'];
+const OUTCOME_FIELDS = LANES.flatMap((lane) => OUTCOMES.map((outcome) => `ledger:${lane}:${outcome}`));
 
 /** One hash per twin (`r` revision, `s` state) and one per shard: epoch, positions, ledger. */
 export class RedisTwinStore implements TwinStore {
@@ -49,11 +54,14 @@ export class RedisTwinStore implements TwinStore {
     const owner = `${ownerId}.${randomBytes(6).toString('hex')}`;
     const reply = await takeOwnershipScript.run(this.#redis, [redisKeys.shard(partition)], [owner]);
     const [epoch, control, telemetry, logId, attempts] = reply as [Epoch, string, string, LogId | null, number];
+    // After the new epoch: no older owner can add a tenant any more.
+    const fields = await this.#redis.hkeys(redisKeys.shard(partition));
     return {
       epoch,
       positions: { control: Number(control) as Offset, telemetry: Number(telemetry) as Offset },
       logId,
       attempts,
+      tenants: [...new Set(fields.flatMap((field) => TENANT_FIELD.exec(field)?.[1] ?? []))],
     };
   }
 
@@ -120,21 +128,40 @@ export class RedisTwinStore implements TwinStore {
     return due;
   }
 
+  /** A few fields only: this is asked for every write of the API and at every trim. */
   async ledger(partition: Partition): Promise<ShardLedger> {
-    const shard = await this.#redis.hgetall(redisKeys.shard(partition));
-    const counts: Record<Lane, Partial<Record<RecordOutcome, number>>> = { control: {}, telemetry: {} };
-    for (const [field, count] of Object.entries(shard)) {
-      const match = LEDGER_FIELD.exec(field);
-      if (match !== null) counts[match[1] as Lane][match[2] as RecordOutcome] = Number(count);
-    }
-    return {
-      positions: {
-        control: Number(shard['control'] ?? 0) as Offset,
-        telemetry: Number(shard['telemetry'] ?? 0) as Offset,
-      },
-      counts,
-    };
+    const names = ['control', 'telemetry', ...OUTCOME_FIELDS];
+    const values = await this.#redis.hmget(redisKeys.shard(partition), ...names);
+    return shardLedger(names.map((name, at) => [name, values[at] ?? null]));
   }
+
+  async tenantLedger(partition: Partition): Promise<TenantLedger> {
+    const shard = await this.#redis.hgetall(redisKeys.shard(partition));
+    const tenants: Record<Lane, Record<string, Partial<Record<RecordOutcome, number>>>> = {
+      control: {},
+      telemetry: {},
+    };
+    for (const [field, count] of Object.entries(shard)) {
+      const match = TENANT_FIELD.exec(field);
+      if (match === null) continue;
+      const [, tenant, lane, outcome] = match as unknown as [string, string, Lane, RecordOutcome];
+      (tenants[lane][tenant] ??= {})[outcome] = Number(count);
+    }
+    const logId = (shard['logId'] ?? null) as LogId | null;
+    return { ...shardLedger(Object.entries(shard)), logId, tenants };
+  }
+}
+
+function shardLedger(fields: readonly (readonly [string, string | null])[]): ShardLedger {
+  const counts: Record<Lane, Partial<Record<RecordOutcome, number>>> = { control: {}, telemetry: {} };
+  const positions = { control: 0 as Offset, telemetry: 0 as Offset };
+  for (const [field, value] of fields) {
+    if (value === null) continue;
+    if (field === 'control' || field === 'telemetry') positions[field] = Number(value) as Offset;
+    const match = LEDGER_FIELD.exec(field);
+    if (match !== null) counts[match[1] as Lane][match[2] as RecordOutcome] = Number(value);
+  }
+  return { positions, counts };
 }
 
 function outboxKeys(partition: Partition): readonly string[] {

@@ -79,6 +79,27 @@ export const apiSettings = {
     unit: 'ms',
     reason: 'How long a GraphQL WebSocket may stay open before its client has sent its key.',
   }),
+  ledgerCheckIntervalMs: integer('LEDGER_CHECK_INTERVAL_MS', {
+    default: 5_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    reason: 'Pause between two checks of the ledger. An imbalance is told when three after one another have found it.',
+  }),
+  ledgerAuditIntervalMs: integer('LEDGER_AUDIT_INTERVAL_MS', {
+    default: 60_000,
+    min: 100,
+    max: 86_400_000,
+    unit: 'ms',
+    reason: 'Pause between two audits, which count the rows of the newest plans in ClickHouse itself.',
+  }),
+  ledgerAuditPlans: integer('LEDGER_AUDIT_PLANS', {
+    default: 16,
+    min: 2,
+    max: 1_000,
+    unit: 'plans',
+    reason: 'Newest inserts of the telemetry writer that one audit counts: about eight seconds of them by default.',
+  }),
   graphqlDepthMax: integer('API_GRAPHQL_DEPTH_MAX', {
     default: 8,
     min: 3,

@@ -1,4 +1,4 @@
-import type { CommandState, DeviceId, JsonValue, Partition, TenantId, TwinCommand } from '@breakwater/twin';
+import type { CommandState, DeviceId, JsonValue, LogId, Partition, TenantId, TwinCommand } from '@breakwater/twin';
 
 /** One stored measurement. */
 export interface TelemetryItem {
@@ -116,6 +116,19 @@ export interface WriterLedgerEntry {
   readonly counts: { readonly stored: number; readonly nothingToStore: number; readonly dead: number };
   /** Plans that were begun and not yet confirmed. */
   readonly openPlans: number;
+  /** The log that position and counts belong to. */
+  readonly logId: LogId;
+  /** The offset at which it began to count in this log. */
+  readonly began: number;
+}
+
+/** Closed plans compared with the rows that are there, counted from the rows and from no counter. */
+export interface WriterAudit {
+  /** Numbers of the first and the last plan that were compared; null when there was none to compare. */
+  readonly plans: { readonly first: number; readonly last: number } | null;
+  /** Records that must have rows, less those that have. */
+  readonly recordsMissing: number;
+  readonly repeatedRows: number;
 }
 
 /**
@@ -135,4 +148,6 @@ export interface TelemetryReader {
 /** The telemetry writer's side of the ledger. Partitions that never had a record are left out. */
 export interface WriterLedger {
   readWriterLedger(): Promise<readonly WriterLedgerEntry[]>;
+  /** Compares the newest closed plans of a log, at most so many, with the rows that are stored. */
+  auditNewest(logId: LogId, plansMax: number): Promise<WriterAudit>;
 }

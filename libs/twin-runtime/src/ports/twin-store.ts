@@ -5,6 +5,8 @@ import type { Lane } from './event-log.ts';
 /** The next offset to be applied, per lane. */
 export type LanePositions = Readonly<Record<Lane, Offset>>;
 export type OutcomeCounts = Readonly<Partial<Record<RecordOutcome, number>>>;
+/** Outcomes by tenant. Beyond a number of tenants the rest stand together under a name that no tenant can have. */
+export type TenantCounts = Readonly<Record<string, OutcomeCounts>>;
 
 export interface Ownership {
   readonly epoch: Epoch;
@@ -13,6 +15,8 @@ export interface Ownership {
   readonly logId: LogId | null;
   /** How many ownership periods in a row, this one included, started at exactly these positions. */
   readonly attempts: number;
+  /** Tenants that the ledger of this partition has lines of. */
+  readonly tenants: readonly string[];
 }
 
 /** A twin as stored. `revision` counts its writes; 0 and `null` mean that nothing is stored. */
@@ -66,6 +70,8 @@ export interface ShardCommit {
   readonly timers: readonly TimerWrite[];
   /** Added to the ledger: outcome counts by lane, whose sum is `next - expected`. */
   readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
+  /** The same by tenant: what each lane's tenants have in `counts` together. */
+  readonly tenants: Readonly<Record<Lane, TenantCounts>>;
 }
 
 export type CommitResult =
@@ -88,6 +94,13 @@ export interface ShardLedger {
   readonly counts: Readonly<Record<Lane, OutcomeCounts>>;
 }
 
+/** The ledger of one partition in full, read at one moment. */
+export interface TenantLedger extends ShardLedger {
+  /** The log that the positions belong to; null before the first commit. */
+  readonly logId: LogId | null;
+  readonly tenants: Readonly<Record<Lane, TenantCounts>>;
+}
+
 /** Where twins live, with the positions that produced them. */
 export interface TwinStore {
   /** Starts a new ownership period. Every commit under an older epoch is refused from now on. */
@@ -108,6 +121,8 @@ export interface TwinStore {
   confirmOutbox(partition: Partition, ids: readonly string[]): Promise<void>;
   dueTimers(partition: Partition, nowMs: number, limit: number): Promise<readonly DueTimer[]>;
   ledger(partition: Partition): Promise<ShardLedger>;
+  /** Dearer than `ledger`, which is asked many times a second. */
+  tenantLedger(partition: Partition): Promise<TenantLedger>;
   /** For readers that own nothing (the API): the newest stored state of one twin. */
   read(partition: Partition, key: DeviceKey): Promise<StoredTwin>;
 }

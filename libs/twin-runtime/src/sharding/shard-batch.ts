@@ -1,10 +1,11 @@
-import { assert, type DeviceKey, type RecordOutcome, type TwinEffect, type TwinState } from '@breakwater/twin';
+import { assert, type DeviceKey, type TwinEffect, type TwinState } from '@breakwater/twin';
 
 import { encodeChange, encodeCommand, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
 import { LANES, type Lane } from '../ports/event-log.ts';
 import type { OperationAnswer } from '../ports/operation-answers.ts';
 import type { LanePositions, OutboxEntry, ShardCommit, StoredTwin, TimerWrite } from '../ports/twin-store.ts';
 import type { MailboxRecord } from './mailbox.ts';
+import { OutcomeTally } from './outcome-tally.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { Shard } from './shard.ts';
 import type { CachedTwin, TwinCache } from './twin-cache.ts';
@@ -37,7 +38,7 @@ export class ShardBatch {
   readonly #timers: TimerWrite[] = [];
   readonly #answers: OperationAnswer[] = [];
   readonly #firedTimers: string[] = [];
-  readonly #counts: Record<Lane, Partial<Record<RecordOutcome, number>>> = { control: {}, telemetry: {} };
+  readonly #tally: OutcomeTally;
   readonly #expected: LanePositions;
   #applied = 0;
   #bytes = 0;
@@ -50,6 +51,7 @@ export class ShardBatch {
     this.#parts = parts;
     this.#cache = cache;
     this.#expected = shard.positions;
+    this.#tally = new OutcomeTally(shard.tenantNames);
   }
 
   /** Records that were chosen; as many of them are applied as one commit may carry. */
@@ -143,7 +145,8 @@ export class ShardBatch {
     });
     const { partition, ownership, logId, positions } = this.shard;
     const { epoch } = ownership;
-    const parts = { twins, outbox: this.#outbox, timers: this.#timers, counts: this.#counts };
+    const { counts, tenants } = this.#tally;
+    const parts = { twins, outbox: this.#outbox, timers: this.#timers, counts, tenants };
     return { partition, epoch, logId, expected: this.#expected, next: positions, ...parts };
   }
 
@@ -174,7 +177,7 @@ export class ShardBatch {
     // Nobody waits for the answer to it, and it must not go missing unseen.
     if (applied.outcome === 'dead' && applied.rejection !== undefined) {
       this.#deadLetter(record, applied.rejection.code, { message: applied.rejection.detail });
-    } else this.#count(lane, applied.outcome);
+    } else this.#tally.count(lane, applied.outcome, key);
     if (message.kind === 'timerFired') this.#timerFired(key, message.timerId, message.generation);
     this.#addEffects(record, twin, applied.effects, before);
     if (applied.state === before) return;
@@ -263,7 +266,7 @@ export class ShardBatch {
     const detail = typeof message === 'string' ? message : '';
     const payload = encodeDeadLetter({ lane, offset, code, detail, line });
     this.#push({ id: `${lane}:${offset}:0`, kind: 'deadLetter', key: decoded?.key ?? ('' as DeviceKey), payload });
-    this.#count(lane, 'dead');
+    this.#tally.count(lane, 'dead', decoded?.key ?? null);
     this.#parts.observer.deadLettered(this.shard.partition, lane, code, error);
   }
 
@@ -275,11 +278,6 @@ export class ShardBatch {
   #push(entry: OutboxEntry): void {
     this.#outbox.push(entry);
     this.#bytes += entry.payload.length;
-  }
-
-  #count(lane: Lane, outcome: RecordOutcome): void {
-    const counts = this.#counts[lane];
-    counts[outcome] = (counts[outcome] ?? 0) + 1;
   }
 
   #taken(record: MailboxRecord): void {

@@ -4,6 +4,7 @@ import { LANES, type Lane } from '../ports/event-log.ts';
 import type { LanePositions, OutboxEntry, Ownership } from '../ports/twin-store.ts';
 import { Mailbox } from './mailbox.ts';
 import { OutboxPump } from './outbox-pump.ts';
+import { TenantNames } from './outcome-tally.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { TwinHome } from './twin-cache.ts';
 
@@ -31,6 +32,7 @@ export class Shard {
   readonly mailboxes: Readonly<Record<Lane, Mailbox>>;
   readonly twins: TwinHome = new Map();
   readonly outbox: OutboxPump;
+  readonly tenantNames: TenantNames;
   /** Timers that are on their way through the log. */
   readonly firing = new Set<string>();
   /** Batches that are computed and not yet settled. */
@@ -51,6 +53,7 @@ export class Shard {
       telemetry: new Mailbox('telemetry', ownership.positions.telemetry, parts.decode),
     };
     this.outbox = new OutboxPump({ partition, epoch: ownership.epoch, parts, found: outbox });
+    this.tenantNames = new TenantNames(ownership.tenants, limits.ledgerTenantsMax);
     this.#smallBatches = ownership.attempts >= limits.carefulAttempts;
     this.suspectRecordsLeft = suspect || ownership.attempts >= limits.singleStepAttempts ? limits.suspectRecords : 0;
   }

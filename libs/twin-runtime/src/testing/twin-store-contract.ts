@@ -159,6 +159,25 @@ function commits(current: () => TwinStore): void {
     });
   });
 
+  it('adds up the ledger of each tenant, and tells the next owner which ones it has', async () => {
+    const store = current();
+    const owned = await store.takeOwnership(P0, 'worker-a');
+    expect(owned.tenants).toEqual([]);
+    const first = { control: {}, telemetry: { applied: 3 } };
+    const tenants = { control: {}, telemetry: { acme: { applied: 1 }, '(others)': { applied: 2 } } };
+    await commit(store, step(owned, { next: at(0, 3), counts: first, tenants }));
+    const more = { control: { noop: 1 }, telemetry: { applied: 1 } };
+    const ofMore = { control: { acme: { noop: 1 } }, telemetry: { acme: { applied: 1 } } };
+    await commit(store, step(owned, { from: at(0, 3), next: at(1, 4), counts: more, tenants: ofMore }));
+    expect(await store.tenantLedger(P0)).toEqual({
+      logId: LOG_ID,
+      positions: at(1, 4),
+      counts: { control: { noop: 1 }, telemetry: { applied: 4 } },
+      tenants: { control: { acme: { noop: 1 } }, telemetry: { acme: { applied: 2 }, '(others)': { applied: 2 } } },
+    });
+    expect([...(await store.takeOwnership(P0, 'worker-b')).tenants].sort()).toEqual(['(others)', 'acme']);
+  });
+
   it('stores bytes as they are given', async () => {
     const store = current();
     const owned = await store.takeOwnership(P0, 'worker-a');
@@ -211,7 +230,7 @@ function refusals(current: () => TwinStore): void {
   });
 
   it('refuses an epoch when nobody ever owned the partition', async () => {
-    const nobody = { epoch: '1:invented' as Epoch, positions: at(0, 0), logId: null, attempts: 1 };
+    const nobody = { epoch: '1:invented' as Epoch, positions: at(0, 0), logId: null, attempts: 1, tenants: [] };
     expect(await commit(current(), step(nobody, { next: at(0, 1) }))).toEqual(refused('STALE_EPOCH'));
   });
 
@@ -345,11 +364,16 @@ interface StepOptions {
   readonly outbox: ShardCommit['outbox'];
   readonly timers: ShardCommit['timers'];
   readonly counts: ShardCommit['counts'];
+  readonly tenants: ShardCommit['tenants'];
 }
 
 /** A commit from the ownership's positions; its counts are `applied` unless told. */
 function step(owned: Ownership, options: Partial<StepOptions> & { next: LanePositions }): ShardCommit {
   const from = options.from ?? owned.positions;
+  const counts = options.counts ?? {
+    control: appliedCount(options.next.control - from.control),
+    telemetry: appliedCount(options.next.telemetry - from.telemetry),
+  };
   return {
     partition: P0,
     epoch: owned.epoch,
@@ -359,10 +383,8 @@ function step(owned: Ownership, options: Partial<StepOptions> & { next: LanePosi
     twins: options.twins ?? [],
     outbox: options.outbox ?? [],
     timers: options.timers ?? [],
-    counts: options.counts ?? {
-      control: appliedCount(options.next.control - from.control),
-      telemetry: appliedCount(options.next.telemetry - from.telemetry),
-    },
+    counts,
+    tenants: options.tenants ?? { control: { default: counts.control }, telemetry: { default: counts.telemetry } },
   };
 }
 

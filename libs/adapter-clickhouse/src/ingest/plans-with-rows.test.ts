@@ -1,7 +1,7 @@
-import { INSERT_SETTINGS, type IngestPlan } from '@breakwater/adapter-clickhouse';
 import type { LogId } from '@breakwater/twin';
 import { describe, expect, it } from '@jest/globals';
 
+import { INSERT_SETTINGS, type IngestPlan } from './ingest-plan.ts';
 import { plansWithRows } from './plans-with-rows.ts';
 
 const OLDEST_DAY = 100;

@@ -1,4 +1,4 @@
-import type { IngestPlan } from '@breakwater/adapter-clickhouse';
+import type { IngestPlan } from './ingest-plan.ts';
 
 /** A closed plan and how many of its records must have rows. */
 export interface AuditedPlan {
