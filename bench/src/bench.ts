@@ -2,10 +2,15 @@ import { runProgram } from './command-line.ts';
 import { runCommandsBenchmark } from './commands/run-commands-benchmark.ts';
 import { runMqttBenchmark } from './mqtt/run-mqtt-benchmark.ts';
 import { runPlatformBenchmark } from './run-benchmark.ts';
+import { runStormBenchmark } from './storm/run-storm-benchmark.ts';
 
-/** `npm run bench` measures events, `-- commands` the path of commands, `-- mqtt` the MQTT engine alone. */
-void runProgram(() => {
+/**
+ * `npm run bench` measures events at one rate, `-- storm` the whole storm, `-- commands` the path of commands and
+ * `-- mqtt` the MQTT engine alone.
+ */
+void runProgram(async () => {
   const [subject, ...argv] = process.argv.slice(2);
+  if (subject === 'storm') return void (await runStormBenchmark(argv));
   if (subject === 'commands') return runCommandsBenchmark(argv);
   return subject === 'mqtt' ? runMqttBenchmark(argv) : runPlatformBenchmark(process.argv.slice(2));
 });

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 
 import { LoadClient, type LoadTarget } from './load-client.ts';
-import { serveCalls } from './remote-process.ts';
+import { serveCalls } from '../remote-process.ts';
 
 const CONNECTS_AT_ONCE = 64;
 const TICK_MS = 5;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { positiveNumber, readArguments } from '../command-line.ts';
 import type { GeneratorCalls } from './generator-process.ts';
 import { measurePairs, type Paired, type Spread } from './paired-ratio.ts';
-import { RemoteProcess } from './remote-process.ts';
+import { RemoteProcess } from '../remote-process.ts';
 import type { MemoryUse, ServerCalls, ServerKind } from './server-process.ts';
 
 const DEFAULTS = {

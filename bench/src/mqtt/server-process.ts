@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 
 import { createBareServer } from './bare-server.ts';
 import { createEngineServer } from './engine-server.ts';
-import { serveCalls } from './remote-process.ts';
+import { serveCalls } from '../remote-process.ts';
 
 const BACKLOG = 4_096;
 const SETTLE_MS = 300;

@@ -54,6 +54,10 @@ export class RemoteProcess<Calls extends RemoteCalls> {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   call<Name extends keyof Calls & string>(
     name: Name,
     ...[argument]: Parameters<Calls[Name]>

@@ -1,0 +1,33 @@
+/** Sequence numbers begin here and so always have seven digits: every event of a storm has the same length. */
+export const FIRST_SEQ = 1_000_000;
+export const SEQ_MAX = 9_999_999;
+/** Values, and so rows, of one event. */
+export const VALUES_PER_EVENT = 5;
+
+/** Even, so that the parity of a sequence number is that of its place in the wave. */
+const WAVE_LENGTH = 314;
+
+interface WavePoint {
+  readonly t: number;
+  readonly h: number;
+  readonly v: number;
+  readonly on: number;
+  /** How the four stand in the payload, always equally long. */
+  readonly text: string;
+}
+
+const WAVE: readonly WavePoint[] = Array.from({ length: WAVE_LENGTH }, (_, at) => {
+  const height = Math.sin(at / 50);
+  const [t, h, v] = [(20 + 5 * height).toFixed(1), (50 - 9 * height).toFixed(1), (3.6 + height / 10).toFixed(2)];
+  const on = at % 2;
+  return { t: Number(t), h: Number(h), v: Number(v), on, text: `"t":${t},"h":${h},"v":${v},"on":${on}` };
+});
+
+/** The event's values as a twin shows them: a function of the sequence number, so that nothing has to be remembered. */
+export function valuesOfEvent(seq: number): Readonly<Record<string, number>> {
+  const { t, h, v, on } = WAVE[seq % WAVE_LENGTH] as WavePoint;
+  return { seq, t, h, v, on };
+}
+
+/** `"t":…,"h":…,"v":…,"on":…` by place in the wave. */
+export const WAVE_TEXTS: readonly string[] = WAVE.map(({ text }) => text);
