@@ -47,8 +47,8 @@ type Mutable = { -readonly [Field in keyof Omit<RowAudit, 'examples'>]: number }
 type ByDevice<Rows> = ReadonlyMap<string, ReadonlyMap<string, Rows>>;
 
 /**
- * Compares the rows with what the devices know to be acknowledged, by one query of sums per group of devices: numbers of
- * a device are contiguous, so how many there are, how many differ, the lowest and the highest tell of every single one.
+ * Compares the rows with what the devices know to be acknowledged, by queries of sums per group of devices: a device's
+ * numbers are contiguous, so how many there are, how many differ, the lowest and the highest tell of every single one.
  * Only where these do not agree are the numbers themselves read, and what is missing is named. Counters of the
  * platform take no part in it.
  */
