@@ -6,6 +6,7 @@ import type { MqttClient } from 'mqtt';
 export const TEST_TIMEOUT_MS = 300_000;
 export const CONDITION_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
+const PATCH_TIMEOUT_MS = 60_000;
 
 /** A twin as the API shows it. */
 export interface TwinDocument {
@@ -40,6 +41,8 @@ export function patchTwin(installation: Installation, id: string, body: object):
     method: 'PATCH',
     headers: { authorization: `Bearer ${installation.key}`, 'content-type': 'application/merge-patch+json' },
     body: JSON.stringify(body),
+    // A part that hangs must not hang the test: the answer is then unknown, as to any application.
+    signal: AbortSignal.timeout(PATCH_TIMEOUT_MS),
   });
 }
 

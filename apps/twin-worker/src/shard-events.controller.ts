@@ -34,6 +34,7 @@ export class ShardEventsController {
   @EventPattern(ShardEvent.shardEnded)
   ended(@Payload() [partition, reason, error]: Told<'shardEnded'>): void {
     this.#metrics.shardEnded(reason);
+    if (reason === 'commitRefused') this.#metrics.commitRefused(String(error));
     if (reason === 'stopped')
       this.#logger.error({ partition, reason, err: error }, 'shard stopped: it waits for an operator');
     else this.#logger.info({ partition, reason, err: error ?? undefined }, 'shard ended here');

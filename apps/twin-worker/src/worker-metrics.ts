@@ -16,6 +16,7 @@ export class WorkerMetrics {
   readonly #logToTwin;
   readonly #shards;
   readonly #shardEnds;
+  readonly #commitsRefused;
   readonly #deadLetters;
   readonly #answersGivenUp;
   readonly #failures;
@@ -38,6 +39,11 @@ export class WorkerMetrics {
     );
     this.#shards = metrics.gauge('twin_shards', 'Shards that this worker owns');
     this.#shardEnds = metrics.counter('twin_shard_ends_total', 'Shards that ended, by reason', ['reason']);
+    this.#commitsRefused = metrics.counter(
+      'twin_commits_refused_total',
+      'Commits that the store refused, by code: STALE_EPOCH is a late write of an owner that is none any more',
+      ['code'],
+    );
     this.#deadLetters = metrics.counter('dead_letters_total', 'Records that could not be applied, by code', ['code']);
     this.#answersGivenUp = metrics.counter(
       'answers_given_up_total',
@@ -64,6 +70,10 @@ export class WorkerMetrics {
   shardEnded(reason: string): void {
     this.#shards.dec();
     this.#shardEnds.inc({ reason });
+  }
+
+  commitRefused(code: string): void {
+    this.#commitsRefused.inc({ code });
   }
 
   deadLettered(code: string): void {

@@ -3,6 +3,7 @@ import type { LogId, Partition } from '@breakwater/twin';
 import { type Lane, LANES, TwinCache } from '@breakwater/twin-runtime';
 import { SeededRandom, VirtualClock } from '@breakwater/twin-runtime/virtual-time';
 
+import { StoreHistory } from '../history/store-history.ts';
 import { chainModel, explosiveModel } from './chain-model.ts';
 import { checkedLog, checkedStore } from './checked-media.ts';
 import { type FaultMix, NO_FAULTS, swarm } from './fault-mix.ts';
@@ -37,6 +38,8 @@ export interface SimulationResult {
   readonly traceEvents: number;
   readonly acknowledged: number;
   readonly virtualMs: number;
+  /** Records appended and twins written that the checker of histories has looked at. */
+  readonly operations: number;
   readonly violations: readonly string[];
 }
 
@@ -72,6 +75,7 @@ class Simulator {
   readonly #time = new VirtualClock(START_MS);
   readonly #trace: Trace;
   readonly #history: History;
+  readonly #operations = new StoreHistory();
   readonly #surroundings: Surroundings;
   readonly #workers: SimulatedWorker[] = [];
   readonly #gateways: { gateway: SimulatedGateway; process: SimulatedProcess }[] = [];
@@ -89,14 +93,13 @@ class Simulator {
     this.#trace = new Trace(START_MS, options.onTrace ?? null);
     // Every fourth run uses the twin as it is, where a message without effect leaves nothing to be stored.
     const modelFor = seed % 4 === 3 ? explosiveModel : chainModel;
-    this.#history = new History(
-      modelFor(() => {}),
-      decodeLine,
-    );
+    const model = modelFor(() => {});
+    this.#history = new History(model, decodeLine);
     this.#log = new MemoryEventLog({ clock: this.#time, logId: `log-${seed}` as LogId });
     this.#store = bugs.store?.() ?? new MemoryTwinStore();
     this.#leases = new MemoryPartitionLeases(this.#time);
-    const watch = { history: this.#history, trace: this.#trace, nowMs: () => this.#time.nowMs() };
+    const told = { history: this.#history, operations: this.#operations, trace: this.#trace };
+    const watch = { ...told, model, nowMs: () => this.#time.nowMs() };
     this.#surroundings = {
       time: this.#time,
       network: new Network(this.#time, this.#random.fork()),
@@ -129,7 +132,8 @@ class Simulator {
       traceEvents: this.#trace.events,
       acknowledged: this.#history.acknowledged,
       virtualMs: this.#time.nowMs() - START_MS,
-      violations: this.#history.violations.map(({ message }) => message),
+      operations: this.#operations.operations,
+      violations: [...this.#history.violations.map(({ message }) => message), ...this.#operations.violations],
     };
   }
 

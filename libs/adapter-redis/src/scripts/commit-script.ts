@@ -3,7 +3,8 @@ import { RedisScript } from '../redis-script.ts';
 /**
  * One atomic step of a shard. A script of Redis is not rolled back when it fails in the middle, so everything that can
  * be refused or can fail is looked at first: epoch, log, positions, the revision of every twin, and the type of every
- * key and number that is written. The positions are written last, together with the ledger.
+ * key and number that is written. The positions are written last, together with the ledger and with who wrote them: so
+ * the append-only file of Redis alone shows that there was one writer at a time.
  *
  * KEYS: shard, outbox, outbox order, timers, timer generations, one per twin
  * ARGV: epoch, log id, expected control, expected telemetry, next control, next telemetry, number of twins, of outbox
@@ -78,7 +79,7 @@ for i = 0, timers - 1 do
   end
 end
 redis.call('HSET', KEYS[1], 'outboxSeq', string.format('%.0f', outboxSeq), 'logId', ARGV[2],
-  'control', ARGV[5], 'telemetry', ARGV[6], unpack(ledger))
+  'committedBy', ARGV[1], 'control', ARGV[5], 'telemetry', ARGV[6], unpack(ledger))
 return 'committed'
 `,
 );

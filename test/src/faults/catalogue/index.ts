@@ -1,0 +1,6 @@
+import type { FaultCase } from '../fault-case.ts';
+import { ENDED_PARTS } from './ended-parts.ts';
+import { SPOILT_STORES } from './spoilt-stores.ts';
+
+/** Every fault under load. Those that need the same platform follow each other and share it. */
+export const FAULT_CATALOGUE: readonly FaultCase[] = [...ENDED_PARTS, ...SPOILT_STORES];

@@ -1,0 +1,94 @@
+import type { PlatformUnderFault } from './platform-under-fault.ts';
+
+const SAMPLE_EVERY_MS = 200;
+
+interface SeenPartition {
+  position: number;
+  movedAtMs: number;
+}
+
+/**
+ * Watches partitions while a fault strikes: how long records of one waited while none was applied. After the end of an
+ * owner that is the time until the next one has applied something.
+ */
+export class PartitionWatch {
+  readonly #platform: PlatformUnderFault;
+  readonly #partitions: number;
+  readonly #seen = new Map<number, SeenPartition>();
+  #worstMs = 0;
+  #running = true;
+  readonly #ended: Promise<void>;
+
+  constructor(platform: PlatformUnderFault, partitions: number) {
+    this.#platform = platform;
+    this.#partitions = partitions;
+    this.#ended = this.#run();
+  }
+
+  async stop(): Promise<number> {
+    this.#running = false;
+    await this.#ended;
+    return this.#worstMs;
+  }
+
+  async #run(): Promise<void> {
+    let redis: Awaited<ReturnType<PlatformUnderFault['redis']>> | null = null;
+    while (this.#running) {
+      try {
+        redis ??= await this.#platform.redis();
+        const pipeline = redis.pipeline();
+        for (let partition = 0; partition < this.#partitions; partition++) {
+          pipeline.hget(`bw:{${partition}}:shard`, 'telemetry').hget(`bw:{${partition}}:log:telemetry`, 'end');
+        }
+        this.#sample((await pipeline.exec()) ?? []);
+      } catch {
+        // Redis may be what is away: there is nothing to be seen of the others then.
+      }
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS));
+    }
+    redis?.disconnect();
+  }
+
+  #sample(replies: readonly (readonly [Error | null, unknown])[]): void {
+    const nowMs = Date.now();
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      const [positionError, position] = replies[2 * partition] ?? [null, null];
+      const [endError, end] = replies[2 * partition + 1] ?? [null, null];
+      if (positionError !== null || endError !== null) return;
+      this.#note(partition, Number(position ?? 0), Number(end ?? 0), nowMs);
+    }
+  }
+
+  #note(partition: number, position: number, end: number, nowMs: number): void {
+    const seen = this.#seen.get(partition);
+    if (seen === undefined) {
+      this.#seen.set(partition, { position, movedAtMs: nowMs });
+      return;
+    }
+    this.#worstMs = Math.max(this.#worstMs, nowMs - seen.movedAtMs);
+    if (position !== seen.position || position === end) {
+      seen.position = position;
+      seen.movedAtMs = nowMs;
+    }
+  }
+}
+
+/** The longest time in which nothing was acknowledged, from reports of how much was. */
+export class SilenceWatch {
+  #count = 0;
+  #sinceMs: number | null = null;
+  #longestMs = 0;
+
+  note(acknowledged: number): void {
+    const nowMs = Date.now();
+    this.#sinceMs ??= nowMs;
+    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#sinceMs);
+    if (acknowledged === this.#count) return;
+    this.#count = acknowledged;
+    this.#sinceMs = nowMs;
+  }
+
+  get longestMs(): number {
+    return this.#longestMs;
+  }
+}
