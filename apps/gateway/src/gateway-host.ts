@@ -12,10 +12,10 @@ import { deviceKey } from '@breakwater/twin';
 import type { Clock } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
 
-import type { AppendBatcher } from './append/append-batcher.ts';
 import { type GatewayIntake, isGatewayTopic } from './children/gateway-intake.ts';
 import type { MessageIntake } from './message-intake.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
+import type { OverloadGuard } from './protection/overload-guard.ts';
 import type { Protection } from './protection/protection.ts';
 import type { TenantShares } from './protection/tenant-shares.ts';
 import { DeviceSession } from './session/device-session.ts';
@@ -27,7 +27,7 @@ export interface GatewayHostOptions {
   readonly authenticator: DeviceAuthenticator;
   readonly protection: Protection;
   readonly tenantShares: TenantShares;
-  readonly batcher: AppendBatcher;
+  readonly overload: Pick<OverloadGuard, 'refusal'>;
   readonly intake: MessageIntake;
   /** Of devices that speak for others. */
   readonly children: GatewayIntake;
@@ -35,7 +35,6 @@ export interface GatewayHostOptions {
   readonly sessions: SessionLifecycle;
   readonly clock: Clock;
   readonly partitionCount: number;
-  readonly refuseConnectsBytes: number;
   readonly gatewayId: () => string | null;
 }
 
@@ -48,13 +47,12 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   }
 
   async authenticate(credentials: Credentials): Promise<Authentication<DeviceSession>> {
-    const { authenticator, batcher, refuseConnectsBytes, memories, partitionCount, gatewayId } = this.#options;
+    const { authenticator, overload, memories, partitionCount, gatewayId } = this.#options;
     if (gatewayId() === null) {
       return { kind: 'refused', reason: 'serverUnavailable', detail: 'the gateway is taking a new identity' };
     }
-    if (batcher.bytes > refuseConnectsBytes) {
-      return { kind: 'refused', reason: 'serverBusy', detail: 'too much waits for the event log' };
-    }
+    const overloaded = overload.refusal();
+    if (overloaded !== null) return { kind: 'refused', reason: 'serverBusy', detail: overloaded };
     const { guard } = this.#options.protection;
     const presented = guard.presented(credentials);
     const refusal = guard.admit(presented);

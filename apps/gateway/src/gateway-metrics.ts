@@ -3,7 +3,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '@breakwater/observabili
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Why a message without acknowledgement was let go of. `notStored`: the log did not take it, or not in time. */
-export type ShedReason = 'queue' | 'rate' | 'notStored';
+export type ShedReason = 'queue' | 'memory' | 'rate' | 'notStored';
 
 /** What the gateway counts. No label holds anything that a device can choose. */
 export class GatewayMetrics {
@@ -34,6 +34,7 @@ export class GatewayMetrics {
   readonly sessionsUnreadable: Counter;
   readonly queueRecords: Gauge;
   readonly queueBytes: Gauge;
+  readonly measures: Gauge<'measure'>;
 
   constructor(metrics: Metrics) {
     this.connections = metrics.gauge('mqtt_connections', 'MQTT sessions that are open.');
@@ -98,5 +99,8 @@ export class GatewayMetrics {
     );
     this.queueRecords = metrics.gauge('append_queue_records', 'Records that wait for the log.');
     this.queueBytes = metrics.gauge('append_queue_bytes', 'Bytes that wait for the log.');
+    this.measures = metrics.gauge('overload_measure', 'Whether a measure against overload is taken now: 1 or 0.', [
+      'measure',
+    ]);
   }
 }

@@ -6,7 +6,7 @@ import {
   type EndpointObserver,
   type MqttEndpoint,
 } from '@breakwater/mqtt-endpoint';
-import type { Logger, Metrics, Readiness } from '@breakwater/observability';
+import { type Logger, MemoryWatch, type Metrics, type Readiness } from '@breakwater/observability';
 
 import { AppendBatcher } from './append/append-batcher.ts';
 import { ChildRegistrar } from './children/child-registrar.ts';
@@ -18,6 +18,7 @@ import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
+import { OVERLOAD_MEASURES, OverloadGuard } from './protection/overload-guard.ts';
 import { Protection } from './protection/protection.ts';
 import { TenantShares } from './protection/tenant-shares.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
@@ -35,6 +36,7 @@ import { GatewayListeners } from './transport/gateway-listeners.ts';
 
 const SWEEP_MS = 500;
 const MS_PER_SECOND = 1_000;
+const BYTES_PER_MEGABYTE = 1024 * 1024;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
 const FENCED_PAIRS_MAX = 10_000;
 const TAIL_FRAMES_PER_READ = 64;
@@ -54,6 +56,7 @@ export class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #protection: Protection;
   readonly #batcher: AppendBatcher;
+  readonly #overload: OverloadGuard;
   readonly #identity: GatewayIdentity;
   readonly #stored: StoredSessions;
   readonly #sessions: SessionLifecycle;
@@ -71,6 +74,7 @@ export class Gateway {
     this.#metrics = new GatewayMetrics(options.metrics);
     this.#protection = new Protection({ ...options, ...ports });
     this.#batcher = this.#createBatcher();
+    this.#overload = this.#createOverloadGuard();
     this.#identity = this.#createIdentity();
     this.#trust = this.#createTrust();
     const authenticator = new DeviceAuthenticator({
@@ -117,7 +121,7 @@ export class Gateway {
       authenticator,
       protection: this.#protection,
       tenantShares: this.#createTenantShares(),
-      batcher,
+      overload: this.#overload,
       intake,
       children: this.#children,
       memories,
@@ -213,6 +217,16 @@ export class Gateway {
     });
   }
 
+  #createOverloadGuard(): OverloadGuard {
+    const { settings, metrics } = this.#options;
+    return new OverloadGuard({
+      queue: this.#batcher,
+      memory: new MemoryWatch({ metrics, maxBytes: settings.memoryMegabytesMax * BYTES_PER_MEGABYTE }),
+      limits: settings,
+      setPressure: (isHigh) => this.#endpoint.setPressure(isHigh),
+    });
+  }
+
   #createListeners(): GatewayListeners {
     const { settings, ports, logger } = this.#options;
     return new GatewayListeners({
@@ -234,8 +248,13 @@ export class Gateway {
       ...ports,
       partitionCount: settings.partitionCount,
       // A frame's lines are joined by newlines, which count too.
-      limits: { ...settings, frameBytesMax: settings.frameBytesMax - settings.frameRecordsMax },
+      limits: {
+        ...settings,
+        frameBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
+        pressureBytes: settings.stopReadingBytes,
+      },
       onProducerLost: (detail) => this.#identity.replace(detail),
+      onPressure: () => this.#overload.queueChanged(),
       onFlight: (durationMs) => this.#metrics.appendSeconds.observe(durationMs / 1000),
       onRetry: (reason) => {
         this.#metrics.appendRetries.inc();
@@ -333,6 +352,10 @@ export class Gateway {
     this.#metrics.bans.set(this.#protection.banCount);
     this.#metrics.queueRecords.set(this.#batcher.records);
     this.#metrics.queueBytes.set(this.#batcher.bytes);
+    this.#overload.sweep();
+    for (const measure of OVERLOAD_MEASURES) {
+      this.#metrics.measures.set({ measure }, this.#overload.isTaken(measure) ? 1 : 0);
+    }
   }
 
   /** What is not done by then is left as it is: nothing of it was acknowledged. */

@@ -172,10 +172,10 @@ export class MessageIntake {
 
   #append(arrival: Arrival): Promise<PublishOutcome> {
     const { session, message, mark } = arrival;
-    const { memory, partition } = session.identity;
+    const { memory, partition, tenantShare: share } = session.identity;
     const record = this.#recordOf(arrival);
     const appendClass = message.qos === 0 ? 'mayBeShed' : 'keep';
-    const appended = this.#options.batcher.append({ lane: record.lane, partition }, record.line, appendClass);
+    const appended = this.#options.batcher.append({ lane: record.lane, partition, share }, record.line, appendClass);
     memory.appending(mark, appended);
     return appended.then((outcome) => {
       memory.settled(mark, appended, outcome);
@@ -187,7 +187,8 @@ export class MessageIntake {
     const { metrics, clock } = this.#options;
     // Nobody waits for an answer to QoS 0: what is not stored is counted, and the connection goes on.
     if (arrival.message.qos === 0) {
-      if (outcome.kind !== 'durable') this.#shed(arrival.session, outcome.kind === 'shed' ? 'queue' : 'notStored');
+      if (outcome.kind !== 'durable')
+        this.#shed(arrival.session, outcome.kind === 'shed' ? outcome.reason : 'notStored');
       return this.#answer(arrival);
     }
     if (outcome.kind !== 'durable') {

@@ -244,7 +244,7 @@ export class SessionLifecycle {
   }
 
   #append(session: DeviceSession, message: RecordMessage): Promise<AppendOutcome> {
-    const { device, partition, sessionEpoch } = session;
+    const { device, partition, sessionEpoch, tenantShare: share } = session;
     const line = encodeRecord({
       tenant: device.tenant,
       device: device.device,
@@ -258,7 +258,7 @@ export class SessionLifecycle {
       message,
     });
     const lane = message.kind === 'telemetry' || message.kind === 'event' ? 'telemetry' : 'control';
-    return this.#options.batcher.append({ lane, partition }, line, 'keep');
+    return this.#options.batcher.append({ lane, partition, share }, line, 'keep');
   }
 
   #request(session: Session<DeviceSession>, message: RecordMessage): void {

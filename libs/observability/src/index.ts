@@ -5,6 +5,8 @@ export type { AuditFields, AuditLogOptions } from './audit-log.ts';
 export { createLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
 export { Counter, Gauge, Histogram, Metrics, Registry } from './metrics.ts';
+export { MemoryWatch } from './memory-watch.ts';
+export type { MemoryUse, MemoryWatchOptions } from './memory-watch.ts';
 export { startHealthServer } from './health-server.ts';
 export type { HealthServer, Readiness } from './health-server.ts';
 export { runProcess } from './process-lifecycle.ts';

@@ -18,6 +18,7 @@ const LIMITS: AppendLimits = {
   flightsMax: 3,
   frameRecordsMax: 8,
   frameBytesMax: 200,
+  pressureBytes: 4_000,
   queueRecordsMax: 1_000,
   queueBytesMax: 10_000,
   shedBytes: 5_000,
@@ -227,7 +228,7 @@ describe('AppendBatcher', () => {
     const { batcher } = batcherOn(log, { shedBytes: 100, queueBytesMax: 200 });
     const line = 'x'.repeat(90);
     const kept = [batcher.append(telemetry(P0), line, 'mayBeShed'), batcher.append(telemetry(P0), line, 'keep')];
-    expect(await batcher.append(telemetry(P0), line, 'mayBeShed')).toEqual({ kind: 'shed' });
+    expect(await batcher.append(telemetry(P0), line, 'mayBeShed')).toEqual({ kind: 'shed', reason: 'queue' });
     expect(await batcher.append(telemetry(P0), line, 'keep')).toMatchObject({ kind: 'failed' });
     while (log.inTheAir === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     log.nextFault = () => 'none';

@@ -2,6 +2,14 @@ import { assert, type Partition } from '@breakwater/twin';
 import { type AppendResult, type Clock, type EventLog, type Lane, LANES } from '@breakwater/twin-runtime';
 
 import { type AppendOutcome, type Frame, LaneQueue } from './lane-queue.ts';
+import type { QueueShare } from './waiting-records.ts';
+
+export interface AppendTarget {
+  readonly lane: Lane;
+  readonly partition: Partition;
+  /** Whose record it is; without one it counts as the gateway's own. */
+  readonly share?: QueueShare;
+}
 
 export interface AppendLimits {
   /** How long the first record of a flush waits for company. */
@@ -9,6 +17,8 @@ export interface AppendLimits {
   readonly flightsMax: number;
   readonly frameRecordsMax: number;
   readonly frameBytesMax: number;
+  /** From here on the devices are to send less, see `onPressure`. */
+  readonly pressureBytes: number;
   /** Above one of these nothing more is taken: the connection is closed, unacknowledged. */
   readonly queueRecordsMax: number;
   readonly queueBytesMax: number;
@@ -27,6 +37,8 @@ export interface AppendBatcherOptions {
   readonly limits: AppendLimits;
   /** The producer id is used up: it must be fenced before `restart` gives the next one. */
   readonly onProducerLost: (detail: string) => void;
+  /** The bytes that wait came above `pressureBytes`, or went well below it. */
+  readonly onPressure?: () => void;
   readonly onFlight?: (durationMs: number) => void;
   readonly onRetry?: (reason: string) => void;
 }
@@ -36,6 +48,15 @@ interface Landing {
   readonly result: AppendResult | null;
   readonly startedAtMs: number;
 }
+
+/** Pressure ends at this share of `pressureBytes`, or it would begin and end with every flight. */
+const PRESSURE_ENDS_AT = 0.75;
+/**
+ * The last part of the queue, in which a tenant may have no more than an equal part of the whole. So whoever fills the
+ * queue alone leaves some of it to those who send little.
+ */
+const RESERVED_SHARE = 1 / 8;
+const NOBODYS_FAULT = 'the gateway waits for the log and its queue is full';
 
 /** A record that is of no use without an acknowledgement is never shed. */
 export type AppendClass = 'keep' | 'mayBeShed';
@@ -50,6 +71,8 @@ export type AppendClass = 'keep' | 'mayBeShed';
  * A full lane is no such trouble: its records wait until its consumers have made room. What waits is bounded, per
  * connection by the receive maximum and altogether by the bytes of this queue; to fail them would disconnect their
  * devices, which would come back with the same messages, and a storm of reconnects on top.
+ *
+ * Tenants share the queue: in a frame (see `WaitingRecords`), in what is shed first, and in its last part.
  */
 export class AppendBatcher {
   readonly #options: AppendBatcherOptions;
@@ -60,8 +83,17 @@ export class AppendBatcher {
   /** Counts producers, so that answers to an older one's frames are recognised. */
   #generation = 0;
   #producerId: string | null = null;
+  readonly #ownShare: QueueShare = { queuedBytes: 0 };
+  /** A record costs memory beside its bytes: this many together with them, at least. */
+  readonly #recordBytesMin: number;
+  /** When nothing that may be shed is to be kept. */
+  shedsAll = false;
   #records = 0;
   #bytes = 0;
+  /** The bytes that wait, none of the records counted with less than `#recordBytesMin`. */
+  #load = 0;
+  #activeShares = 0;
+  #isPressed = false;
   #flights = 0;
   #timerArmed = false;
   #idleWaiters: (() => void)[] = [];
@@ -69,6 +101,7 @@ export class AppendBatcher {
   constructor(options: AppendBatcherOptions) {
     this.#options = options;
     this.#limits = options.limits;
+    this.#recordBytesMin = Math.ceil(options.limits.queueBytesMax / options.limits.queueRecordsMax);
     this.#queues = LANES.flatMap((lane) =>
       Array.from({ length: options.partitionCount }, (_, partition) => new LaneQueue(lane, partition as Partition)),
     );
@@ -82,6 +115,24 @@ export class AppendBatcher {
     return this.#bytes;
   }
 
+  /** What the limits in bytes are compared with. At `queueRecordsMax` records it is at `queueBytesMax` too. */
+  get load(): number {
+    return this.#load;
+  }
+
+  get flights(): number {
+    return this.#flights;
+  }
+
+  get isPressed(): boolean {
+    return this.#isPressed;
+  }
+
+  /** Some frame was refused or not answered, and waits to be sent again. */
+  get isWithheld(): boolean {
+    return this.#queues.some(({ frame }) => frame !== null && frame.retryAtMs > 0);
+  }
+
   /** Takes a producer id that nobody has used, after the one before was fenced. */
   restart(producerId: string): void {
     assert(this.#producerId === null, 'a producer is only replaced after it was given up');
@@ -90,21 +141,19 @@ export class AppendBatcher {
   }
 
   /** Settles when the record is durable, or is known not to be. Records of one lane and partition keep their order. */
-  append(target: { lane: Lane; partition: Partition }, line: string, appendClass: AppendClass): Promise<AppendOutcome> {
+  append(target: AppendTarget, line: string, appendClass: AppendClass): Promise<AppendOutcome> {
     if (this.#producerId === null)
       return Promise.resolve({ kind: 'failed', detail: 'the gateway has no producer now' });
     const bytes = Buffer.byteLength(line);
-    if (appendClass === 'mayBeShed' && this.#bytes + bytes > this.#limits.shedBytes) {
-      return Promise.resolve({ kind: 'shed' });
+    const { share = this.#ownShare } = target;
+    if (appendClass === 'mayBeShed' && this.#sheds(share, bytes)) {
+      return Promise.resolve({ kind: 'shed', reason: this.shedsAll ? 'memory' : 'queue' });
     }
-    if (this.#bytes + bytes > this.#limits.queueBytesMax || this.#records >= this.#limits.queueRecordsMax) {
-      return Promise.resolve({ kind: 'failed', detail: 'the gateway waits for the log and its queue is full' });
-    }
+    if (this.#isFullFor(share, bytes)) return Promise.resolve({ kind: 'failed', detail: NOBODYS_FAULT });
     const queue = this.#queueOf(target.lane, target.partition);
-    this.#records += 1;
-    this.#bytes += bytes;
+    this.#count(share, bytes);
     return new Promise((settle) => {
-      queue.push({ line, bytes, settle });
+      queue.push({ line, bytes, share, settle });
       if (queue.frame === null) this.#ready.add(queue);
       this.#arm(this.#limits.flushMs);
     });
@@ -127,6 +176,43 @@ export class AppendBatcher {
   /** Settles when nothing waits any more. */
   async idle(): Promise<void> {
     while (this.#records > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Of those who wait, the ones with more than an equal part shed first: the others are not why it is full. */
+  #sheds(share: QueueShare, bytes: number): boolean {
+    if (this.shedsAll) return true;
+    const { shedBytes } = this.#limits;
+    const weight = Math.max(bytes, this.#recordBytesMin);
+    if (this.#load + weight <= shedBytes) return false;
+    return share.queuedBytes + weight > shedBytes / this.#sharesWith(share);
+  }
+
+  #isFullFor(share: QueueShare, bytes: number): boolean {
+    const { queueBytesMax } = this.#limits;
+    const weight = Math.max(bytes, this.#recordBytesMin);
+    const load = this.#load + weight;
+    if (load <= queueBytesMax * (1 - RESERVED_SHARE)) return false;
+    return load > queueBytesMax || share.queuedBytes + weight > queueBytesMax / this.#sharesWith(share);
+  }
+
+  /** Those who have something here, with this one. */
+  #sharesWith(share: QueueShare): number {
+    return share.queuedBytes > 0 ? this.#activeShares : this.#activeShares + 1;
+  }
+
+  #count(share: QueueShare, bytes: number): void {
+    const weight = Math.max(bytes, this.#recordBytesMin);
+    this.#records += 1;
+    this.#bytes += bytes;
+    if (share.queuedBytes === 0) this.#activeShares += 1;
+    share.queuedBytes += weight;
+    this.#load += weight;
+    if (!this.#isPressed && this.#load > this.#limits.pressureBytes) this.#press(true);
+  }
+
+  #press(isPressed: boolean): void {
+    this.#isPressed = isPressed;
+    this.#options.onPressure?.();
   }
 
   #queueOf(lane: Lane, partition: Partition): LaneQueue {
@@ -225,6 +311,11 @@ export class AppendBatcher {
   #settle(record: Frame['records'][number], outcome: AppendOutcome): void {
     this.#records -= 1;
     this.#bytes -= record.bytes;
+    const weight = Math.max(record.bytes, this.#recordBytesMin);
+    record.share.queuedBytes -= weight;
+    if (record.share.queuedBytes === 0) this.#activeShares -= 1;
+    this.#load -= weight;
+    if (this.#isPressed && this.#load < this.#limits.pressureBytes * PRESSURE_ENDS_AT) this.#press(false);
     record.settle(outcome);
   }
 

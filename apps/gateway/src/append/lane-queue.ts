@@ -1,10 +1,12 @@
 import { assert, type Partition } from '@breakwater/twin';
 import type { AppendRequest, Lane } from '@breakwater/twin-runtime';
 
+import { type QueueShare, WaitingRecords } from './waiting-records.ts';
+
 /** What became of one record. `failed`: it is not known to be durable, so nobody may be told that it is. */
 export type AppendOutcome =
   | { readonly kind: 'durable'; readonly appendedAtMs: number }
-  | { readonly kind: 'shed' }
+  | { readonly kind: 'shed'; readonly reason: 'queue' | 'memory' }
   | {
       readonly kind: 'failed';
       readonly detail: string;
@@ -15,6 +17,7 @@ export type AppendOutcome =
 export interface WaitingRecord {
   readonly line: string;
   readonly bytes: number;
+  readonly share: QueueShare;
   readonly settle: (outcome: AppendOutcome) => void;
 }
 
@@ -45,7 +48,7 @@ export class LaneQueue {
   readonly partition: Partition;
   frame: Frame | null = null;
   flying = false;
-  #waiting: WaitingRecord[] = [];
+  readonly #waiting = new WaitingRecords();
   #nextSeq = 1;
 
   constructor(lane: Lane, partition: Partition) {
@@ -81,32 +84,23 @@ export class LaneQueue {
    */
   drop(): readonly WaitingRecord[] {
     assert(this.frame !== null && !this.frame.outcomeUnknown, 'a number that may be in the log is never given again');
-    const dropped = [...this.frame.records, ...this.#waiting];
+    const dropped = [...this.frame.records, ...this.#waiting.takeAll()];
     this.frame = null;
-    this.#waiting = [];
     return dropped;
   }
 
   /** Starts anew, for another producer id, and answers everything that was not settled, by whether it was ever sent. */
   reset(): { readonly sent: readonly WaitingRecord[]; readonly unsent: readonly WaitingRecord[] } {
-    const left = { sent: this.frame?.records ?? [], unsent: this.#waiting };
+    const left = { sent: this.frame?.records ?? [], unsent: this.#waiting.takeAll() };
     this.frame = null;
     this.flying = false;
-    this.#waiting = [];
     this.#nextSeq = 1;
     return left;
   }
 
   #cut(producerId: string, limits: FrameLimits): Frame {
-    let bytes = 0;
-    let count = 0;
-    for (const record of this.#waiting) {
-      if (count > 0 && (count === limits.recordsMax || bytes + record.bytes > limits.bytesMax)) break;
-      bytes += record.bytes;
-      count += 1;
-    }
-    const records = count === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, count);
-    this.#waiting = count === this.#waiting.length ? [] : this.#waiting.slice(count);
+    const records = this.#waiting.take(limits);
+    const bytes = records.reduce((sum, record) => sum + record.bytes, 0);
     const request: AppendRequest = {
       lane: this.lane,
       partition: this.partition,

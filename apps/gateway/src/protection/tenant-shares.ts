@@ -10,6 +10,8 @@ export interface TenantShare {
   readonly label: string;
   /** Null without a limit. */
   readonly rate: SharedPublishRate | null;
+  /** What of it waits for the log: kept by the queue. */
+  queuedBytes: number;
 }
 
 /** Tenants that have a label of their own in metrics; the others share one. A label is memory in every scraper. */
@@ -43,9 +45,10 @@ export class TenantShares {
     if (known !== undefined) return known;
     const { rate, nowMs } = this.#options;
     const isLimited = rate.messagesPerSecondMax > 0 || rate.bytesPerSecondMax > 0;
-    const share = {
+    const share: TenantShare = {
       tenant,
       label: this.#labelOf(tenant),
+      queuedBytes: 0,
       rate: isLimited ? new SharedPublishRate(rate, nowMs()) : null,
     };
     this.#shares.set(tenant, share);

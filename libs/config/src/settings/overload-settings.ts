@@ -33,4 +33,12 @@ export const overloadSettings = {
     unit: 'bytes/s',
     reason: 'The same in bytes. 0: no limit.',
   }),
+  stopReadingBytes: integer('GATEWAY_STOP_READING_BYTES', {
+    default: 24 * 1024 * 1024,
+    min: 128 * 1024,
+    max: 64 * 1024 ** 3,
+    unit: 'bytes',
+    reason:
+      'Above this queue for the log each connection is read one message at a time: the next one when nothing of it waits any more. Below `GATEWAY_SHED_BYTES`, because to read less loses nothing.',
+  }),
 } as const;

@@ -96,6 +96,14 @@ export const platformSettings = {
     reason:
       'Audit lines of one event in one minute and process, so that an attack fills no disk. What is left out is counted.',
   }),
+  memoryMegabytesMax: integer('MEMORY_MAX_MB', {
+    default: 600,
+    min: 64,
+    max: 1_048_576,
+    unit: 'MB',
+    reason:
+      'What a process of the platform, the stores apart, may hold. Near it a gateway reads less, sheds and refuses, and an alert tells of every process. `npm start` gives each a heap of 384 MB, and the rest is buffers.',
+  }),
   metricsPort: integer('METRICS_PORT', {
     default: 0,
     min: 0,
