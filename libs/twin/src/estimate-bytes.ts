@@ -7,6 +7,8 @@ const STATE_BYTES = 850;
 const LATEST_VALUE_BYTES = 120;
 const OPERATION_BYTES = 150;
 const COMMAND_BYTES = 900;
+/** The id of an order; most are UUIDs. */
+const REFUSED_BYTES = 72;
 const CONTAINER_BYTES = 56;
 const MEMBER_BYTES = 24;
 const TEXT_BYTES = 16;
@@ -24,8 +26,8 @@ export function estimateBytes(state: TwinState): number {
 }
 
 /** The ended ones are few and small; what they may have at most is not counted, but their number is. */
-function commandsBytes({ commands: { pending, pendingBytes, ended } }: TwinState): number {
-  return pendingBytes + (pending.length + ended.length) * COMMAND_BYTES;
+function commandsBytes({ commands: { pending, pendingBytes, ended, refused } }: TwinState): number {
+  return pendingBytes + (pending.length + ended.length) * COMMAND_BYTES + refused.length * REFUSED_BYTES;
 }
 
 /** What desired, reported, tags and their timestamps take; the empty ones are shared between all twins. */

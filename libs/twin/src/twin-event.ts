@@ -29,6 +29,8 @@ export type TwinEvent =
   | { readonly kind: 'subscribedToCommands' }
   /** The command after the change; a new one too. */
   | { readonly kind: 'commandChanged'; readonly command: TwinCommand }
+  /** There was no room for this order. */
+  | { readonly kind: 'commandRefused'; readonly commandId: string }
   | {
       readonly kind: 'commandTimerArmed';
       readonly timerId: string;

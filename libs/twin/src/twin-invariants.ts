@@ -39,6 +39,7 @@ function assertCommands({ commands }: TwinState): void {
   assertCount(commands.count, 'commands are counted');
   assert(commands.pending.length <= COMMAND_LIMITS.pendingMax, 'the pending commands are bounded');
   assert(commands.ended.length <= COMMAND_LIMITS.endedMax, 'the ended commands are bounded');
+  assert(commands.refused.length <= COMMAND_LIMITS.refusedMax, 'the refused orders are bounded');
   assert(!commands.pending.some(isEnded), 'no pending command has ended');
   assert(commands.ended.every(isEnded), 'every ended command has ended');
 }

@@ -6,6 +6,11 @@ import type { TwinState } from '../twin-state.ts';
 /** The order or cancel of nobody who waits: a workflow hears of its command anyway. */
 const NOBODY = '';
 
+/** An application asks and waits; a workflow says what it was told to say, perhaps once more than it had to. */
+export function isOfWorkflow({ operationId }: { readonly operationId: string }): boolean {
+  return operationId === NOBODY;
+}
+
 /** What was done shows in the command itself, so it is not remembered with the operation. */
 export function applied({ version }: TwinState, operationId: string): readonly TwinEffect[] {
   if (operationId === NOBODY) return NO_EFFECTS;

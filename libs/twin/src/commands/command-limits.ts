@@ -14,6 +14,8 @@ export const COMMAND_LIMITS = {
   /** Commands that ended and are still recognised, so that a late or repeated answer finds its command. */
   endedMax: 32,
   endedBytesMax: 64 * 1024,
+  /** Ids of orders that there was no room for and that are remembered as refused. */
+  refusedMax: 100,
   /** Commands on their way to the device without its PUBACK; the others wait in order. */
   inFlightMax: 16,
   /** A command is given to no more sessions than this. */

@@ -101,6 +101,11 @@ export interface CommandProgress {
 export interface TwinCommands {
   readonly pending: readonly TwinCommand[];
   readonly ended: readonly TwinCommand[];
+  /**
+   * Ids of orders that there was no room for, the oldest first. Whoever ordered was told so, and the workflow, which
+   * may not have heard it yet, must not have it carried out after all. An application may order it again.
+   */
+  readonly refused: readonly string[];
   /** Commands of this life so far; the next one's request id is one more. */
   readonly count: number;
   /** Of the timer for their deadlines. */
@@ -113,6 +118,7 @@ export interface TwinCommands {
 export const NO_COMMANDS: TwinCommands = Object.freeze({
   pending: Object.freeze([]),
   ended: Object.freeze([]),
+  refused: Object.freeze([]),
   count: 0,
   timerGeneration: 0,
   pendingBytes: 0,

@@ -3,12 +3,19 @@ import type { Presence } from '../twin-state.ts';
 import { commandBytes } from './command-bytes.ts';
 import { NO_COMMANDS, type TwinCommand, type TwinCommands } from './command.ts';
 
-export type StoredCommands = Omit<TwinCommands, 'pendingBytes'>;
+export type StoredCommands = Omit<TwinCommands, 'pendingBytes' | 'refused'> & Partial<Pick<TwinCommands, 'refused'>>;
 
 /** The member of a stored state, with its comma; nothing for a device that was never ordered anything. */
-export function storedCommands({ pending, ended, count, timerGeneration }: TwinCommands): string {
-  if (count === 0) return '';
-  const stored: StoredCommands = { pending: pending.map(inOrder), ended: ended.map(inOrder), count, timerGeneration };
+export function storedCommands({ pending, ended, refused, count, timerGeneration }: TwinCommands): string {
+  if (count === 0 && refused.length === 0) return '';
+  const stored: StoredCommands = {
+    pending: pending.map(inOrder),
+    ended: ended.map(inOrder),
+    count,
+    timerGeneration,
+    // Most devices never have too many commands.
+    ...(refused.length === 0 ? {} : { refused }),
+  };
   return `,"commands":${JSON.stringify(stored)}`;
 }
 
@@ -21,10 +28,10 @@ export function storedPresence(presence: Presence): object {
 
 export function toCommands(stored: StoredCommands | undefined): TwinCommands {
   if (stored === undefined) return NO_COMMANDS;
-  const { pending, ended, count, timerGeneration } = stored;
-  assert(Array.isArray(pending) && Array.isArray(ended), 'the commands are lists');
+  const { pending, ended, count, timerGeneration, refused = NO_COMMANDS.refused } = stored;
+  assert(Array.isArray(pending) && Array.isArray(ended) && Array.isArray(refused), 'the commands are lists');
   const pendingBytes = pending.reduce((sum, command) => sum + commandBytes(command), 0);
-  return { pending, ended, count, timerGeneration, pendingBytes };
+  return { pending, ended, refused, count, timerGeneration, pendingBytes };
 }
 
 /** The same command has the same bytes, whichever way it came about: its members stand in one order. */

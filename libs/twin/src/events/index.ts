@@ -1,6 +1,7 @@
 import type { EventOf, TwinEventKind } from '../twin-event.ts';
 import type { TwinState } from '../twin-state.ts';
 import { evolveCommandChanged } from './command-changed.ts';
+import { evolveCommandRefused } from './command-refused.ts';
 import { evolveCommandTimerArmed } from './command-timer-armed.ts';
 import { evolveDeviceConnected } from './device-connected.ts';
 import { evolveDeviceDisconnected } from './device-disconnected.ts';
@@ -32,5 +33,6 @@ export const EVOLVERS: { readonly [Kind in TwinEventKind]: (state: TwinState, ev
   timerExpired: evolveTimerExpired,
   subscribedToCommands: evolveSubscribedToCommands,
   commandChanged: evolveCommandChanged,
+  commandRefused: evolveCommandRefused,
   commandTimerArmed: evolveCommandTimerArmed,
 };

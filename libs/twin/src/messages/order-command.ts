@@ -1,6 +1,6 @@
 import { jsonFits, jsonProblem } from '../json-size.ts';
 import { type Decide, type MessageOf, NO_EVENTS, type Rejection } from '../decision.ts';
-import { applied, refused } from '../commands/answer-operation.ts';
+import { applied, isOfWorkflow, refused } from '../commands/answer-operation.ts';
 import { COMMAND_LIMITS } from '../commands/command-limits.ts';
 import { findCommand, type TwinCommand } from '../commands/command.ts';
 import { commandBytes } from '../commands/command-bytes.ts';
@@ -25,12 +25,16 @@ export const decideOrderCommand: Decide<'orderCommand'> = (state, message, { now
   const rejection = checkOrder(message);
   if (rejection !== null) return refused(state, operationId, rejection);
   const command = newCommand(message, state.commands.count + 1, nowMs);
-  const full = checkRoom(state, command);
+  const full = checkRoom(state, command) ?? checkRefused(state, message);
   if (full !== null) {
-    // It has ended for its workflow; nothing of it is kept, so its id may be used again.
+    // It has ended for its workflow. Only that it was refused is kept: an application may use its id again.
     const rejected = { kind: 'commandChanged', command: moveCommand(command, 'REJECTED', nowMs, full.detail) } as const;
-    const { effects, ...decision } = refused(state, operationId, full);
-    return { ...decision, effects: [rejected, ...effects] };
+    const { events, effects, ...decision } = refused(state, operationId, full);
+    return {
+      ...decision,
+      events: [...events, { kind: 'commandRefused', commandId }],
+      effects: [rejected, ...effects],
+    };
   }
   const ordered = command.deadlineMs <= nowMs ? endByDeadline(command, nowMs) : command;
   const { events, effects } = settleCommands(state, [ordered], { nowMs });
@@ -48,6 +52,15 @@ function checkOrder(order: MessageOf<'orderCommand'>): Rejection | null {
   if (params === undefined) return null;
   if (jsonProblem(params, jsonDepthMax) !== null) return invalid('params is too deep, or no JSON.');
   return jsonFits(params, paramsBytesMax) ? null : invalid(`params has more than ${paramsBytesMax} bytes.`);
+}
+
+/**
+ * Who ordered it was told that there was no room. Its workflow orders again while it has not heard that: there may be
+ * room now, and the answer stays what it was.
+ */
+function checkRefused({ commands }: TwinState, order: MessageOf<'orderCommand'>): Rejection | null {
+  if (!isOfWorkflow(order) || !commands.refused.includes(order.commandId)) return null;
+  return { code: 'TOO_MANY_COMMANDS', detail: 'There was no room for it when it was ordered.' };
 }
 
 function checkRoom({ commands }: TwinState, command: TwinCommand): Rejection | null {
