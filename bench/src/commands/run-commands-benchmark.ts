@@ -7,7 +7,7 @@ import { positiveNumber, readArguments } from '../command-line.ts';
 import { Installation } from '../installation.ts';
 import { LatencyHistogram } from '../latency-histogram.ts';
 import { LoadGenerator } from '../load-generator.ts';
-import { measurePairs, type Paired, type Spread } from '../mqtt/paired-ratio.ts';
+import { measureBetween, measurePairs, type Paired, type Spread } from '../mqtt/paired-ratio.ts';
 import { PlatformClient } from '../platform-client.ts';
 import { ProcessSampler, type ProcessUsage } from '../process-sampler.ts';
 import { runLoad } from '../run-load.ts';
@@ -100,6 +100,10 @@ async function measure(installation: Installation, options: Options): Promise<ob
     const beside = await besideEvents(installation, { options, orders, perSecond: paired.subject.median });
     reportBeside(options, beside);
     return { hardware: hardware(), date: new Date().toISOString(), options, ...paired, commandMs, usage, beside };
+  } catch (error) {
+    // What is under way when everything stops complains as well, and louder.
+    say(`the benchmark fails: ${String(error)}`);
+    throw error;
   } finally {
     devices.close();
     await empty.stop();
@@ -161,7 +165,7 @@ class CommandOrders {
   }
 }
 
-/** The events' p99 alone and beside commands, in turns. */
+/** The events' p99 beside commands, each time between two times alone. */
 async function besideEvents(
   installation: Installation,
   run: { readonly options: Options; readonly orders: CommandOrders; readonly perSecond: number },
@@ -186,7 +190,7 @@ async function besideEvents(
     return new LatencyHistogram(progress.latency).quantile(0.99);
   };
   orders.forgetLatency();
-  const paired = await measurePairs(options.pairs, {
+  const paired = await measureBetween(options.pairs, {
     subject: () => events(() => atRate(perSecond, options.seconds, () => orders.order())),
     yardstick: () => events(() => Promise.resolve()),
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { measurePairs, spreadOf } from './paired-ratio.ts';
+import { measureBetween, measurePairs, spreadOf } from './paired-ratio.ts';
 
 describe('the spread of a measurement', () => {
   it('is its extremes and its middle, whatever the order', () => {
@@ -24,5 +24,21 @@ describe('paired measurement', () => {
     expect(order.join('')).toBe('ab' + 'ab' + 'ba' + 'ab');
     expect(paired.ratio).toEqual({ min: 1.5, median: 2, max: 2 });
     expect(paired.subject).toEqual({ min: 3, median: 6, max: 40 });
+  });
+});
+
+describe('measurement between two of the yardstick', () => {
+  it('compares each with the mean of its neighbours', async () => {
+    const order: string[] = [];
+    const measure = (name: string, values: number[]) => () => {
+      order.push(name);
+      return Promise.resolve(values.shift() ?? 0);
+    };
+    const paired = await measureBetween(2, {
+      subject: measure('a', [100, 6, 9]),
+      yardstick: measure('b', [2, 4, 14]),
+    });
+    expect(order.join('')).toBe('ab' + 'ab' + 'ab');
+    expect(paired.ratio).toEqual({ min: 1, median: 1.5, max: 2 });
   });
 });

@@ -44,3 +44,25 @@ export async function measurePairs(
   const ratios = subjects.map((subject, index) => subject / (yardsticks[index] ?? Number.NaN));
   return { subject: spreadOf(subjects), yardstick: spreadOf(yardsticks), ratio: spreadOf(ratios) };
 }
+
+/**
+ * Measures the yardstick before and after each turn of the subject (B A B A B), and compares each subject with the mean
+ * of its two neighbours: what drifts meanwhile falls on both sides.
+ */
+export async function measureBetween(
+  turns: number,
+  measured: { readonly subject: () => Promise<number>; readonly yardstick: () => Promise<number> },
+): Promise<Paired> {
+  await measured.subject();
+  const subjects: number[] = [];
+  const yardsticks: number[] = [await measured.yardstick()];
+  for (let turn = 0; turn < turns; turn++) {
+    subjects.push(await measured.subject());
+    yardsticks.push(await measured.yardstick());
+  }
+  const ratios = subjects.map((subject, turn) => {
+    const [before = Number.NaN, after = Number.NaN] = yardsticks.slice(turn, turn + 2);
+    return (2 * subject) / (before + after);
+  });
+  return { subject: spreadOf(subjects), yardstick: spreadOf(yardsticks), ratio: spreadOf(ratios) };
+}
