@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { LineSplitter } from './line-splitter.ts';
 import { type PartLine, readPartLine } from './part-line.ts';
 import type { PartLog } from './part-log.ts';
+import { niceCommand, niceSession } from './part-niceness.ts';
 import type { Part, PartPorts } from './part.ts';
 
 const PROBE_INTERVAL_MS = 25;
@@ -34,11 +35,14 @@ export class PartProcess {
   constructor(part: Part, log: PartLog, onWarning: (line: string) => void) {
     this.#part = part;
     this.#onWarning = onWarning;
-    this.#child = spawn(part.command, part.args, {
+    const niceness = part.niceness ?? 0;
+    const [command, args] = niceCommand(part.command, part.args, niceness);
+    this.#child = spawn(command, args, {
       detached: true,
       env: { ...process.env, ...part.env, BREAKWATER_SUPERVISED: '1' },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    if (niceness !== 0 && this.#child.pid !== undefined) void niceSession(this.#child.pid, niceness);
     // The child may end before it reads: a broken pipe then only repeats what `exited` says.
     this.#child.stdin?.on('error', () => undefined);
     this.#listen(log);

@@ -10,6 +10,7 @@ const parts = platformParts({
   clickhousePort: 4711,
   temporalAddress: '127.0.0.1:4712',
   temporalNamespace: 'breakwater',
+  temporalNiceness: 10,
   twinWorkers: 2,
   adminKey: 'the-key-of-the-administrator',
   partitions: 16,

@@ -16,6 +16,7 @@ export interface PlatformOptions {
   /** Empty when there is to be no Temporal. */
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
+  readonly temporalNiceness: number;
   readonly twinWorkers: number;
   readonly adminKey: string;
   readonly partitions: number;
@@ -66,7 +67,7 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
 
 /** What runs the workflows of commands; it is started when there is a Temporal to run them on. */
 export function temporalWorkerPart(options: PlatformOptions): Part {
-  return appPart(APPS.temporalWorker, sharedEnvironment(options));
+  return { ...appPart(APPS.temporalWorker, sharedEnvironment(options)), niceness: options.temporalNiceness };
 }
 
 interface App {

@@ -67,6 +67,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       clickhousePort: await freeLoopbackPort(),
       temporalAddress: settings.embeddedTemporal === 'off' ? '' : `127.0.0.1:${temporalPort}`,
       temporalNamespace: settings.temporalNamespace,
+      temporalNiceness: settings.temporalNiceness,
       twinWorkers: settings.twinWorkers,
       adminKey,
       partitions: settings.partitionCount,
@@ -132,9 +133,9 @@ async function temporalServer(
   dataFolder: string,
   frontendPort: number,
 ): Promise<EmbeddedTemporalOptions['server']> {
-  const { temporalNamespace: namespace, temporalUiPort: uiPort } = settings;
+  const { temporalNamespace: namespace, temporalUiPort: uiPort, temporalNiceness: niceness } = settings;
   const metricsPort = await freeLoopbackPort();
-  return { dataFolder, namespace, frontendPort, uiPort, metricsPort, stopLevel: STOP.temporal };
+  return { dataFolder, namespace, frontendPort, uiPort, metricsPort, stopLevel: STOP.temporal, niceness };
 }
 
 async function claimFolder(dataFolder: string, settings: Settings, report: ConsoleReport): Promise<RunFile> {

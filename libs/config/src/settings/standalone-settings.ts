@@ -30,6 +30,14 @@ export const standaloneSettings = {
     unit: 'port',
     reason: 'Port of the pages of Temporal on 127.0.0.1: they ask for no password, so they are for this machine only.',
   }),
+  temporalNiceness: integer('EMBEDDED_TEMPORAL_NICENESS', {
+    default: 5,
+    min: 0,
+    max: 19,
+    unit: 'nice value',
+    reason:
+      'How far Temporal and the worker of commands stand back behind the others when the processor is short. They work in bursts, and without it the acknowledgements of events wait for those.',
+  }),
   twinWorkers: integer('TWIN_WORKERS', {
     default: 2,
     min: 1,
