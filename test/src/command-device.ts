@@ -63,6 +63,11 @@ export class CommandDevice {
     this.#options = options;
   }
 
+  /** What it sent and the platform has not acknowledged. */
+  get unacknowledged(): number {
+    return this.#unacknowledged.size;
+  }
+
   /** Connects, and again whenever the connection is lost. */
   start(): this {
     this.#wanted = true;

@@ -12,11 +12,21 @@ const SHARE_MAX = 0.8;
 const CONTROL_PART = 1 / 6;
 const FRAMES_MIN = 2;
 
-const { controlLaneBytesMax: CONTROL, telemetryLaneBytesMax: TELEMETRY } = eventLogSettings;
+/** The reserve of a telemetry lane that nobody set is this part of it at most. */
+const RESERVE_PART = 1 / 8;
+
+const {
+  controlLaneBytesMax: CONTROL,
+  telemetryLaneBytesMax: TELEMETRY,
+  telemetryReserveBytes: RESERVE,
+} = eventLogSettings;
 
 export interface LaneBudgetOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly budgets: Pick<SettingsOf<typeof eventLogSettings>, 'controlLaneBytesMax' | 'telemetryLaneBytesMax'>;
+  readonly budgets: Pick<
+    SettingsOf<typeof eventLogSettings>,
+    'controlLaneBytesMax' | 'telemetryLaneBytesMax' | 'telemetryReserveBytes'
+  >;
   readonly frameBytesMax: number;
   readonly redisMemoryMegabytes: number;
   readonly partitions: number;
@@ -44,16 +54,18 @@ export function laneBudgets(options: LaneBudgetOptions): Record<string, string> 
         `have ${telemetry} bytes, and needs ${FRAMES_MIN} times LOG_FRAME_BYTES=${frameBytesMax}: raise REDIS_MEMORY_MB`,
     );
   }
-  const allBytes = partitions * (control + telemetry);
+  const derivedReserve = Math.min(budgets.telemetryReserveBytes, wholeKibibytes(telemetry * RESERVE_PART));
+  const reserve = isSet(env, RESERVE.name) ? budgets.telemetryReserveBytes : derivedReserve;
+  const allBytes = partitions * (control + telemetry + reserve);
   if (allBytes > memoryBytes * SHARE_MAX) {
     throw new StartRefused(
       'SETTING_INVALID',
       `the log may hold ${megabytes(allBytes)} MB (PARTITIONS=${partitions}, ${CONTROL.name}=${control}, ` +
-        `${TELEMETRY.name}=${telemetry}), which is more than ${SHARE_MAX * 100} % of REDIS_MEMORY_MB=` +
-        `${redisMemoryMegabytes}: raise REDIS_MEMORY_MB, or lower or leave out the two budgets`,
+        `${TELEMETRY.name}=${telemetry}, ${RESERVE.name}=${reserve}), which is more than ${SHARE_MAX * 100} % of REDIS_MEMORY_MB=` +
+        `${redisMemoryMegabytes}: raise REDIS_MEMORY_MB, or lower or leave out the budgets`,
     );
   }
-  return { [CONTROL.name]: String(control), [TELEMETRY.name]: String(telemetry) };
+  return { [CONTROL.name]: String(control), [TELEMETRY.name]: String(telemetry), [RESERVE.name]: String(reserve) };
 }
 
 /** An empty variable counts as not set, as everywhere. */

@@ -1,6 +1,7 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import {
   ControlProducer,
+  type RecordSource,
   type RegionObserver,
   SessionReaper,
   ShardRegion,
@@ -36,6 +37,8 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
     const memberId = `worker-${ports.random.id()}`;
     const { clock, random, leases, store } = ports;
     const producer = new ControlProducer({ log: ports.log, clock, producerId: memberId });
+    const producerOf = (source: RecordSource): ControlProducer =>
+      new ControlProducer({ log: ports.log, clock, producerId: `${memberId}-${source}`, source });
     const input = new RecordInput(producer, clock);
     this.#hinter = new TelemetryHinter({
       hints: ports.hints,
@@ -49,7 +52,11 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       log: ports.log,
       store,
       leases,
-      effects: new OutboxEffects({ ...ports, producer }),
+      effects: new OutboxEffects({
+        ...ports,
+        history: producerOf('commandHistory'),
+        deadLetters: producerOf('deadLetter'),
+      }),
       input,
       answers: ports.answers,
       decode: createDecoder(),
@@ -114,6 +121,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       telemetryChanged: (partition, keys) => this.#hinter.changed(partition, keys),
       deadLettered: tell('deadLettered'),
       answersGivenUp: tell('answersGivenUp'),
+      deadLettersGivenUp: tell('deadLettersGivenUp'),
       failed: tell('failed'),
     };
   }

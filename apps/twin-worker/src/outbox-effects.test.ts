@@ -15,7 +15,10 @@ async function deadLetterOf(line: string, detail: string): Promise<{ readonly li
       return { kind: 'appended' };
     },
   };
-  const effects = new OutboxEffects({ producer, clock: { nowMs: () => 1 } } as unknown as OutboxEffectsPorts);
+  const effects = new OutboxEffects({
+    deadLetters: producer,
+    clock: { nowMs: () => 1 },
+  } as unknown as OutboxEffectsPorts);
   const payload = encodeDeadLetter({ lane: 'telemetry', offset: 7, code: 'MESSAGE_FAILED', detail, line });
   const entry: OutboxEntry = { id: 'telemetry:7:0', kind: 'deadLetter', key: 'default/d1' as DeviceKey, payload };
   expect(await effects.dispatch(0 as Partition, '1:a' as Epoch, [entry])).toEqual(['telemetry:7:0']);
@@ -68,7 +71,7 @@ class CommandFixture {
   room = Infinity;
   takesSignals = true;
   readonly #effects = new OutboxEffects({
-    producer: {
+    history: {
       append: async (_lane: string, _partition: Partition, line: string) => {
         if (this.history.length >= this.room) return { kind: 'refused', code: 'LANE_FULL' };
         this.history.push(decodeRecord(line).messageId);

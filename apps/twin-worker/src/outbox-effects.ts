@@ -40,7 +40,9 @@ export interface OutboxEffectsPorts {
   readonly changes: ChangeFeed;
   readonly commandSignals: Pick<CommandSignals, 'push'>;
   readonly commandHints: Pick<CommandHints, 'publish'>;
-  readonly producer: ControlProducer;
+  /** Append to the telemetry lane; what it still takes when it is full differs. */
+  readonly history: Pick<ControlProducer, 'append'>;
+  readonly deadLetters: Pick<ControlProducer, 'append'>;
   readonly clock: Clock;
 }
 
@@ -114,15 +116,22 @@ export class OutboxEffects implements EffectDispatcher {
   async #tellOfCommands(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
     if (entries.length === 0) return [];
     if (!(await this.#tellWorkflows(partition, entries))) return [];
-    const confirmed: string[] = [];
-    for (const entry of entries) {
-      const line = commandLine(entry, decodeCommand(entry));
-      const result = await this.#ports.producer.append('telemetry', partition, line);
-      if (result.kind !== 'appended') break;
-      confirmed.push(entry.id);
-      this.#told.delete(toldName(partition, entry));
-    }
-    return confirmed;
+    const { history } = this.#ports;
+    const lines = entries.map((entry) => commandLine(entry, decodeCommand(entry)));
+    const confirmed = await this.#append(history, partition, entries, lines);
+    for (const entry of confirmed) this.#told.delete(toldName(partition, entry));
+    return confirmed.map(({ id }) => id);
+  }
+
+  /** All at once, so that they share a frame. Answers those that the lane took. */
+  async #append(
+    producer: Pick<ControlProducer, 'append'>,
+    partition: Partition,
+    entries: readonly OutboxEntry[],
+    lines: readonly string[],
+  ): Promise<readonly OutboxEntry[]> {
+    const results = await Promise.all(lines.map((line) => producer.append('telemetry', partition, line)));
+    return entries.filter((_, index) => results[index]?.kind === 'appended');
   }
 
   /** False when their queue has no room. */
@@ -143,16 +152,9 @@ export class OutboxEffects implements EffectDispatcher {
   }
 
   async #appendDeadLetters(partition: Partition, entries: readonly OutboxEntry[]): Promise<readonly string[]> {
-    const confirmed: string[] = [];
-    for (const entry of entries) {
-      const result = await this.#ports.producer.append(
-        'telemetry',
-        partition,
-        deadLetterLine(entry, this.#ports.clock.nowMs()),
-      );
-      if (result.kind === 'appended') confirmed.push(entry.id);
-    }
-    return confirmed;
+    const { deadLetters, clock } = this.#ports;
+    const lines = entries.map((entry) => deadLetterLine(entry, clock.nowMs()));
+    return (await this.#append(deadLetters, partition, entries, lines)).map(({ id }) => id);
   }
 }
 

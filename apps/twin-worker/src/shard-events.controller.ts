@@ -62,6 +62,15 @@ export class ShardEventsController {
     this.#logger.warn({ partition, count }, 'a device does not take its answers: the oldest are not repeated');
   }
 
+  @EventPattern(ShardEvent.deadLettersGivenUp)
+  deadLettersGivenUp(@Payload() [partition, count]: Told<'deadLettersGivenUp'>): void {
+    this.#metrics.deadLettersGivenUp(count);
+    this.#logger.warn(
+      { partition, count },
+      'the history has no room, and a device has too many dead letters: the oldest are counted and not kept',
+    );
+  }
+
   @EventPattern(ShardEvent.failed)
   failed(@Payload() [place, error]: Told<'failed'>): void {
     this.#metrics.failed(place);

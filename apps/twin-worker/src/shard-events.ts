@@ -7,5 +7,6 @@ export const ShardEvent = {
   committed: 'shard.committed',
   deadLettered: 'shard.deadLettered',
   answersGivenUp: 'shard.answersGivenUp',
+  deadLettersGivenUp: 'shard.deadLettersGivenUp',
   failed: 'shard.failed',
 } as const satisfies Partial<Record<keyof RegionObserver, string>>;

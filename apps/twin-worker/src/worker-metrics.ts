@@ -19,6 +19,7 @@ export class WorkerMetrics {
   readonly #commitsRefused;
   readonly #deadLetters;
   readonly #answersGivenUp;
+  readonly #deadLettersGivenUp;
   readonly #failures;
 
   constructor(metrics: Metrics) {
@@ -49,6 +50,10 @@ export class WorkerMetrics {
       'answers_given_up_total',
       'Answers to devices that were not taken and are not repeated',
     );
+    this.#deadLettersGivenUp = metrics.counter(
+      'dead_letters_given_up_total',
+      'Dead letters whose bytes are not kept: the history had no room, and their twin had too many of them',
+    );
     this.#failures = metrics.counter('worker_failures_total', 'Failures that were tried again, by place', ['place']);
   }
 
@@ -78,6 +83,10 @@ export class WorkerMetrics {
 
   deadLettered(code: string): void {
     this.#deadLetters.inc({ code });
+  }
+
+  deadLettersGivenUp(count: number): void {
+    this.#deadLettersGivenUp.inc(count);
   }
 
   answersGivenUp(count: number): void {

@@ -11,6 +11,7 @@ import {
   type ReadBatch,
   type ReadLimits,
   type ReadRequest,
+  RESERVE_SHARES,
 } from '@breakwater/twin-runtime';
 
 import { ArrivalSignal } from './arrival-signal.ts';
@@ -21,6 +22,8 @@ export interface MemoryEventLogOptions {
   /** Bytes of frame bodies that one lane of one partition may hold. */
   readonly laneBytesMax?: number;
   readonly frameBytesMax?: number;
+  /** What a telemetry lane may hold above that, of records of the platform's own. */
+  readonly telemetryReserveBytes?: number;
 }
 
 const LANE_BYTES_MAX = 64 * 1024 * 1024;
@@ -45,7 +48,8 @@ export class MemoryEventLog implements EventLog {
   readonly #arrivals: ArrivalSignal;
 
   constructor(options: MemoryEventLogOptions) {
-    this.#options = { laneBytesMax: LANE_BYTES_MAX, frameBytesMax: FRAME_BYTES_MAX, ...options };
+    const defaults = { laneBytesMax: LANE_BYTES_MAX, frameBytesMax: FRAME_BYTES_MAX, telemetryReserveBytes: 0 };
+    this.#options = { ...defaults, ...options };
     this.#arrivals = new ArrivalSignal(options.clock);
   }
 
@@ -98,7 +102,7 @@ export class MemoryEventLog implements EventLog {
     if (request.seq !== lastSeq + 1) return refused('SEQUENCE_GAP');
     const body = Buffer.from(request.body);
     if (body.length > this.#options.frameBytesMax) return refused('FRAME_TOO_LARGE');
-    if (log.bytes + body.length > this.#options.laneBytesMax) return refused('LANE_FULL');
+    if (log.bytes + body.length > this.#bytesMaxFor(request)) return refused('LANE_FULL');
     assert(request.recordCount > 0, 'a frame holds at least one record');
     const firstOffset = log.end as Offset;
     const appendedAtMs = this.#options.clock.nowMs();
@@ -107,6 +111,11 @@ export class MemoryEventLog implements EventLog {
     log.frames.push({ firstOffset, lastOffset: (log.end - 1) as Offset, appendedAtMs, body });
     log.producers.set(request.producerId, { seq: request.seq, firstOffset, appendedAtMs });
     return { kind: 'appended', firstOffset, appendedAtMs, repeated: false };
+  }
+
+  #bytesMaxFor({ lane, source = 'inbound' }: AppendRequest): number {
+    const { laneBytesMax, telemetryReserveBytes } = this.#options;
+    return laneBytesMax + (lane === 'telemetry' ? telemetryReserveBytes * RESERVE_SHARES[source] : 0);
   }
 
   #readNow(requests: readonly ReadRequest[], limits: ReadLimits): readonly ReadBatch[] {

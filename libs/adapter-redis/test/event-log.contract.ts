@@ -11,12 +11,13 @@ import { RedisUnderTest } from './redis-under-test.ts';
   afterAll(() => server.stop());
 
   eventLogContract('Redis', {
-    make: async ({ laneBytesMax, frameBytesMax }) => {
+    make: async ({ laneBytesMax, frameBytesMax, telemetryReserveBytes }) => {
       const redis = await server.emptyConnection();
       const log = new RedisEventLog({
         redis,
         laneBytesMax: { control: laneBytesMax, telemetry: laneBytesMax },
         frameBytesMax,
+        telemetryReserveBytes,
       });
       return {
         port: log,

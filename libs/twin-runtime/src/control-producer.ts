@@ -2,7 +2,7 @@ import type { Offset, Partition } from '@breakwater/twin';
 
 import { PlatformError } from './platform-error.ts';
 import type { Clock } from './ports/clock.ts';
-import type { AppendResult, EventLog, Lane } from './ports/event-log.ts';
+import type { AppendResult, EventLog, Lane, RecordSource } from './ports/event-log.ts';
 
 /** What happened to one record. */
 export type RecordAppend =
@@ -14,6 +14,8 @@ export interface ControlProducerOptions {
   readonly clock: Clock;
   /** Random, one life of one process: two producers must never share it. */
   readonly producerId: string;
+  /** Of all its records: what a full lane still takes of them. */
+  readonly source?: RecordSource;
   /** How often one frame is sent while its outcome is unknown. */
   readonly attemptsMax?: number;
   /** Records of one frame; the rest waits for the next one. */
@@ -60,6 +62,7 @@ export class ControlProducer {
   readonly #log: EventLog;
   readonly #clock: Clock;
   readonly #producerId: string;
+  readonly #source: RecordSource;
   readonly #attemptsMax: number;
   readonly #frameRecordsMax: number;
   readonly #frameBytesMax: number;
@@ -70,6 +73,7 @@ export class ControlProducer {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#producerId = options.producerId;
+    this.#source = options.source ?? 'inbound';
     this.#attemptsMax = options.attemptsMax ?? ATTEMPTS_MAX;
     this.#frameRecordsMax = options.frameRecordsMax ?? FRAME_RECORDS_MAX;
     this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
@@ -142,7 +146,8 @@ export class ControlProducer {
   ): Promise<{ readonly result: AppendResult; readonly outcomeWasUnknown: boolean }> {
     const { lane, partition, generation } = queue;
     const producerId = generation === 0 ? this.#producerId : `${this.#producerId}.${generation}`;
-    const request = { lane, partition, producerId, seq: queue.lastSeq + 1, body, recordCount };
+    const source = this.#source;
+    const request = { lane, partition, producerId, seq: queue.lastSeq + 1, body, recordCount, source };
     for (let attempt = 1; ; attempt += 1) {
       try {
         const [result] = await this.#log.append([request]);

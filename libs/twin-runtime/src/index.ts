@@ -37,7 +37,7 @@ export type { CommandClaim, CommandIndex } from './ports/command-index.ts';
 export type { CommandSignal, CommandSignals } from './ports/command-signals.ts';
 export type { CommandName, CommandWorkflows } from './ports/command-workflows.ts';
 export type { EffectDispatcher } from './ports/effect-dispatcher.ts';
-export { LANES } from './ports/event-log.ts';
+export { LANES, RESERVE_SHARES } from './ports/event-log.ts';
 export type {
   AppendRequest,
   AppendResult,
@@ -48,6 +48,7 @@ export type {
   ReadBatch,
   ReadLimits,
   ReadRequest,
+  RecordSource,
 } from './ports/event-log.ts';
 export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
 export type { PartitionLeases } from './ports/partition-leases.ts';

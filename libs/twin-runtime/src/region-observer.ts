@@ -31,6 +31,8 @@ export interface RegionObserver {
   deadLettered(partition: Partition, lane: Lane, code: string, error: unknown): void;
   /** Answers that a device left untaken and that are not repeated, so that its shard's outbox does not fill. */
   answersGivenUp(partition: Partition, count: number): void;
+  /** Dead letters that found no room in the history, of a twin that has too many of them: their bytes are not kept. */
+  deadLettersGivenUp(partition: Partition, count: number): void;
   /** Something failed and is tried again. */
   failed(where: string, error: unknown): void;
 }
@@ -45,5 +47,6 @@ export const silentObserver: RegionObserver = {
   telemetryChanged: ignore,
   deadLettered: ignore,
   answersGivenUp: ignore,
+  deadLettersGivenUp: ignore,
   failed: ignore,
 };

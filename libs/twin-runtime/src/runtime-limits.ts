@@ -25,6 +25,13 @@ export interface RuntimeLimits {
   readonly outboxPerShardMax: number;
   /** The same in bytes of downlinks and changes: an answer can be as large as a twin. */
   readonly outboxBytesPerShardMax: number;
+  /**
+   * Changes of commands and dead letters that wait for the history, over which a shard applies no more of the control
+   * lane. They do not count among the others: a history that is away for long must not stop control before this.
+   */
+  readonly outboxHistoryPerShardMax: number;
+  /** Dead letters of one twin that wait for the history, over which the oldest are given up, and counted. */
+  readonly deadLettersPerTwinMax: number;
   /** Unconfirmed downlinks of one twin over which its oldest answers are given up instead of repeated. */
   readonly downlinksPerTwinMax: number;
   /** Outbox entries that one dispatch carries. */
@@ -77,6 +84,8 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   cacheBytesMax: 128 * 1024 * 1024,
   outboxPerShardMax: 2_000,
   outboxBytesPerShardMax: 4 * 1024 * 1024,
+  outboxHistoryPerShardMax: 2_000,
+  deadLettersPerTwinMax: 100,
   downlinksPerTwinMax: 64,
   outboxPerDispatchMax: 256,
   outboxRetryMs: 1_000,

@@ -28,6 +28,7 @@ const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
   readWaitMs: 50,
   cacheBytesMax: 8 * 1024,
   outboxPerShardMax: 60,
+  outboxHistoryPerShardMax: 60,
   outboxPerDispatchMax: 8,
   outboxRetryMs: 300,
   outboxRetryMaxMs: 2_000,

@@ -12,6 +12,7 @@ export function openEventLog(redis: Redis, settings: EventLogSettings): RedisEve
     redis,
     laneBytesMax: laneBytesMaxOf(settings),
     frameBytesMax: settings.frameBytesMax,
+    telemetryReserveBytes: settings.telemetryReserveBytes,
   });
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { LogId, Offset, Partition } from '@breakwater/twin';
 import { assert } from '@breakwater/twin';
-import { LANES } from '@breakwater/twin-runtime';
+import { LANES, RESERVE_SHARES } from '@breakwater/twin-runtime';
 import type {
   AppendRequest,
   AppendResult,
@@ -28,6 +28,8 @@ export interface RedisEventLogOptions {
   /** What one lane of one partition may hold, in bytes, with what a frame costs beside its body. */
   readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly frameBytesMax: number;
+  /** What the telemetry lane of a partition may hold above its budget, of records of the platform's own. */
+  readonly telemetryReserveBytes?: number;
 }
 
 /** A frame's id, fields and bookkeeping in a stream, roughly; counted so that tiny frames cannot outgrow the budget. */
@@ -75,7 +77,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
-    const { redis, laneBytesMax, frameBytesMax } = this.#options;
+    const { redis, frameBytesMax } = this.#options;
     const results: AppendResult[] = [];
     const sent: number[] = [];
     const calls: ScriptCall[] = [];
@@ -85,7 +87,7 @@ export class RedisEventLog implements EventLog {
         continue;
       }
       sent.push(index);
-      calls.push(appendCall(request, laneBytesMax[request.lane]));
+      calls.push(appendCall(request, this.#bytesMaxFor(request)));
     }
     const replies = await appendScript.runAll(redis, calls);
     for (const [place, index] of sent.entries()) results[index] = resultOf(replies[place]!);
@@ -127,6 +129,12 @@ export class RedisEventLog implements EventLog {
       args: [PRODUCER_LIFE_MS],
     }));
     valuesOf(await fenceProducerScript.runAll(this.#options.redis, calls));
+  }
+
+  #bytesMaxFor({ lane, source = 'inbound' }: AppendRequest): number {
+    const { laneBytesMax, telemetryReserveBytes = 0 } = this.#options;
+    const reserveBytes = lane === 'telemetry' ? telemetryReserveBytes : 0;
+    return laneBytesMax[lane] + Math.floor(reserveBytes * RESERVE_SHARES[source]);
   }
 
   /** Ends this instance's reading connection; the connection that it was given stays open. */

@@ -11,7 +11,7 @@ import { RedisScript } from '../redis-script.ts';
  * leases, which are flagged so, still drain it.
  *
  * KEYS: lane, frames, producer
- * ARGV: seq, record count, body, lane bytes max, bytes counted per frame beside the body, remembered seqs, producer
+ * ARGV: seq, record count, body, lane bytes max (of this source of records), bytes counted per frame beside the body, remembered seqs, producer
  *       life in ms
  */
 export const appendScript = new RedisScript(

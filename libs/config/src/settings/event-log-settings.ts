@@ -18,6 +18,14 @@ export const eventLogSettings = {
     reason:
       'What the control lane of one partition may hold in Redis. Apart from telemetry, so that a full telemetry lane stops no command. `npm start` derives it too.',
   }),
+  telemetryReserveBytes: integer('LOG_TELEMETRY_RESERVE_BYTES_PER_PARTITION', {
+    default: 2 * 1024 * 1024,
+    min: 0,
+    max: 1024 ** 3,
+    unit: 'bytes',
+    reason:
+      "What the telemetry lane of one partition may hold above its budget, of the platform's own records: the history of commands, and up to half of it dead letters of twins. About 3,000 changes of commands. Beyond it they wait with the twins.",
+  }),
   frameBytesMax: integer('LOG_FRAME_BYTES', {
     default: 512 * 1024,
     min: 256 * 1024,

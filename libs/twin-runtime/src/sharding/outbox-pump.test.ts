@@ -20,12 +20,17 @@ class Fixture {
   readonly taking = new Set<string>();
   readonly pump: OutboxPump;
   givenUp = 0;
+  deadLettersGivenUp = 0;
 
   constructor(limits: Partial<RuntimeLimits>) {
     const parts = {
       clock: this.clock,
       limits: { ...DEFAULT_RUNTIME_LIMITS, outboxRetryMs: RETRY_MS, ...limits },
-      observer: { ...silentObserver, answersGivenUp: (_: Partition, count: number) => (this.givenUp += count) },
+      observer: {
+        ...silentObserver,
+        answersGivenUp: (_: Partition, count: number) => (this.givenUp += count),
+        deadLettersGivenUp: (_: Partition, count: number) => (this.deadLettersGivenUp += count),
+      },
       effects: {
         dispatch: async (_partition: Partition, _epoch: Epoch, entries: readonly OutboxEntry[]) => {
           this.dispatched.push(...entries.map(({ id }) => id));
@@ -120,4 +125,48 @@ describe('OutboxPump', () => {
     await fixture.pump.refresh();
     expect(fixture.pump.isFull).toBe(false);
   });
+
+  it('does not stop its shard for what waits for the history, only its control lane, and that later', async () => {
+    const fixture = new Fixture({
+      outboxPerShardMax: 5,
+      outboxHistoryPerShardMax: 20,
+      outboxBytesPerShardMax: 100_000,
+    });
+    fixture.add(...waitingForHistory('command', 'default/busy', 19));
+    expect(fixture.pump).toMatchObject({ isFull: false, isHistoryFull: false, size: 19 });
+    fixture.add(...waitingForHistory('command', 'default/other', 1));
+    expect(fixture.pump).toMatchObject({ isFull: false, isHistoryFull: true });
+    fixture.add(...entries('default/silent', 'twin/desired', 5));
+    expect(fixture.pump).toMatchObject({ isFull: true });
+    fixture.taking.add('default/busy').add('default/silent');
+    await fixture.pass(2 * RETRY_MS);
+    expect(fixture.pump).toMatchObject({ isFull: false, isHistoryFull: false, size: 1 });
+  });
+
+  it('bounds what waits for the history by bytes too, apart from the others', () => {
+    const fixture = new Fixture({ outboxBytesPerShardMax: 1_000 });
+    fixture.add(...waitingForHistory('command', 'default/busy', 12));
+    expect(fixture.pump).toMatchObject({ isFull: false, isHistoryFull: true });
+  });
+
+  it('gives up the oldest dead letters of a device that has too many, and no change of a command', async () => {
+    const fixture = new Fixture({ deadLettersPerTwinMax: 5 });
+    fixture.add(...waitingForHistory('deadLetter', 'default/hostile', 20));
+    fixture.add(...waitingForHistory('deadLetter', 'default/other', 5));
+    fixture.add(...waitingForHistory('command', 'default/hostile', 20));
+    await fixture.pass(2 * RETRY_MS);
+    expect(fixture.deadLettersGivenUp).toBe(15);
+    expect(fixture.stored.size).toBe(30);
+    expect([...fixture.stored.keys()].filter((id) => id.startsWith('deadLetter:default/hostile'))).toHaveLength(5);
+  });
 });
+
+function waitingForHistory(kind: 'command' | 'deadLetter', device: string, count: number): OutboxEntry[] {
+  const payload = 'x'.repeat(100);
+  return Array.from({ length: count }, (_, index) => ({
+    id: `${kind}:${device}:${index}`,
+    kind,
+    key: device as DeviceKey,
+    payload,
+  }));
+}

@@ -2,6 +2,7 @@ import type { DeviceKey, Epoch, Partition } from '@breakwater/twin';
 
 import { isAnswer } from '../outbox-payload.ts';
 import type { OutboxEntry } from '../ports/twin-store.ts';
+import type { RuntimeLimits } from '../runtime-limits.ts';
 import type { RegionParts } from './region-parts.ts';
 
 interface Waiting {
@@ -27,13 +28,17 @@ export interface OutboxPumpOptions {
  * One device must not stop the others of its shard. When more than a few downlinks of one twin are unconfirmed, its
  * oldest answers are confirmed instead of repeated; the device asks again, or does not care. Desired values are always
  * repeated: each holds a part of the state only, and a device that missed one would wait for it until it reconnects.
+ * The same holds for dead letters that find no room: a device that sends nonsense must not fill the history's part.
  */
 export class OutboxPump {
   readonly #options: OutboxPumpOptions;
   readonly #waiting = new Map<string, Waiting>();
-  /** Unconfirmed downlinks by twin. */
-  readonly #downlinks = new Map<DeviceKey, number>();
+  /** Unconfirmed downlinks, and dead letters, by twin. */
+  readonly #perTwin = { downlink: new Map<DeviceKey, number>(), deadLetter: new Map<DeviceKey, number>() } as const;
   #bytes = 0;
+  /** Entries that wait for the history, and their bytes. */
+  #history = 0;
+  #historyBytes = 0;
   #running = false;
   #refreshing = false;
   #stopped = false;
@@ -50,7 +55,16 @@ export class OutboxPump {
   /** The shard applies nothing more until some entries are confirmed. */
   get isFull(): boolean {
     const { outboxPerShardMax, outboxBytesPerShardMax } = this.#options.parts.limits;
-    return this.#waiting.size >= outboxPerShardMax || this.#bytes >= outboxBytesPerShardMax;
+    return this.#waiting.size - this.#history >= outboxPerShardMax || this.#bytes >= outboxBytesPerShardMax;
+  }
+
+  /**
+   * The shard applies nothing more of the control lane until the history has taken some entries. It goes on with
+   * telemetry, which brings forth hardly any: where that lane is full because this shard is behind, it alone drains it.
+   */
+  get isHistoryFull(): boolean {
+    const { outboxHistoryPerShardMax, outboxBytesPerShardMax } = this.#options.parts.limits;
+    return this.#history >= outboxHistoryPerShardMax || this.#historyBytes >= outboxBytesPerShardMax;
   }
 
   add(entries: readonly OutboxEntry[]): void {
@@ -58,8 +72,8 @@ export class OutboxPump {
     for (const entry of entries) {
       if (this.#waiting.has(entry.id)) continue;
       this.#waiting.set(entry.id, { entry, sent: false, givenUp: false, notBeforeMs: 0, retryMs: outboxRetryMs });
-      this.#bytes += bytesOf(entry);
-      if (entry.kind === 'downlink') this.#countDownlink(entry.key, 1);
+      this.#count(entry, 1);
+      this.#countPerTwin(entry, 1);
     }
     this.#start();
   }
@@ -74,13 +88,13 @@ export class OutboxPump {
     this.#refreshing = true;
     try {
       const { partition, parts } = this.#options;
-      const limit = 2 * parts.limits.outboxPerShardMax;
+      const limit = outboxReadMax(parts.limits);
       // What is committed while the store answers is not in the answer: only what was here before can be missing in it.
       const before = [...this.#waiting.keys()];
       const stored = await parts.store.outbox(partition, limit);
       const kept = new Set(stored.map(({ id }) => id));
       if (stored.length < limit) for (const id of before) if (!kept.has(id)) this.#forget(id);
-      this.add(stored.slice(0, parts.limits.outboxPerShardMax));
+      this.add(stored);
     } catch (error) {
       this.#options.parts.observer.failed('outbox', error);
     } finally {
@@ -104,15 +118,17 @@ export class OutboxPump {
 
   async #dispatch(due: readonly Waiting[]): Promise<void> {
     const { partition, epoch, parts } = this.#options;
-    const givenUp = due.filter((waiting) => waiting.givenUp).map(({ entry }) => entry.id);
+    const givenUp = due.filter((waiting) => waiting.givenUp).map(({ entry }) => entry);
     const entries = due.filter((waiting) => !waiting.givenUp).map(({ entry }) => entry);
     try {
       const carriedOut = entries.length === 0 ? [] : await parts.effects.dispatch(partition, epoch, entries);
-      const done = [...givenUp, ...carriedOut];
+      const done = [...givenUp.map(({ id }) => id), ...carriedOut];
       if (done.length === 0) return;
       await parts.store.confirmOutbox(partition, done);
       for (const id of done) this.#forget(id);
-      if (givenUp.length > 0) parts.observer.answersGivenUp(partition, givenUp.length);
+      const answers = givenUp.filter(({ kind }) => kind === 'downlink').length;
+      if (answers > 0) parts.observer.answersGivenUp(partition, answers);
+      if (givenUp.length > answers) parts.observer.deadLettersGivenUp(partition, givenUp.length - answers);
     } catch (error) {
       // They stay, and are due again after their rest.
       parts.observer.failed('outbox', error);
@@ -136,14 +152,16 @@ export class OutboxPump {
 
   /** Only what was sent once: a device that takes what it is sent gets every answer, however many come at once. */
   #isTooMuch({ entry, sent, givenUp }: Waiting): boolean {
-    if (!sent || givenUp || entry.kind !== 'downlink') return false;
-    const { downlinksPerTwinMax } = this.#options.parts.limits;
-    return (this.#downlinks.get(entry.key) ?? 0) > downlinksPerTwinMax && isAnswer(entry);
+    if (!sent || givenUp) return false;
+    const { downlinksPerTwinMax, deadLettersPerTwinMax } = this.#options.parts.limits;
+    const { downlink, deadLetter } = this.#perTwin;
+    if (entry.kind === 'deadLetter') return (deadLetter.get(entry.key) ?? 0) > deadLettersPerTwinMax;
+    return entry.kind === 'downlink' && (downlink.get(entry.key) ?? 0) > downlinksPerTwinMax && isAnswer(entry);
   }
 
   #giveUp(waiting: Waiting): void {
     waiting.givenUp = true;
-    this.#countDownlink(waiting.entry.key, -1);
+    this.#countPerTwin(waiting.entry, -1);
   }
 
   #forget(id: string): void {
@@ -151,15 +169,30 @@ export class OutboxPump {
     if (waiting === undefined) return;
     const { entry, givenUp } = waiting;
     this.#waiting.delete(id);
-    this.#bytes -= bytesOf(entry);
-    if (entry.kind === 'downlink' && !givenUp) this.#countDownlink(entry.key, -1);
+    this.#count(entry, -1);
+    if (!givenUp) this.#countPerTwin(entry, -1);
   }
 
-  #countDownlink(key: DeviceKey, change: 1 | -1): void {
-    const count = (this.#downlinks.get(key) ?? 0) + change;
-    if (count > 0) this.#downlinks.set(key, count);
-    else this.#downlinks.delete(key);
+  #count(entry: OutboxEntry, change: 1 | -1): void {
+    const bytes = change * bytesOf(entry);
+    if (entry.kind === 'command' || entry.kind === 'deadLetter') {
+      this.#history += change;
+      this.#historyBytes += bytes;
+    } else this.#bytes += bytes;
   }
+
+  #countPerTwin({ kind, key }: OutboxEntry, change: 1 | -1): void {
+    if (kind !== 'downlink' && kind !== 'deadLetter') return;
+    const counts = this.#perTwin[kind];
+    const count = (counts.get(key) ?? 0) + change;
+    if (count > 0) counts.set(key, count);
+    else counts.delete(key);
+  }
+}
+
+/** How many entries of a shard are read at once: all that may wait. */
+export function outboxReadMax({ outboxPerShardMax, outboxHistoryPerShardMax }: RuntimeLimits): number {
+  return outboxPerShardMax + outboxHistoryPerShardMax;
 }
 
 /**

@@ -4,6 +4,7 @@ import { PlatformError } from '../platform-error.ts';
 import { LANES } from '../ports/event-log.ts';
 import type { Ownership } from '../ports/twin-store.ts';
 import { partitionsOf } from './assignment.ts';
+import { outboxReadMax } from './outbox-pump.ts';
 import type { RegionParts } from './region-parts.ts';
 import { Shard } from './shard.ts';
 import type { ShardTable } from './shard-table.ts';
@@ -106,7 +107,7 @@ export class OwnershipLoop {
       this.#table.stopLoudly(partition, problem);
       return;
     }
-    const outbox = await store.outbox(partition, limits.outboxPerShardMax);
+    const outbox = await store.outbox(partition, outboxReadMax(limits));
     // The lease may have been lost while the store answered; then the next owner has its epoch already, or will.
     if (signal.aborted || !this.#isLeased(partition)) return;
     const suspect = this.#table.suspects.takeSuspicion(partition);

@@ -1,7 +1,7 @@
 import { assert, type DeviceKey, type TwinEffect, type TwinState } from '@breakwater/twin';
 
 import { encodeChange, encodeCommand, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
-import { LANES, type Lane } from '../ports/event-log.ts';
+import type { Lane } from '../ports/event-log.ts';
 import type { OperationAnswer } from '../ports/operation-answers.ts';
 import type { LanePositions, OutboxEntry, ShardCommit, StoredTwin, TimerWrite } from '../ports/twin-store.ts';
 import type { MailboxRecord } from './mailbox.ts';
@@ -310,7 +310,7 @@ export function chooseRecords(shard: Shard, { records, bytesMax, twinsMax }: Bat
   const chosen: MailboxRecord[] = [];
   const keys = new Set<DeviceKey>();
   let bytes = 0;
-  for (const lane of LANES) {
+  for (const lane of shard.lanes) {
     for (const record of shard.mailboxes[lane].peek(records[lane])) {
       bytes += record.line.length;
       if (record.decoded !== null) keys.add(record.decoded.key);

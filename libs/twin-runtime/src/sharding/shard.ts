@@ -8,6 +8,8 @@ import { TenantNames } from './outcome-tally.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { TwinHome } from './twin-cache.ts';
 
+const TELEMETRY_ONLY: readonly Lane[] = ['telemetry'];
+
 export interface ShardOptions {
   readonly partition: Partition;
   readonly ownership: Ownership;
@@ -67,8 +69,14 @@ export class Shard {
     return !this.#ended && !this.draining;
   }
 
+  /** What may be applied now. */
+  get lanes(): readonly Lane[] {
+    return this.outbox.isHistoryFull ? TELEMETRY_ONLY : LANES;
+  }
+
+  /** Something waits that may be applied. */
   get hasMail(): boolean {
-    return LANES.some((lane) => !this.mailboxes[lane].isEmpty);
+    return this.lanes.some((lane) => !this.mailboxes[lane].isEmpty);
   }
 
   /** The next offsets to be applied; ahead of the store by what is uncommitted. */

@@ -2,18 +2,24 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { LogId, Offset, Partition } from '@breakwater/twin';
 
-import type { AppendRequest, AppendResult, EventLog, Lane, LogFrame } from '../ports/event-log.ts';
+import type { AppendRequest, AppendResult, EventLog, Lane, LogFrame, RecordSource } from '../ports/event-log.ts';
 import type { ContractHarness, HarnessMaker } from './contract-harness.ts';
 
 /** Budgets small enough for a test to reach. */
 export interface EventLogContractOptions {
   /** Bytes that one lane may hold (of one partition, or of all: the suite fills one partition only). */
   readonly laneBytesMax: number;
+  /** Bytes that the telemetry lane may hold above that, of records of the platform's own. */
+  readonly telemetryReserveBytes: number;
   /** Bytes that one frame's body may have. */
   readonly frameBytesMax: number;
 }
 
-const OPTIONS: EventLogContractOptions = { laneBytesMax: 64 * 1024, frameBytesMax: 8 * 1024 };
+const OPTIONS: EventLogContractOptions = {
+  laneBytesMax: 64 * 1024,
+  telemetryReserveBytes: 32 * 1024,
+  frameBytesMax: 8 * 1024,
+};
 const P0 = 0 as Partition;
 const P1 = 1 as Partition;
 const MANY_FRAMES = 100;
@@ -36,6 +42,7 @@ export function eventLogContract(name: string, maker: HarnessMaker<EventLog, Eve
     reading(current);
     trimming(current);
     budgets(current);
+    reserve(current);
   });
 }
 
@@ -259,6 +266,43 @@ function budgets(current: () => EventLog): void {
     expect(await append(log, frame({ seq: 1, lines: [line], lane: 'control' }))).toMatchObject(appended(0));
     await log.trim('telemetry', P0, (seq - 1) as Offset);
     expect(await append(log, frame({ seq, lines: [line] }))).toMatchObject(appended(seq - 1));
+  });
+}
+
+function reserve(current: () => EventLog): void {
+  const line = 'x'.repeat(4_000);
+  const framesMax = (2 * (OPTIONS.laneBytesMax + OPTIONS.telemetryReserveBytes)) / line.length;
+
+  /** Appends until the lane takes no more of it; answers how many frames it took. */
+  async function fill(log: EventLog, lane: Lane, source: RecordSource): Promise<number> {
+    for (let seq = 1; seq < framesMax; seq++) {
+      const result = await append(log, { ...frame({ seq, lines: [line], lane, producerId: source }), source });
+      if (result.kind === 'appended') continue;
+      expect(result).toEqual(refused('LANE_FULL'));
+      return seq - 1;
+    }
+    throw new Error('the lane has no bound');
+  }
+
+  it('takes records of its own above the budget of the telemetry lane, of each source up to its share', async () => {
+    const log = current();
+    const inboundFrames = await fill(log, 'telemetry', 'inbound');
+    const { bytes: budget } = await log.bounds('telemetry', P0);
+    const deadLetterFrames = await fill(log, 'telemetry', 'deadLetter');
+    const { bytes: withDeadLetters } = await log.bounds('telemetry', P0);
+    const historyFrames = await fill(log, 'telemetry', 'commandHistory');
+    const { bytes: all } = await log.bounds('telemetry', P0);
+    expect(budget).toBeLessThanOrEqual(OPTIONS.laneBytesMax);
+    expect(withDeadLetters).toBeLessThanOrEqual(OPTIONS.laneBytesMax + OPTIONS.telemetryReserveBytes / 2);
+    expect(all).toBeLessThanOrEqual(OPTIONS.laneBytesMax + OPTIONS.telemetryReserveBytes);
+    for (const frames of [inboundFrames, deadLetterFrames, historyFrames]) expect(frames).toBeGreaterThan(1);
+    expect((await readLane(log, 'telemetry', inboundFrames)).length).toBe(deadLetterFrames + historyFrames);
+  });
+
+  it('has no reserve in the control lane', async () => {
+    const log = current();
+    await fill(log, 'control', 'inbound');
+    expect(await fill(log, 'control', 'commandHistory')).toBe(0);
   });
 }
 
