@@ -13,11 +13,12 @@ function trims(options: {
   readonly writer?: number;
   readonly twin?: number;
   readonly end?: number;
+  readonly bytes?: number;
 }) {
   const seen: [Lane, number][] = [];
   const log = {
     logId: async () => LOG,
-    bounds: async () => ({ first: 0, end: options.end ?? 1_000, bytes: 0 }),
+    bounds: async () => ({ first: 0, end: options.end ?? 1_000, bytes: options.bytes ?? 0 }),
     trim: async (lane: Lane, _partition: Partition, before: Offset) => void seen.push([lane, before]),
   } as unknown as EventLog;
   const twin = (options.twin ?? 0) as Offset;
@@ -34,6 +35,7 @@ function trims(options: {
     logger: createLogger('test', 'error'),
     partitionCount: 1,
     retentionRecords: 100,
+    laneBytesMax: { control: 10_000, telemetry: 40_000 },
     intervalMs: 1,
   });
   return { seen, trimmer };
@@ -58,5 +60,30 @@ describe('trimming the log', () => {
     const behind = trims({ writer: 900, twin: 900, end: 500 });
     await behind.trimmer.trimOnce();
     expect(behind.seen).toEqual([]);
+  });
+
+  it('keeps less when the lane fills up, so that what everybody has applied never fills it', async () => {
+    // 20 bytes each: half of the control lane are the last 250 records, and the telemetry lane is half empty.
+    const { seen, trimmer } = trims({ writer: 1_000, twin: 1_000, bytes: 20_000 });
+    await trimmer.trimOnce();
+    expect(seen).toEqual([
+      ['control', 900],
+      ['telemetry', 900],
+    ]);
+    const pressed = trims({ writer: 1_000, twin: 1_000, bytes: 200_000 });
+    await pressed.trimmer.trimOnce();
+    expect(pressed.seen).toEqual([
+      ['control', 975],
+      ['telemetry', 900],
+    ]);
+  });
+
+  it('never forgets what a consumer needs, however full the lane is', async () => {
+    const { seen, trimmer } = trims({ writer: 300, twin: 400, bytes: 10_000_000 });
+    await trimmer.trimOnce();
+    expect(seen).toEqual([
+      ['control', 400],
+      ['telemetry', 300],
+    ]);
   });
 });

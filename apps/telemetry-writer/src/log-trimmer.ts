@@ -1,5 +1,5 @@
 import type { LogId, Offset, Partition } from '@breakwater/twin';
-import { type Clock, type EventLog, type Lane, LANES, type TwinStore } from '@breakwater/twin-runtime';
+import { type Clock, type EventLog, type Lane, LANES, type LogBounds, type TwinStore } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
 export interface LogTrimmerOptions {
@@ -13,13 +13,19 @@ export interface LogTrimmerOptions {
   readonly logger: Logger;
   readonly partitionCount: number;
   readonly retentionRecords: number;
+  /** What a lane of a partition may hold. */
+  readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly intervalMs: number;
 }
+
+/** A tail behind all consumers is a convenience: with the backlog it may have this share of its lane, and no more. */
+const TAIL_SHARE = 0.5;
 
 /**
  * Forgets what no consumer needs any more: of the telemetry lane what both the twins and the writer have applied, of
  * the control lane what the twins have. A position is only asked of those who store it: a trim can come late, never
- * early.
+ * early. What is kept beyond that shrinks when the lane fills up: a lane that is full of what everybody has applied
+ * would refuse appends for good.
  */
 export class LogTrimmer {
   readonly #options: LogTrimmerOptions;
@@ -59,13 +65,14 @@ export class LogTrimmer {
   }
 
   async #trim(lane: Lane, partition: Partition, needed: number): Promise<void> {
-    const before = needed - this.#options.retentionRecords;
     const key = `${lane}/${partition}`;
+    const { retentionRecords, laneBytesMax, log } = this.#options;
+    const bounds = await log.bounds(lane, partition);
+    const before = Math.min(needed, Math.max(needed - retentionRecords, tailStart(bounds, laneBytesMax[lane])));
     if (before <= (this.#trimmedTo.get(key) ?? 0)) return;
-    const { end } = await this.#options.log.bounds(lane, partition);
     // A position behind the log's end belongs to a log that is gone.
-    if (needed > end) return;
-    await this.#options.log.trim(lane, partition, before as Offset);
+    if (needed > bounds.end) return;
+    await log.trim(lane, partition, before as Offset);
     this.#trimmedTo.set(key, before);
   }
 
@@ -81,4 +88,11 @@ export class LogTrimmer {
       }
     }
   }
+}
+
+/** From where on the lane would hold what its tail and its backlog may have of it, by the mean size of its records. */
+function tailStart({ first, end, bytes }: LogBounds, laneBytesMax: number): number {
+  const bytesKept = laneBytesMax * TAIL_SHARE;
+  if (bytes <= bytesKept) return 0;
+  return end - Math.floor(((end - first) * bytesKept) / bytes);
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 
 import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
+import { laneBytesMaxOf } from '@breakwater/adapter-redis';
 import type { Logger, Metrics, Readiness } from '@breakwater/observability';
 import { Inject, Injectable } from '@nestjs/common';
 
@@ -53,6 +54,7 @@ export class WriterService {
       logger,
       partitionCount,
       retentionRecords: settings.retentionRecords,
+      laneBytesMax: laneBytesMaxOf(settings),
       intervalMs: settings.trimIntervalMs,
     });
   }

@@ -50,7 +50,7 @@ export const writerSettings = {
     max: 1_000_000_000,
     unit: 'records',
     reason:
-      'Records of each partition and lane that stay in the log behind every consumer: for audits, late readers, and gateways that look for what a device sent before. At least `GATEWAY_RESEND_TAIL_RECORDS`.',
+      'Records of each partition and lane that stay in the log behind every consumer: for audits, late readers, and gateways that look for what a device sent before. At least `GATEWAY_RESEND_TAIL_RECORDS`. Fewer when a lane is half full.',
   }),
   trimIntervalMs: integer('WRITER_TRIM_INTERVAL_MS', {
     default: 5_000,
