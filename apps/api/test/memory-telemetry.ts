@@ -2,6 +2,8 @@ import type { TwinCommand } from '@breakwater/twin';
 import {
   type AggregateItem,
   type AggregateQuery,
+  type CommandPage,
+  type CommandPlace,
   type CommandQuery,
   type DeadLetterItem,
   type EventItem,
@@ -43,11 +45,16 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
     return this.#page(query, this.events);
   }
 
-  async readCommands(query: CommandQuery): Promise<Page<TwinCommand>> {
-    const { commandId, state } = query;
-    const isAsked = (command: TwinCommand): boolean =>
-      (commandId ?? command.commandId) === command.commandId && (state ?? command.state) === command.state;
-    return this.#page(query, this.commands.filter(isAsked));
+  async readCommands({ commandId, state, after, limit }: CommandQuery): Promise<CommandPage> {
+    this.#assertHere();
+    const isBefore = (one: CommandPlace, other: CommandPlace): boolean =>
+      one.orderedAtMs === other.orderedAtMs ? one.commandId > other.commandId : one.orderedAtMs > other.orderedAtMs;
+    const found = this.commands
+      .filter((command) => (commandId ?? command.commandId) === command.commandId)
+      .filter((command) => (state ?? command.state) === command.state)
+      .filter((command) => after === undefined || after === null || isBefore(after, command))
+      .sort((one, other) => (isBefore(one, other) ? -1 : 1));
+    return { items: found.slice(0, limit), hasMore: found.length > limit };
   }
 
   async readDeadLetters(query: { limit: number; cursor?: string | null }): Promise<Page<DeadLetterItem>> {

@@ -150,9 +150,9 @@ describe('what was stored', () => {
     const { items } = await reader.readCommands({ ...ofDevice, limit: 10 });
     expect(items).toEqual([commandOf('c2', 'QUEUED', 0, 7), commandOf('c1', 'SUCCEEDED', 1, 3)]);
     const first = await reader.readCommands({ ...ofDevice, limit: 1 });
-    expect(first.items).toEqual(items.slice(0, 1));
-    const second = await reader.readCommands({ ...ofDevice, limit: 1, cursor: first.nextCursor });
-    expect(second).toEqual({ items: items.slice(1), nextCursor: null });
+    expect(first).toEqual({ items: items.slice(0, 1), hasMore: true });
+    const second = await reader.readCommands({ ...ofDevice, limit: 1, after: items[0]! });
+    expect(second).toEqual({ items: items.slice(1), hasMore: false });
     expect((await reader.readCommands({ ...ofDevice, commandId: 'c1', limit: 2 })).items).toEqual(items.slice(1));
     expect((await reader.readCommands({ ...ofDevice, state: 'QUEUED', limit: 2 })).items).toEqual(items.slice(0, 1));
     expect((await reader.readCommands({ ...ofDevice, device: 'other' as DeviceId, limit: 2 })).items).toEqual([]);

@@ -81,6 +81,8 @@ export type {
   AggregateItem,
   AggregateQuery,
   Aggregation,
+  CommandPage,
+  CommandPlace,
   CommandQuery,
   DeadLetterItem,
   DeadLetterQuery,

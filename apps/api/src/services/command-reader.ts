@@ -1,13 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type CommandState, type DeviceId, findCommand, type TenantId, type TwinCommand } from '@breakwater/twin';
-import type { CommandIndex, RegisteredDevice, TelemetryReader } from '@breakwater/twin-runtime';
+import type { CommandIndex, CommandPlace, RegisteredDevice, TelemetryReader } from '@breakwater/twin-runtime';
 
 import { COMMAND_INDEX, TELEMETRY_READER } from '../api-ports.ts';
-import { cursorInvalid } from '../http/opaque-cursor.ts';
+import { cursorInvalid, decodeCursor, encodeCursor } from '../http/opaque-cursor.ts';
 import { notFound } from '../http/problem.ts';
 import { type CommandView, viewCommand } from './command-view.ts';
 import type { List } from './telemetry-service.ts';
 import { TwinReader } from './twin-reader.ts';
+
+const CURSOR_KIND = 'commands';
+const PLACE = /^(\d{1,15}):(.+)$/s;
 
 export interface CommandListQuery {
   readonly state?: CommandState | undefined;
@@ -46,27 +49,37 @@ export class CommandReader {
     return viewCommand(device.device, known);
   }
 
-  /** Newest order first. The first page may be longer: it has what the history does not know yet as well. */
+  /**
+   * Newest order first. The history may be behind, so each page is what the twin and the history have between two places
+   * of the list: whatever the history hears of meanwhile, a walk meets no command twice and leaves none out.
+   */
   async commands(tenant: TenantId, deviceId: DeviceId, query: CommandListQuery): Promise<List<CommandView>> {
     const device = await this.twins.device(tenant, deviceId);
-    const { state, limit, cursor = null } = query;
-    const page = await this.#page({
+    const { state, limit, cursor } = query;
+    const after = cursor === undefined ? null : placeOf(cursor);
+    const past = await this.history.readCommands({
       tenant,
       device: deviceId,
       limit,
-      cursor,
+      after,
       ...(state === undefined ? {} : { state }),
     });
     const { pending, ended } = (await this.twins.twinOf(device)).commands;
-    const now = new Map([...ended, ...pending].map((command) => [command.commandId, command]));
-    const found = page.items.map((command) => now.get(command.commandId) ?? command);
-    const known = new Set(found.map(({ commandId }) => commandId));
-    // What was ordered a moment ago is with the twin only.
-    const oldest = page.nextCursor === null ? Number.NEGATIVE_INFINITY : (page.items.at(-1)?.orderedAtMs ?? 0);
-    const news = [...now.values()].filter((command) => !known.has(command.commandId) && command.orderedAtMs >= oldest);
-    const all = cursor === null ? [...found, ...news] : found;
-    const items = all.filter((command) => state === undefined || command.state === state).sort(newestFirst);
-    return { items: items.map((command) => viewCommand(deviceId, command)), nextCursor: page.nextCursor };
+    // What both know is as the twin has it.
+    const known = new Map([...past.items, ...ended, ...pending].map((command) => [command.commandId, command]));
+    // Further on there may be others, which only the history knows.
+    const end = past.hasMore ? (past.items.at(-1) ?? null) : null;
+    const here = [...known.values()]
+      .filter((command) => after === null || newestFirst(after, command) < 0)
+      .filter((command) => end === null || newestFirst(command, end) <= 0)
+      .filter((command) => state === undefined || command.state === state)
+      .sort(newestFirst);
+    const items = here.slice(0, limit);
+    const last = here.length > limit ? items.at(-1) : end;
+    return {
+      items: items.map((command) => viewCommand(deviceId, command)),
+      nextCursor: last === undefined || last === null ? null : cursorOf(last),
+    };
   }
 
   /** From the twin, or from the history when the twin has forgotten it, or has not heard of it yet. */
@@ -82,20 +95,22 @@ export class CommandReader {
     const { items } = await this.history.readCommands({ tenant, device, commandId, limit: 1 });
     return items[0] ?? null;
   }
-
-  async #page(query: Parameters<TelemetryReader['readCommands']>[0]) {
-    try {
-      return await this.history.readCommands(query);
-    } catch (error) {
-      const isRefusal = error instanceof Error && 'code' in error && error.code === 'REQUEST_INVALID';
-      if (isRefusal && query.cursor !== null) throw cursorInvalid();
-      throw error;
-    }
-  }
 }
 
-/** As the history has them, so that a command ordered in the same millisecond stands on one page only. */
-function newestFirst(left: TwinCommand, right: TwinCommand): number {
+/** As the history has them, so that commands that were ordered in the same millisecond stand in one order. */
+function newestFirst(left: CommandPlace, right: CommandPlace): number {
   if (left.orderedAtMs !== right.orderedAtMs) return right.orderedAtMs - left.orderedAtMs;
+  if (left.commandId === right.commandId) return 0;
   return left.commandId < right.commandId ? 1 : -1;
+}
+
+function cursorOf({ orderedAtMs, commandId }: CommandPlace): string {
+  return encodeCursor(CURSOR_KIND, `${orderedAtMs}:${commandId}`);
+}
+
+/** @throws Problem CURSOR_INVALID */
+function placeOf(cursor: string): CommandPlace {
+  const [, time, commandId] = PLACE.exec(decodeCursor(CURSOR_KIND, cursor)) ?? [];
+  if (time === undefined || commandId === undefined) throw cursorInvalid();
+  return { orderedAtMs: Number(time), commandId };
 }

@@ -2,6 +2,7 @@ import type { JsonValue, Partition, TwinCommand } from '@breakwater/twin';
 import type {
   AggregateItem,
   AggregateQuery,
+  CommandPage,
   CommandQuery,
   DeadLetterItem,
   DeadLetterQuery,
@@ -49,7 +50,7 @@ WHERE tenant = {tenant:String} AND device_id = {device:String} AND ({name:String
 ORDER BY ts DESC, log_offset DESC LIMIT {limit:UInt32}`;
 
 /** The last change says it all. Told twice, it is the same row twice, and grouped away. */
-const COMMANDS = `SELECT toUnixTimestamp64Milli(ordered) AS ordered_ms, command_id, last FROM (
+const COMMANDS = `SELECT last FROM (
   SELECT command_id, any(ordered_at) AS ordered, argMax(state, (ts, log_offset)) AS last_state,
     argMax(command, (ts, log_offset)) AS last
   FROM {database:Identifier}.command_history
@@ -151,27 +152,19 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
     });
   }
 
-  async readCommands(query: CommandQuery): Promise<Page<TwinCommand>> {
-    const [ts, id] = query.cursor
-      ? decodeCursor<readonly [number, string]>(query.cursor, ['number', 'string'])
-      : [LATEST_MS, LAST_KEY];
-    const rows = await this.#read<{ readonly ordered_ms: string; readonly command_id: string; readonly last: string }>(
-      'reading commands',
-      COMMANDS,
-      {
-        tenant: query.tenant,
-        device: query.device,
-        command: query.commandId ?? '',
-        state: query.state ?? '',
-        limit: query.limit + 1,
-        ts,
-        id,
-      },
-    );
-    return pageOf(rows, query.limit, {
-      item: (row) => JSON.parse(row.last) as TwinCommand,
-      place: (row) => [Number(row.ordered_ms), row.command_id],
+  async readCommands(query: CommandQuery): Promise<CommandPage> {
+    const { orderedAtMs, commandId } = query.after ?? { orderedAtMs: LATEST_MS, commandId: LAST_KEY };
+    const rows = await this.#read<{ readonly last: string }>('reading commands', COMMANDS, {
+      tenant: query.tenant,
+      device: query.device,
+      command: query.commandId ?? '',
+      state: query.state ?? '',
+      limit: query.limit + 1,
+      ts: orderedAtMs,
+      id: commandId,
     });
+    const items = rows.slice(0, query.limit).map(({ last }) => JSON.parse(last) as TwinCommand);
+    return { items, hasMore: rows.length > query.limit };
   }
 
   async readDeadLetters(query: DeadLetterQuery): Promise<Page<DeadLetterItem>> {

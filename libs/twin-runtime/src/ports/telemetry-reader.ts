@@ -70,7 +70,16 @@ export interface CommandQuery {
   /** Only those that are in this state now. */
   readonly state?: CommandState;
   readonly limit: number;
-  readonly cursor?: string | null;
+  /** Only those that stand behind it in the list; the whole list when left out. */
+  readonly after?: CommandPlace | null;
+}
+
+/** Where a command stands in the list of a device, which begins with the one that was ordered last. */
+export type CommandPlace = Pick<TwinCommand, 'orderedAtMs' | 'commandId'>;
+
+export interface CommandPage {
+  readonly items: readonly TwinCommand[];
+  readonly hasMore: boolean;
 }
 
 export interface DeadLetterQuery {
@@ -140,7 +149,7 @@ export interface TelemetryReader {
   readAggregated(query: AggregateQuery): Promise<Page<AggregateItem>>;
   readEvents(query: EventQuery): Promise<Page<EventItem>>;
   /** Each command as it was after its last change, the one that was ordered last first. */
-  readCommands(query: CommandQuery): Promise<Page<TwinCommand>>;
+  readCommands(query: CommandQuery): Promise<CommandPage>;
   readDeadLetters(query: DeadLetterQuery): Promise<Page<DeadLetterItem>>;
   readStoredCounts(): Promise<readonly StoredCounts[]>;
 }
