@@ -50,8 +50,8 @@ export class CommandReader {
   }
 
   /**
-   * Newest order first. The history may be behind, so each page is what the twin and the history have between two places
-   * of the list: whatever the history hears of meanwhile, a walk meets no command twice and leaves none out.
+   * Newest order first. The history may be behind, so each page is what the twin and the history have between two
+   * places of the list: whatever the history hears of meanwhile, a walk meets no command twice and leaves none out.
    */
   async commands(tenant: TenantId, deviceId: DeviceId, query: CommandListQuery): Promise<List<CommandView>> {
     const device = await this.twins.device(tenant, deviceId);

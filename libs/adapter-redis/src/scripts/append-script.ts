@@ -11,8 +11,8 @@ import { RedisScript } from '../redis-script.ts';
  * leases, which are flagged so, still drain it.
  *
  * KEYS: lane, frames, producer
- * ARGV: seq, record count, body, lane bytes max (of this source of records), bytes counted per frame beside the body, remembered seqs, producer
- *       life in ms
+ * ARGV: seq, record count, body, lane bytes max (for the source of these records), bytes counted per frame beside the
+ *       body, remembered seqs, producer life in ms
  */
 export const appendScript = new RedisScript(
   'append',

@@ -5,10 +5,10 @@ export const LANES = ['control', 'telemetry'] as const;
 export type Lane = (typeof LANES)[number];
 
 /**
- * Where a record comes from, and which share of the telemetry lane's reserve it may take when the budget of the lane is
- * used up. What devices and applications send ends at the budget, and is told so. What the platform itself has to say of
- * records that it has taken already finds room above it, or a full telemetry lane would in the end stop control. What a
- * device can bring about with nonsense never has all of it.
+ * Where a record comes from, and which share of the telemetry lane's reserve it may take when the budget of the lane
+ * is used up. What devices and applications send ends at the budget, and is told so. What the platform itself has to
+ * say of records that it has taken already finds room above it, or a full telemetry lane would in the end stop control.
+ * What a device can bring about with nonsense never has all of it.
  */
 export const RESERVE_SHARES = { inbound: 0, deadLetter: 0.5, commandHistory: 1 } as const;
 export type RecordSource = keyof typeof RESERVE_SHARES;
