@@ -4,6 +4,7 @@ import type {
   Credentials,
   EndpointHost,
   InboundMessage,
+  PublishAnswer,
   PublishOutcome,
   Session,
   WillMessage,
@@ -77,9 +78,13 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     return this.#options.sessions.open(session);
   }
 
-  publish(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
+  publish(
+    session: Session<DeviceSession>,
+    message: InboundMessage,
+    answer: PublishAnswer,
+  ): Promise<PublishOutcome> | null {
     const { intake, children } = this.#options;
-    return isGatewayTopic(message.topic) ? children.take(session, message) : intake.take(session, message);
+    return isGatewayTopic(message.topic) ? children.take(session, message) : intake.take(session, message, answer);
   }
 
   released(session: Session<DeviceSession>, packetId: number): void {

@@ -1,10 +1,11 @@
 import { crc32 } from 'node:zlib';
 
-import type { InboundMessage, PublishOutcome, PublishRefusal, Session } from '@breakwater/mqtt-endpoint';
+import type { InboundMessage, PublishAnswer, PublishOutcome, PublishRefusal, Session } from '@breakwater/mqtt-endpoint';
 import type { Clock, Lane } from '@breakwater/twin-runtime';
 import { encodeRecord, type ErrorCode, LIMITS, type RecordMessage } from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
+import { AppendingMessage } from './append/appending-message.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
 import { cutToBytes } from './classify/cut-to-bytes.ts';
@@ -32,6 +33,16 @@ interface Arrival {
   readonly classified: Classified;
   readonly receivedAtMs: number;
   readonly mark: MessageMark;
+  readonly answer: PublishAnswer;
+}
+
+/** What of a message is still needed once its record waits for the log: least of all its payload. */
+export interface Unanswered {
+  readonly session: Session<DeviceSession>;
+  readonly qos: 0 | 1 | 2;
+  readonly receivedAtMs: number;
+  /** Null for one that was good. */
+  readonly dead: Extract<Classified, { kind: 'dead' }> | null;
 }
 
 /** What is known of a message whose meaning was read elsewhere. */
@@ -45,7 +56,7 @@ export interface ReadMessage {
 interface OutgoingRecord {
   readonly lane: Lane;
   readonly line: string;
-  readonly arrival: Arrival;
+  readonly dead: Unanswered['dead'];
 }
 
 const DETAIL_BYTES_MAX = 1_024;
@@ -73,25 +84,43 @@ const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
  */
 export class MessageIntake {
   readonly #options: MessageIntakeOptions;
+  readonly #finisher = {
+    finish: (message: Unanswered, outcome: AppendOutcome): PublishOutcome => this.#finish(message, outcome),
+  };
 
   constructor(options: MessageIntakeOptions) {
     this.#options = options;
   }
 
-  /** Written with few promises: this is the one path that every message takes. */
-  take(session: Session<DeviceSession>, message: InboundMessage): Promise<PublishOutcome> {
+  /**
+   * Answers null, and settles the answer later; or answers at once with what is known already. This is the one path
+   * that every message takes, so nothing is made in it that outlives the call, but for one object.
+   */
+  take(
+    session: Session<DeviceSession>,
+    message: InboundMessage,
+    answer: PublishAnswer,
+  ): Promise<PublishOutcome> | null {
     const receivedAtMs = this.#options.clock.nowMs();
     const { device, profile } = session.identity.device;
     const sender = { device, payloadFormat: profile.payloadFormat };
     const classified = classify(message, sender, receivedAtMs);
-    return this.takeRead(session, message, { classified, receivedAtMs, digest: digestOf(message) });
+    const read = { classified, receivedAtMs, digest: digestOf(message) };
+    return this.#take(this.#arrival({ session, message, answer }, read));
   }
 
   /** Takes what was read already. A dead letter keeps the payload of `message`. */
   takeRead(session: Session<DeviceSession>, message: InboundMessage, read: ReadMessage): Promise<PublishOutcome> {
-    const device = session.identity;
-    const arrival = this.#arrival(session, message, read);
-    const kind = arrival.classified.kind === 'good' ? arrival.classified.message.kind : 'deadLetter';
+    return new Promise((settle) => {
+      const known = this.#take(this.#arrival({ session, message, answer: { settle } }, read));
+      if (known !== null) settle(known);
+    });
+  }
+
+  #take(arrival: Arrival): Promise<PublishOutcome> | null {
+    const { message, classified } = arrival;
+    const device = arrival.session.identity;
+    const kind = classified.kind === 'good' ? classified.message.kind : 'deadLetter';
     this.#options.metrics.messages.inc({ kind, qos: QUALITY_LABELS[message.qos] });
     if (device.gate === null && !this.#needsTail(arrival)) return this.#enter(arrival);
     return this.#enterInTurn(device, arrival);
@@ -106,15 +135,16 @@ export class MessageIntake {
     this.#options.metrics.shed.inc({ class: 'qos0', reason, tenant: session.identity.tenantShare.label });
   }
 
-  #arrival(session: Session<DeviceSession>, message: InboundMessage, read: ReadMessage): Arrival {
+  #arrival(came: Pick<Arrival, 'session' | 'message' | 'answer'>, read: ReadMessage): Arrival {
     const { classified, receivedAtMs, digest } = read;
+    const { session, message, answer } = came;
     const mark: MessageMark = {
       sessionEpoch: session.identity.sessionEpoch,
       packetId: message.qos > 0 ? message.packetId : 0,
       digest,
       messageId: classified.kind === 'good' ? classified.messageId : '',
     };
-    return { session, message, classified, receivedAtMs, mark };
+    return { session, message, classified, receivedAtMs, mark, answer };
   }
 
   /** Only a message that may have been sent in the previous session asks for what that session left in the log. */
@@ -130,19 +160,20 @@ export class MessageIntake {
   }
 
   /** Waits for the messages before it, and for the tail if it needs that; those behind it wait until it has entered. */
-  async #enterInTurn(device: DeviceSession, arrival: Arrival): Promise<PublishOutcome> {
-    const entered = (device.gate ?? Promise.resolve()).then(async () => {
-      for (const lane of this.#tailsNeeded(arrival)) if (!device.broken) await this.#readTail(device, lane);
-      // The answer is wrapped, or the gate would wait for it too.
-      return { outcome: this.#enter(arrival) };
+  #enterInTurn(device: DeviceSession, arrival: Arrival): Promise<PublishOutcome> {
+    return new Promise((settle, fail) => {
+      const waiting = { ...arrival, answer: { settle } };
+      const entered = (device.gate ?? Promise.resolve()).then(async () => {
+        for (const lane of this.#tailsNeeded(waiting)) if (!device.broken) await this.#readTail(device, lane);
+        // Not waited for, or those behind would wait for its answer too.
+        this.#enter(waiting)?.then(settle, fail);
+      });
+      const gate = entered.catch(fail);
+      device.gate = gate;
+      void gate.then(() => {
+        if (device.gate === gate) device.gate = null;
+      });
     });
-    const gate = entered.catch(() => undefined);
-    device.gate = gate;
-    void gate.then(() => {
-      if (device.gate === gate) device.gate = null;
-    });
-    const { outcome } = await entered;
-    return outcome;
   }
 
   async #readTail(device: DeviceSession, lane: Lane): Promise<void> {
@@ -159,53 +190,55 @@ export class MessageIntake {
     }
   }
 
-  #enter(arrival: Arrival): Promise<PublishOutcome> {
+  #enter(arrival: Arrival): Promise<PublishOutcome> | null {
     const { identity: device } = arrival.session;
     if (device.broken) return Promise.resolve({ kind: 'failed', detail: 'a message before this one was not stored' });
     const { previousEpoch } = device;
     const known = device.memory.find(arrival.mark, { dup: arrival.message.dup, previousEpoch });
     if (known === null) return this.#append(arrival);
     this.#options.metrics.resends.inc();
-    if (known === 'durable') return Promise.resolve(this.#finish(arrival, { kind: 'durable', appendedAtMs: 0 }));
-    return known.then((outcome) => this.#finish(arrival, outcome));
+    const { session, message, receivedAtMs, classified } = arrival;
+    const dead = classified.kind === 'dead' ? classified : null;
+    const unanswered = { session, qos: message.qos, receivedAtMs, dead };
+    if (known === 'durable') return Promise.resolve(this.#finish(unanswered, { kind: 'durable', appendedAtMs: 0 }));
+    return known.whenSettled().then((outcome) => this.#finish(unanswered, outcome));
   }
 
-  #append(arrival: Arrival): Promise<PublishOutcome> {
-    const { session, message, mark } = arrival;
+  #append(arrival: Arrival): Promise<PublishOutcome> | null {
+    const { session, message, mark, receivedAtMs, answer } = arrival;
     const { memory, partition, tenantShare: share } = session.identity;
-    const record = this.#recordOf(arrival);
+    const { lane, line, dead } = this.#recordOf(arrival);
     const appendClass = message.qos === 0 ? 'mayBeShed' : 'keep';
-    const appended = this.#options.batcher.append({ lane: record.lane, partition, share }, record.line, appendClass);
-    memory.appending(mark, appended);
-    return appended.then((outcome) => {
-      memory.settled(mark, appended, outcome);
-      return this.#finish(record.arrival, outcome);
-    });
+    const unanswered = { session, qos: message.qos, receivedAtMs, dead };
+    const appending = new AppendingMessage(this.#finisher, { mark, answer, unanswered });
+    const refused = this.#options.batcher.enqueue({ lane, partition, share }, { line, appendClass, waiter: appending });
+    if (refused !== null) return Promise.resolve(this.#finish(unanswered, refused));
+    memory.appending(appending);
+    return null;
   }
 
-  #finish(arrival: Arrival, outcome: AppendOutcome): PublishOutcome {
+  #finish(message: Unanswered, outcome: AppendOutcome): PublishOutcome {
     const { metrics, clock } = this.#options;
     // Nobody waits for an answer to QoS 0: what is not stored is counted, and the connection goes on.
-    if (arrival.message.qos === 0) {
+    if (message.qos === 0) {
       if (outcome.kind !== 'durable')
-        this.#shed(arrival.session, outcome.kind === 'shed' ? outcome.reason : 'notStored');
-      return this.#answer(arrival);
+        this.#shed(message.session, outcome.kind === 'shed' ? outcome.reason : 'notStored');
+      return this.#answer(message);
     }
     if (outcome.kind !== 'durable') {
-      arrival.session.identity.broken = true;
+      message.session.identity.broken = true;
       return { kind: 'failed', detail: outcome.kind === 'failed' ? outcome.detail : 'the gateway is overloaded' };
     }
-    metrics.acknowledgeSeconds.observe((clock.nowMs() - arrival.receivedAtMs) / 1000);
-    return this.#answer(arrival);
+    metrics.acknowledgeSeconds.observe((clock.nowMs() - message.receivedAtMs) / 1000);
+    return this.#answer(message);
   }
 
-  #answer({ session, classified }: Arrival): PublishOutcome {
-    if (classified.kind === 'good') return STORED;
-    const reason = REFUSALS[classified.code] ?? 'payloadFormatInvalid';
-    const detail = `${classified.code}: ${classified.detail}`;
+  #answer({ session, dead }: Unanswered): PublishOutcome {
+    if (dead === null) return STORED;
+    const reason = REFUSALS[dead.code] ?? 'payloadFormatInvalid';
+    const detail = `${dead.code}: ${dead.detail}`;
     // Before MQTT 5 there is no negative answer: who writes to another device's topic is told by the end of it.
-    if (classified.code === 'TOPIC_NOT_OWN' && session.protocolVersion < 5)
-      return { kind: 'violation', reason, detail };
+    if (dead.code === 'TOPIC_NOT_OWN' && session.protocolVersion < 5) return { kind: 'violation', reason, detail };
     return { kind: 'refused', reason, detail };
   }
 
@@ -213,17 +246,18 @@ export class MessageIntake {
     const { classified } = arrival;
     if (classified.kind === 'dead') return this.#deadLetterOf(arrival, classified);
     const line = this.#encode(arrival, classified.message);
-    if (Buffer.byteLength(line) <= this.#options.recordBytesMax) return { lane: classified.lane, line, arrival };
+    if (Buffer.byteLength(line) <= this.#options.recordBytesMax) return { lane: classified.lane, line, dead: null };
     const dead = {
       kind: 'dead',
       code: 'PAYLOAD_TOO_LARGE',
       detail: 'its escaped form is larger than a record may be',
     } as const;
-    return this.#deadLetterOf({ ...arrival, classified: dead }, dead);
+    return this.#deadLetterOf(arrival, dead);
   }
 
   /** Over the quota of its device a dead letter keeps who, when, where and why: only its bytes are left out. */
-  #deadLetterOf(arrival: Arrival, { code, detail }: Extract<Classified, { kind: 'dead' }>): OutgoingRecord {
+  #deadLetterOf(arrival: Arrival, dead: Extract<Classified, { kind: 'dead' }>): OutgoingRecord {
+    const { code, detail } = dead;
     const { session, message, receivedAtMs } = arrival;
     const { metrics, deadLetterQuota, recordBytesMax } = this.#options;
     metrics.rejected.inc({ reason: code });
@@ -239,11 +273,11 @@ export class MessageIntake {
     const line = this.#encode(arrival, letter);
     const bytes = Buffer.byteLength(line);
     if (bytes <= recordBytesMax && deadLetterQuota.take(session.identity.key, bytes, receivedAtMs)) {
-      return { lane: 'telemetry', line, arrival };
+      return { lane: 'telemetry', line, dead };
     }
     metrics.deadLettersNotKept.inc();
     const withoutBytes = { ...letter, detail: `${letter.detail}${NOT_KEPT}`, payloadBase64: '' };
-    return { lane: 'telemetry', line: this.#encode(arrival, withoutBytes), arrival };
+    return { lane: 'telemetry', line: this.#encode(arrival, withoutBytes), dead };
   }
 
   #encode({ session, mark, receivedAtMs }: Arrival, message: RecordMessage): string {

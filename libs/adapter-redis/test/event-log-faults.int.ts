@@ -84,7 +84,7 @@ const REPEATS_MAX = 200;
           if (count === APPENDS_BEFORE_KILL - 1) killed = server.restart();
           const result = await attempt;
           if (result.kind !== 'appended') throw new Error(`append ${seq} was refused: ${result.code}`);
-          acknowledged.set(result.firstOffset, request.body);
+          acknowledged.set(result.firstOffset, request.body.toString());
         }
         await killed;
       }

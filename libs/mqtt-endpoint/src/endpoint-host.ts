@@ -180,12 +180,22 @@ export interface SubscriptionGrant {
   readonly retainHandling: number;
 }
 
+/** Takes what became of one message. What is settled in one turn of the event loop is acknowledged with one write. */
+export interface PublishAnswer {
+  settle(outcome: PublishOutcome): void;
+}
+
 export interface EndpointHost<Identity> {
   authenticate(credentials: Credentials): Promise<Authentication<Identity>>;
   /** The connection is the device's only one now (its older one is closed); CONNACK leaves when this settles. */
   sessionOpened(session: Session<Identity>): Promise<void>;
-  /** Called in receive order per session; answers may settle in any order, acknowledgements leave in receive order. */
-  publish(session: Session<Identity>, message: InboundMessage): Promise<PublishOutcome>;
+  /**
+   * Called in receive order per session; answers may settle in any order, acknowledgements leave in receive order.
+   *
+   * A host answers with the promise, or, which costs less per message, answers null here and calls `answer.settle`
+   * later, after this call has returned.
+   */
+  publish(session: Session<Identity>, message: InboundMessage, answer: PublishAnswer): Promise<PublishOutcome> | null;
   /**
    * The client released a QoS 2 message that the host has. Called before the session is stored without its packet id,
    * and that is before PUBCOMP: from then on the id is that of another message.

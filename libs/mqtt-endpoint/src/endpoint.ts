@@ -6,6 +6,7 @@ import type { EngineContext } from './engine-context.ts';
 import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './outbound/flush-queue.ts';
 import { PacedQueue } from './inbound/paced-queue.ts';
+import { KnownTopics } from './wire/known-topics.ts';
 import { PacketCodec } from './wire/packet-codec.ts';
 import { PacketLayout } from './wire/packet-layout.ts';
 import { SessionKeeper, type SessionOptions } from './sessions/session-keeper.ts';
@@ -144,6 +145,7 @@ function createTools(limits: EndpointLimits) {
     connacks: new AcceptedConnacks(limits),
     codec: new PacketCodec(),
     layout: new PacketLayout(),
+    topics: new KnownTopics(),
     flushQueue: new FlushQueue(),
     turns: new TurnQueue(),
     paced: new PacedQueue(),

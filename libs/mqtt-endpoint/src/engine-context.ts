@@ -3,6 +3,7 @@ import type { Connection } from './connection/connection.ts';
 import type { EndpointHost, EndpointLimits } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
 import type { FlushQueue } from './outbound/flush-queue.ts';
+import type { KnownTopics } from './wire/known-topics.ts';
 import type { PacketCodec } from './wire/packet-codec.ts';
 import type { PacedQueue } from './inbound/paced-queue.ts';
 import type { PacketLayout } from './wire/packet-layout.ts';
@@ -19,6 +20,7 @@ export interface EngineContext<Identity> {
   readonly connacks: AcceptedConnacks;
   readonly codec: PacketCodec;
   readonly layout: PacketLayout;
+  readonly topics: KnownTopics;
   readonly flushQueue: FlushQueue;
   readonly turns: TurnQueue;
   readonly paced: PacedQueue;

@@ -9,6 +9,7 @@ export type {
   MessageProperties,
   OutboundMessage,
   ProtocolVersion,
+  PublishAnswer,
   PublishOutcome,
   PublishRefusal,
   Session,

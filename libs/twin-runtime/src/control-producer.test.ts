@@ -28,7 +28,7 @@ class ScriptedLog {
     if (request.seq > last + 1) return Promise.resolve([{ kind: 'refused', code: 'SEQUENCE_GAP' }]);
     const repeated = request.seq <= last;
     if (!repeated) {
-      this.lines.push(...request.body.split('\n'));
+      this.lines.push(...request.body.toString().split('\n'));
       this.#seqs.set(request.producerId, request.seq);
     }
     if (fault === 'lostAfterAndForgotten') this.forgetProducers();

@@ -26,7 +26,8 @@ export function checkedLog(log: MemoryEventLog, { history, operations, trace, no
         const { appendedAtMs, firstOffset } = result;
         const { lane, partition, producerId, seq, recordCount } = request;
         operations.record({ kind: 'appended', partition, lane, firstOffset, records: recordCount, producerId, seq });
-        const records = request.body.split('\n').map((line) => ({ line, appendedAtMs }));
+        const lines = request.body.toString().split('\n');
+        const records = lines.map((line) => ({ line, appendedAtMs }));
         history.appended(request.lane, request.partition, records);
         trace.add(nowMs(), `append ${request.lane}/${request.partition} ${result.firstOffset}+${records.length}`);
       }

@@ -162,7 +162,7 @@ describe('AppendBatcher', () => {
     const first = batcher.append(telemetry(P0), 'a', 'keep');
     while (log.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     await Promise.all([first, batcher.append(telemetry(P0), 'b', 'keep')]);
-    expect(log.requests.map(({ seq, body }) => [seq, body])).toEqual([
+    expect(log.requests.map(({ seq, body }) => [seq, body.toString()])).toEqual([
       [1, 'a'],
       [1, 'a'],
       [1, 'a'],
@@ -245,11 +245,13 @@ describe('AppendBatcher', () => {
         batcher.append(telemetry(P0), line, 'keep'),
       ),
     );
-    expect(log.requests.map(({ body }) => body.split('\n').map((line) => line.length))).toEqual([
-      [4, 4],
-      [4, 1, 1],
-      [1, 1],
-      [50],
-    ]);
+    expect(
+      log.requests.map(({ body }) =>
+        body
+          .toString()
+          .split('\n')
+          .map((line) => line.length),
+      ),
+    ).toEqual([[4, 4], [4, 1, 1], [1, 1], [50]]);
   });
 });

@@ -1,7 +1,7 @@
 import { assert, type Partition } from '@breakwater/twin';
 import { type AppendResult, type Clock, type EventLog, type Lane, LANES } from '@breakwater/twin-runtime';
 
-import { type AppendOutcome, type Frame, LaneQueue } from './lane-queue.ts';
+import { type AppendOutcome, type AppendWaiter, type Frame, LaneQueue } from './lane-queue.ts';
 import type { QueueShare } from './waiting-records.ts';
 
 export interface AppendTarget {
@@ -56,10 +56,18 @@ const PRESSURE_ENDS_AT = 0.75;
  * queue alone leaves some of it to those who send little.
  */
 const RESERVED_SHARE = 1 / 8;
-const NOBODYS_FAULT = 'the gateway waits for the log and its queue is full';
+const NO_PRODUCER: AppendOutcome = { kind: 'failed', detail: 'the gateway has no producer now' };
+const QUEUE_FULL: AppendOutcome = { kind: 'failed', detail: 'the gateway waits for the log and its queue is full' };
 
 /** A record that is of no use without an acknowledgement is never shed. */
 export type AppendClass = 'keep' | 'mayBeShed';
+
+export interface AppendOrder {
+  /** As text, or in UTF-8; it is copied. */
+  readonly line: string | Uint8Array;
+  readonly appendClass: AppendClass;
+  readonly waiter: AppendWaiter;
+}
 
 /**
  * Makes records durable, those of all devices together, and says of each when it is.
@@ -142,21 +150,30 @@ export class AppendBatcher {
 
   /** Settles when the record is durable, or is known not to be. Records of one lane and partition keep their order. */
   append(target: AppendTarget, line: string, appendClass: AppendClass): Promise<AppendOutcome> {
-    if (this.#producerId === null)
-      return Promise.resolve({ kind: 'failed', detail: 'the gateway has no producer now' });
-    const bytes = Buffer.byteLength(line);
+    return new Promise((settle) => {
+      const refused = this.enqueue(target, { line, appendClass, waiter: { appended: settle } });
+      if (refused !== null) settle(refused);
+    });
+  }
+
+  /**
+   * As `append`, and at tens of thousands a second without a promise for each: the waiter is told later, or never when
+   * the answer is here already because the record was not taken.
+   */
+  enqueue(target: AppendTarget, { line, appendClass, waiter }: AppendOrder): AppendOutcome | null {
+    if (this.#producerId === null) return NO_PRODUCER;
+    const bytes = typeof line === 'string' ? Buffer.byteLength(line) : line.length;
     const { share = this.#ownShare } = target;
     if (appendClass === 'mayBeShed' && this.#sheds(share, bytes)) {
-      return Promise.resolve({ kind: 'shed', reason: this.shedsAll ? 'memory' : 'queue' });
+      return { kind: 'shed', reason: this.shedsAll ? 'memory' : 'queue' };
     }
-    if (this.#isFullFor(share, bytes)) return Promise.resolve({ kind: 'failed', detail: NOBODYS_FAULT });
+    if (this.#isFullFor(share, bytes)) return QUEUE_FULL;
     const queue = this.#queueOf(target.lane, target.partition);
     this.#count(share, bytes);
-    return new Promise((settle) => {
-      queue.push({ line, bytes, share, settle });
-      if (queue.frame === null) this.#ready.add(queue);
-      this.#arm(this.#limits.flushMs);
-    });
+    queue.push({ line, bytes, share, waiter });
+    if (queue.frame === null) this.#ready.add(queue);
+    this.#arm(this.#limits.flushMs);
+    return null;
   }
 
   /** Gives the producer up: everything that waits fails, and nothing is taken until `restart`. */
@@ -271,7 +288,8 @@ export class AppendBatcher {
   #land(queue: LaneQueue, frame: Frame, { result, startedAtMs }: Landing): void {
     if (result?.kind === 'appended') {
       queue.confirm();
-      for (const record of frame.records) this.#settle(record, { kind: 'durable', appendedAtMs: result.appendedAtMs });
+      const outcome = { kind: 'durable', appendedAtMs: result.appendedAtMs } as const;
+      for (const record of frame.records) this.#settle(record, outcome);
       if (queue.length > 0) this.#ready.add(queue);
       this.#wakeIdle();
       return;
@@ -316,7 +334,7 @@ export class AppendBatcher {
     if (record.share.queuedBytes === 0) this.#activeShares -= 1;
     this.#load -= weight;
     if (this.#isPressed && this.#load < this.#limits.pressureBytes * PRESSURE_ENDS_AT) this.#press(false);
-    record.settle(outcome);
+    record.waiter.appended(outcome);
   }
 
   #wakeIdle(): void {

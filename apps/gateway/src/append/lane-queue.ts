@@ -1,7 +1,8 @@
 import { assert, type Partition } from '@breakwater/twin';
 import type { AppendRequest, Lane } from '@breakwater/twin-runtime';
 
-import { type QueueShare, WaitingRecords } from './waiting-records.ts';
+import { joinLines, LineArena, type StoredLine } from './line-arena.ts';
+import { type FrameLimits, type QueueShare, type SharedRecord, WaitingRecords } from './waiting-records.ts';
 
 /** What became of one record. `failed`: it is not known to be durable, so nobody may be told that it is. */
 export type AppendOutcome =
@@ -14,11 +15,22 @@ export type AppendOutcome =
       readonly mayBeLogged?: boolean;
     };
 
-export interface WaitingRecord {
-  readonly line: string;
+/** Is told, once, what became of a record. */
+export interface AppendWaiter {
+  appended(outcome: AppendOutcome): void;
+}
+
+export interface WaitingRecord extends StoredLine, SharedRecord {
+  readonly waiter: AppendWaiter;
+}
+
+/** A record that comes to the queue. */
+export interface NewRecord {
+  /** As text, or in UTF-8. */
+  readonly line: string | Uint8Array;
   readonly bytes: number;
   readonly share: QueueShare;
-  readonly settle: (outcome: AppendOutcome) => void;
+  readonly waiter: AppendWaiter;
 }
 
 /** Records under one sequence number. Once cut, a frame is only ever sent again as it is. */
@@ -34,11 +46,6 @@ export interface Frame {
   retryAtMs: number;
 }
 
-export interface FrameLimits {
-  readonly recordsMax: number;
-  readonly bytesMax: number;
-}
-
 /**
  * The records that wait for one lane of one partition. One frame at a time is on its way, so that sequence numbers are
  * contiguous and a device's records stand in the log in the order in which they came.
@@ -48,7 +55,8 @@ export class LaneQueue {
   readonly partition: Partition;
   frame: Frame | null = null;
   flying = false;
-  readonly #waiting = new WaitingRecords();
+  readonly #lines = new LineArena();
+  readonly #waiting = new WaitingRecords<WaitingRecord>();
   #nextSeq = 1;
 
   constructor(lane: Lane, partition: Partition) {
@@ -60,8 +68,10 @@ export class LaneQueue {
     return this.#waiting.length;
   }
 
-  push(record: WaitingRecord): void {
-    this.#waiting.push(record);
+  /** The line is copied. */
+  push({ line, bytes, share, waiter }: NewRecord): void {
+    const { block, start } = this.#lines.store(line, bytes);
+    this.#waiting.push({ block, start, bytes, share, waiter });
   }
 
   /** The frame to be sent now: the one that is to be repeated, or a new one, or none. */
@@ -106,7 +116,7 @@ export class LaneQueue {
       partition: this.partition,
       producerId,
       seq: this.#nextSeq,
-      body: records.map((record) => record.line).join('\n'),
+      body: joinLines(records),
       recordCount: records.length,
     };
     return { request, records, bytes, attempts: 0, outcomeUnknown: false, unansweredSinceMs: null, retryAtMs: 0 };

@@ -1,13 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { WaitingRecord } from './lane-queue.ts';
-import { type QueueShare, WaitingRecords } from './waiting-records.ts';
+import { type QueueShare, type SharedRecord, WaitingRecords as SharedRecords } from './waiting-records.ts';
 
-const settle = (): void => undefined;
+interface WaitingRecord extends SharedRecord {
+  readonly line: string;
+}
+
+class WaitingRecords extends SharedRecords<WaitingRecord> {}
 
 function record(share: QueueShare, line: string, bytes = 1): WaitingRecord {
-  return { line, bytes, share, settle };
+  return { line, bytes, share };
 }
 
 const shareOf = (): QueueShare => ({ queuedBytes: 0 });

@@ -1,9 +1,18 @@
-import type { FrameLimits, WaitingRecord } from './lane-queue.ts';
-
 /** The records of one tenant in the queue of a gateway, over all lanes and partitions. */
 export interface QueueShare {
   /** Kept by the queue alone. */
   queuedBytes: number;
+}
+
+export interface FrameLimits {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+/** What the order of records depends on. */
+export interface SharedRecord {
+  readonly bytes: number;
+  readonly share: QueueShare;
 }
 
 /**
@@ -13,7 +22,7 @@ export interface QueueShare {
  *
  * As long as only one tenant waits, which is nearly always, this is a plain list.
  */
-export class WaitingRecords {
+export class WaitingRecords<WaitingRecord extends SharedRecord> {
   /** Whose records wait while they are of one tenant. */
   #share: QueueShare | null = null;
   #records: WaitingRecord[] = [];
@@ -106,7 +115,7 @@ export class WaitingRecords {
   }
 }
 
-function countWithin(records: readonly WaitingRecord[], limits: FrameLimits, takesFirst: boolean): number {
+function countWithin(records: readonly SharedRecord[], limits: FrameLimits, takesFirst: boolean): number {
   let bytes = 0;
   let count = 0;
   for (const record of records) {

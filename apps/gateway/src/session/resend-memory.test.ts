@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import type { DeviceKey, Incarnation } from '@breakwater/twin';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
-import { type LoggedMark, ResendMemories, ResendMemory } from './resend-memory.ts';
+import {
+  type FlyingMessage,
+  type LoggedMark,
+  type MessageMark,
+  ResendMemories,
+  ResendMemory,
+} from './resend-memory.ts';
 
 const mark = (packetId: number, digest: number, more: Partial<LoggedMark> = {}): LoggedMark => ({
   packetId,
@@ -13,6 +19,7 @@ const mark = (packetId: number, digest: number, more: Partial<LoggedMark> = {}):
   ...more,
 });
 const DURABLE: Promise<AppendOutcome> = Promise.resolve({ kind: 'durable', appendedAtMs: 1 });
+const onItsWay = (of: MessageMark): FlyingMessage => ({ mark: of, whenSettled: () => DURABLE });
 const RESENT = { dup: true, previousEpoch: 4 } as const;
 const NEW = { dup: false, previousEpoch: 4 } as const;
 
@@ -30,11 +37,12 @@ describe('ResendMemory', () => {
     const memory = new ResendMemory(4);
     memory.remember(mark(1, 10, { sessionEpoch: 3 }));
     memory.remember(mark(2, 20, { sessionEpoch: 4 }));
-    memory.appending(mark(3, 30, { sessionEpoch: 3 }), DURABLE);
+    const flying = onItsWay(mark(3, 30, { sessionEpoch: 3 }));
+    memory.appending(flying);
     expect(memory.find(mark(1, 10), RESENT)).toBeNull();
     expect(memory.find(mark(2, 20), RESENT)).toBe('durable');
     expect(memory.find(mark(3, 30), RESENT)).toBeNull();
-    expect(memory.find(mark(3, 30), { dup: true, previousEpoch: 3 })).toBe(DURABLE);
+    expect(memory.find(mark(3, 30), { dup: true, previousEpoch: 3 })).toBe(flying);
   });
 
   it('takes a packet id for another message once it was released', () => {
@@ -84,14 +92,33 @@ describe('ResendMemory', () => {
 
   it('answers what is in flight with its outcome, and forgets what failed', () => {
     const memory = new ResendMemory(4);
-    const second = mark(1, 20, { messageId: 'm' });
+    const second = onItsWay(mark(1, 20, { messageId: 'm' }));
     memory.remember(mark(1, 10));
-    memory.appending(second, DURABLE);
-    expect(memory.find(mark(1, 20), RESENT)).toBe(DURABLE);
-    expect(memory.find(mark(5, 20, { messageId: 'm' }), NEW)).toBe(DURABLE);
+    memory.appending(second);
+    expect(memory.find(mark(1, 20), RESENT)).toBe(second);
+    expect(memory.find(mark(5, 20, { messageId: 'm' }), NEW)).toBe(second);
     expect(memory.find(mark(1, 10), RESENT)).toBeNull();
-    memory.settled(second, DURABLE, { kind: 'failed', detail: '' });
-    expect(memory.find(second, RESENT)).toBeNull();
+    memory.settled(second, { kind: 'failed', detail: '' });
+    expect(memory.find(second.mark, RESENT)).toBeNull();
+  });
+
+  it('forgets the oldest ids and packets first, and never one that is on its way', () => {
+    const memory = new ResendMemory(2);
+    const waiting = onItsWay(mark(1, 10, { messageId: 'waiting' }));
+    memory.appending(waiting);
+    for (const [index, messageId] of ['a', 'b', 'c'].entries()) {
+      const passing = onItsWay(mark(2 + index, 20, { messageId }));
+      memory.appending(passing);
+      memory.settled(passing, { kind: 'durable', appendedAtMs: index });
+    }
+    const known = (messageId: string): unknown => memory.find(mark(0, 0, { messageId }), NEW);
+    expect(['a', 'b', 'c', 'waiting'].map(known)).toEqual([null, 'durable', 'durable', waiting]);
+    expect([2, 3, 4].map((packetId) => memory.find(mark(packetId, 20), RESENT))).toEqual([null, 'durable', 'durable']);
+    memory.beginRead('telemetry')([mark(0, 0, { messageId: 'waiting', sessionEpoch: 1 })]);
+    expect(['b', 'c', 'waiting'].map(known)).toEqual(['durable', 'durable', waiting]);
+    memory.settled(waiting, { kind: 'durable', appendedAtMs: 9 });
+    expect(['b', 'c', 'waiting'].map(known)).toEqual([null, 'durable', 'durable']);
+    expect(memory.find(mark(1, 10), RESENT)).toBe('durable');
   });
 
   it('keeps the newest, and puts what the log says behind them', () => {
@@ -141,10 +168,12 @@ describe('ResendMemory', () => {
     memory.beginRead('control')([]);
     memory.beginRead('telemetry')([]);
     expect(memory.isWhole).toBe(true);
-    memory.appending(mark(1, 10), DURABLE);
-    memory.settled(mark(1, 10), DURABLE, { kind: 'failed', detail: 'it was never sent' });
+    const [first, second] = [onItsWay(mark(1, 10)), onItsWay(mark(1, 10))];
+    memory.appending(first);
+    memory.settled(first, { kind: 'failed', detail: 'it was never sent' });
     expect(memory.isWhole).toBe(true);
-    memory.settled(mark(1, 10), DURABLE, { kind: 'failed', detail: 'no answer', mayBeLogged: true });
+    memory.appending(second);
+    memory.settled(second, { kind: 'failed', detail: 'no answer', mayBeLogged: true });
     expect([...memory.unreadLanes]).toEqual(['control', 'telemetry']);
   });
 

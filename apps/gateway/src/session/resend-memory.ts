@@ -2,6 +2,7 @@ import type { DeviceKey, Incarnation } from '@breakwater/twin';
 import { type Lane, LANES } from '@breakwater/twin-runtime';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
+import { RecentPackets } from './recent-packets.ts';
 
 /** How a message names itself when it is sent again. */
 export interface MessageMark {
@@ -19,11 +20,11 @@ export interface LoggedMark extends MessageMark {
   readonly appendedAtMs: number;
 }
 
-/** The newest use of a packet id. */
-interface PacketUse {
-  readonly digest: number;
-  readonly sessionEpoch: number;
-  readonly appendedAtMs: number;
+/** A message on its way into the log. */
+export interface FlyingMessage {
+  readonly mark: MessageMark;
+  /** What becomes of it. Only a resend that overtakes it asks. */
+  whenSettled(): Promise<AppendOutcome>;
 }
 
 /**
@@ -35,8 +36,8 @@ export interface PacketRelease {
   readonly appendedAtMs: number;
 }
 
-/** `durable`: it is in the log. A promise: it is on its way there. `null`: not known. */
-export type Recollection = 'durable' | Promise<AppendOutcome> | null;
+/** `durable`: it is in the log. A message: it is on its way there. `null`: not known. */
+export type Recollection = 'durable' | FlyingMessage | null;
 
 /**
  * What one device sent last, so that its resend is not a second event. Bounded: a packet id is kept for its newest
@@ -53,16 +54,20 @@ export class ResendMemory {
   #gaps = 0;
   readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
-  /** In the order of their last use, oldest first. */
-  readonly #packets = new Map<number, PacketUse>();
-  readonly #ids = new Set<string>();
+  readonly #packets: RecentPackets;
+  /** Ids of what is durable and of what is on its way: every message that has one asks for it here. */
+  #ids = new Set<string>();
+  /** The durable ones among them, in the order of their durability from `#oldestId` on: a ring. */
+  #durableIds: string[] = [];
+  #oldestId = 0;
   /** QoS 2 alone has releases. In the order of the last one, oldest first. */
   readonly #released = new Map<number, number>();
-  readonly #flyingPackets = new Map<number, { readonly mark: MessageMark; readonly outcome: Promise<AppendOutcome> }>();
-  readonly #flyingIds = new Map<string, Promise<AppendOutcome>>();
+  /** In the order of their arrival. Bounded by what a connection may have in process. */
+  readonly #flying: FlyingMessage[] = [];
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
+    this.#packets = new RecentPackets(entriesMax);
     this.missed();
   }
 
@@ -113,16 +118,15 @@ export class ResendMemory {
    * is older was answered or given up.
    */
   find(mark: MessageMark, { dup, previousEpoch }: { dup: boolean; previousEpoch: number }): Recollection {
-    if (mark.messageId !== '') {
-      const flying = this.#flyingIds.get(mark.messageId);
-      if (flying !== undefined) return flying;
-      if (this.#ids.has(mark.messageId)) return 'durable';
+    const { messageId, packetId } = mark;
+    if (messageId !== '' && this.#ids.has(messageId)) {
+      return this.#flying.find((flying) => flying.mark.messageId === messageId) ?? 'durable';
     }
-    if (!dup || mark.packetId === 0) return null;
-    const flying = this.#flyingPackets.get(mark.packetId);
-    if (flying !== undefined) return isResend(flying.mark, mark, previousEpoch) ? flying.outcome : null;
-    const known = this.#packets.get(mark.packetId);
-    if (known === undefined || known.appendedAtMs <= (this.#released.get(mark.packetId) ?? -1)) return null;
+    if (!dup || packetId === 0) return null;
+    const flying = this.#flying.findLast((one) => one.mark.packetId === packetId);
+    if (flying !== undefined) return isResend(flying.mark, mark, previousEpoch) ? flying : null;
+    const known = this.#packets.newest(packetId);
+    if (known === null || known.appendedAtMs <= (this.#released.get(packetId) ?? -1)) return null;
     return isResend(known, mark, previousEpoch) ? 'durable' : null;
   }
 
@@ -131,7 +135,7 @@ export class ResendMemory {
    * known.
    */
   released(packetId: number, nowMs: number): void {
-    this.takeReleases([{ packetId, appendedAtMs: this.#packets.get(packetId)?.appendedAtMs ?? nowMs - 1 }]);
+    this.takeReleases([{ packetId, appendedAtMs: this.#packets.newest(packetId)?.appendedAtMs ?? nowMs - 1 }]);
   }
 
   releases(): readonly PacketRelease[] {
@@ -149,50 +153,69 @@ export class ResendMemory {
   }
 
   /** The message is handed to the log. What is in flight is bounded by the connection's own limit. */
-  appending(mark: MessageMark, outcome: Promise<AppendOutcome>): void {
-    if (mark.messageId !== '') this.#flyingIds.set(mark.messageId, outcome);
-    if (mark.packetId !== 0) this.#flyingPackets.set(mark.packetId, { mark, outcome });
+  appending(flying: FlyingMessage): void {
+    if (flying.mark.messageId !== '') this.#ids.add(flying.mark.messageId);
+    this.#flying.push(flying);
   }
 
-  settled(mark: MessageMark, appended: Promise<AppendOutcome>, outcome: AppendOutcome): void {
-    if (mark.messageId !== '' && this.#flyingIds.get(mark.messageId) === appended)
-      this.#flyingIds.delete(mark.messageId);
-    const flying = mark.packetId === 0 ? undefined : this.#flyingPackets.get(mark.packetId);
-    if (flying?.outcome === appended) this.#flyingPackets.delete(mark.packetId);
-    if (outcome.kind === 'durable') this.remember({ ...mark, appendedAtMs: outcome.appendedAtMs });
+  settled(flying: FlyingMessage, outcome: AppendOutcome): void {
+    const { mark } = flying;
+    if (!this.#landed(flying)) return;
+    if (outcome.kind === 'durable') {
+      if (mark.messageId !== '') this.#rememberDurableId(mark.messageId);
+      if (mark.packetId !== 0) this.#rememberPacket(mark, outcome.appendedAtMs);
+      return;
+    }
+    if (mark.messageId !== '') this.#ids.delete(mark.messageId);
     // If it is in the log, then the device, which heard nothing of it, sends it again.
-    else if (outcome.kind === 'failed' && outcome.mayBeLogged === true) this.missed();
+    if (outcome.kind === 'failed' && outcome.mayBeLogged === true) this.missed();
   }
 
   remember(mark: LoggedMark): void {
     if (mark.messageId !== '') this.#rememberId(mark.messageId);
-    if (mark.packetId !== 0) this.#rememberPacket(mark.packetId, mark);
+    if (mark.packetId !== 0) this.#rememberPacket(mark, mark.appendedAtMs);
+  }
+
+  #landed(flying: FlyingMessage): boolean {
+    // Those of one lane land in the order in which they came.
+    if (this.#flying[0] === flying) {
+      this.#flying.shift();
+      return true;
+    }
+    const place = this.#flying.indexOf(flying);
+    if (place >= 0) this.#flying.splice(place, 1);
+    return place >= 0;
   }
 
   /** Takes what the log says of the sessions before this one, in any order: the lanes are read one by one. */
   #fillFromLog(marks: readonly LoggedMark[]): void {
-    const newerIds = [...this.#ids];
-    this.#ids.clear();
+    const newerIds = [...this.#durableIds.slice(this.#oldestId), ...this.#durableIds.slice(0, this.#oldestId)];
+    this.#ids = new Set(this.#flying.map(({ mark }) => mark.messageId).filter((messageId) => messageId !== ''));
+    this.#durableIds = [];
+    this.#oldestId = 0;
     for (const { messageId } of marks) if (messageId !== '') this.#rememberId(messageId);
     for (const messageId of newerIds) this.#rememberId(messageId);
-    const uses = [...this.#packets, ...marks.map((mark) => [mark.packetId, mark] as const)];
-    uses.sort(([, one], [, other]) => compareUses(one, other));
-    this.#packets.clear();
-    for (const [packetId, use] of uses) if (packetId !== 0) this.#rememberPacket(packetId, use);
+    this.#packets.merge(marks.filter(({ packetId }) => packetId !== 0));
   }
 
   #rememberId(messageId: string): void {
+    if (this.#ids.has(messageId)) return;
     this.#ids.add(messageId);
-    if (this.#ids.size > this.#entriesMax) dropFirst(this.#ids);
+    this.#rememberDurableId(messageId);
   }
 
-  #rememberPacket(packetId: number, { digest, sessionEpoch, appendedAtMs }: PacketUse): void {
-    const known = this.#packets.get(packetId);
-    // Late news of an older session: its packet id belongs to another message now.
-    if (known !== undefined && known.sessionEpoch > sessionEpoch) return;
-    this.#packets.delete(packetId);
-    this.#packets.set(packetId, { digest, sessionEpoch, appendedAtMs });
-    if (this.#packets.size > this.#entriesMax) dropFirst(this.#packets);
+  #rememberDurableId(messageId: string): void {
+    if (this.#durableIds.length < this.#entriesMax) {
+      this.#durableIds.push(messageId);
+      return;
+    }
+    this.#ids.delete(this.#durableIds[this.#oldestId] as string);
+    this.#durableIds[this.#oldestId] = messageId;
+    this.#oldestId = (this.#oldestId + 1) % this.#entriesMax;
+  }
+
+  #rememberPacket({ packetId, digest, sessionEpoch }: MessageMark, appendedAtMs: number): void {
+    this.#packets.add({ packetId, digest, sessionEpoch, appendedAtMs });
   }
 }
 
@@ -202,10 +225,6 @@ function isResend(
   previousEpoch: number,
 ): boolean {
   return known.digest === mark.digest && known.sessionEpoch >= previousEpoch;
-}
-
-function compareUses(one: PacketUse, other: PacketUse): number {
-  return one.sessionEpoch - other.sessionEpoch || one.appendedAtMs - other.appendedAtMs;
 }
 
 /** The memories of the devices that were here last. One that is dropped is read from the log when it is needed. */

@@ -13,6 +13,8 @@ import {
 } from '../engine-limits.ts';
 import { encodeDisconnect } from '../wire/packet-encoder.ts';
 import { PacketFramer } from '../wire/packet-framer.ts';
+import { type KnownTopic, readPublishAgain } from '../wire/known-topics.ts';
+import { NO_USER_PROPERTIES } from '../wire/packet-layout.ts';
 import { readPlainPublish } from '../wire/plain-publish.ts';
 import { ProtocolFault } from '../wire/protocol-fault.ts';
 import { ReadingGate, StopReason } from '../inbound/reading-gate.ts';
@@ -83,6 +85,8 @@ export class Connection<Identity> {
   #will: PendingWill = NO_WILL;
   #endReason: CloseReason = 'connectionLost';
   #isOpened = false;
+  /** Of the last publish that came whole: most devices write to one topic only. */
+  #topic: KnownTopic | null = null;
   #isPumping = false;
 
   constructor(context: EngineContext<Identity>, transport: Transport, isOverLimit: boolean) {
@@ -240,14 +244,23 @@ export class Connection<Identity> {
   }
 
   #handleReady(frame: Buffer, ready: ReadyConnection<Identity>): ProtocolFault | null {
-    const { layout, codec } = this.#context;
+    const { layout, codec, topics } = this.#context;
     const version = ready.session.protocolVersion;
     const { bodyOffset } = this.#framer;
+    const again = readPublishAgain(frame, { bodyOffset, version, topic: this.#topic });
+    if (again !== null) return ready.inbound.receive(again, NO_USER_PROPERTIES, frame.length);
     const malformed = layout.check(frame, bodyOffset, version);
     if (malformed !== null) return malformed;
     const packet = readPlainPublish(frame, bodyOffset, version) ?? codec.decode(frame, version);
     if (packet instanceof ProtocolFault) return packet;
-    return handlePacket(this.#context, ready, { packet, userProperties: layout.userProperties, bytes: frame.length });
+    const fault = handlePacket(this.#context, ready, {
+      packet,
+      userProperties: layout.userProperties,
+      bytes: frame.length,
+    });
+    // What was taken was valid, so its topic is.
+    if (fault === null && packet.cmd === 'publish' && packet.topic !== '') this.#topic = topics.of(packet.topic);
+    return fault;
   }
 
   #connect(request: ConnectRequest): void {

@@ -1,8 +1,6 @@
 import type { PublishOutcome } from '../endpoint-host.ts';
 
 export interface PendingAck {
-  readonly packetId: number;
-  readonly qos: 1 | 2;
   outcome: PublishOutcome | null;
 }
 
@@ -13,27 +11,25 @@ const COMPACT_AFTER = 64;
  * Acknowledgements leave in the order in which the publishes came (MQTT 5 §4.6), whatever order the host settles them
  * in. An entry that is not settled holds back all later ones.
  */
-export class AckOrder {
-  #entries: PendingAck[] = [];
+export class AckOrder<Entry extends PendingAck> {
+  #entries: Entry[] = [];
   #first = 0;
 
   get size(): number {
     return this.#entries.length - this.#first;
   }
 
-  add(packetId: number, qos: 1 | 2): PendingAck {
-    const entry: PendingAck = { packetId, qos, outcome: null };
+  add(entry: Entry): void {
     this.#entries.push(entry);
-    return entry;
   }
 
   /** Removes the oldest entry if its outcome is known. */
-  takeSettled(): (PendingAck & { outcome: PublishOutcome }) | null {
+  takeSettled(): (Entry & { outcome: PublishOutcome }) | null {
     const entry = this.#entries[this.#first];
     if (!isSettled(entry)) return null;
     this.#first += 1;
     if (this.#first === this.#entries.length) {
-      this.#entries = [];
+      this.#entries.length = 0;
       this.#first = 0;
     } else if (this.#first >= COMPACT_AFTER && this.#first * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#first);
@@ -43,6 +39,6 @@ export class AckOrder {
   }
 }
 
-function isSettled(entry: PendingAck | undefined): entry is PendingAck & { outcome: PublishOutcome } {
+function isSettled<Entry extends PendingAck>(entry: Entry | undefined): entry is Entry & { outcome: PublishOutcome } {
   return entry !== undefined && entry.outcome !== null;
 }

@@ -1,5 +1,5 @@
 import type { IPublishPacket } from 'mqtt-packet';
-import { AckOrder, type PendingAck } from './ack-order.ts';
+import { AckOrder } from './ack-order.ts';
 import type { ConnectionOutput } from '../outbound/connection-output.ts';
 import type { EngineContext } from '../engine-context.ts';
 import type { InboundMessage, PublishOutcome, ProtocolVersion, Session } from '../endpoint-host.ts';
@@ -8,6 +8,7 @@ import { toMessageProperties } from '../wire/message-properties.ts';
 import { AckType, encodeAckWithReason } from '../wire/packet-encoder.ts';
 import { ProtocolFault } from '../wire/protocol-fault.ts';
 import { type ReadingGate, StopReason } from './reading-gate.ts';
+import { type PublishOwner, ReceivedPublish } from './received-publish.ts';
 import { publishRefusalCodes, ReasonCode, violationCode } from '../wire/reason-codes.ts';
 import type { HoldCause, PublishPass } from './publish-pass.ts';
 import type { SessionJournal } from '../sessions/session-journal.ts';
@@ -34,14 +35,6 @@ export interface InboundOptions<Identity> {
   readonly onIdle: () => void;
 }
 
-/** A message that has come and is still to be handed to the host. */
-interface ReceivedPublish {
-  /** Null for QoS 0. */
-  readonly pending: PendingAck | null;
-  readonly packetBytes: number;
-  readonly message: InboundMessage;
-}
-
 /**
  * Publishes of one connection on their way to the host. An acknowledgement leaves only after the host has settled its
  * message, and in receive order; what is in process is bounded by count and bytes, over which reading stops.
@@ -50,10 +43,10 @@ interface ReceivedPublish {
  * acknowledgements are so withheld while everything else on the connection is read and answered as ever. What is held
  * when the connection ends, or is to be drained, is let go of: it was never acknowledged.
  */
-export class InboundPublishes<Identity> {
+export class InboundPublishes<Identity> implements PublishOwner {
   readonly #options: InboundOptions<Identity>;
   readonly #version: ProtocolVersion;
-  readonly #order = new AckOrder();
+  readonly #order = new AckOrder<ReceivedPublish>();
   readonly #qos2: InboundQos2;
   readonly #aliases: TopicAliases;
   #qos0Count = 0;
@@ -90,40 +83,28 @@ export class InboundPublishes<Identity> {
     const alias = packet.properties?.topicAlias;
     const topic = alias === undefined ? packet.topic : this.#aliases.resolve(alias, packet.topic);
     if (topic instanceof ProtocolFault) return topic;
-    const packetId = packet.qos === 0 ? 0 : (packet.messageId as number);
-    let pending: PendingAck | null = null;
-    if (packet.qos !== 0) {
-      const state = packet.qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
+    const { qos } = packet;
+    const packetId = qos === 0 ? 0 : (packet.messageId as number);
+    const received = new ReceivedPublish(this, { packetId, qos, packetBytes });
+    if (qos !== 0) {
+      const state = qos === 2 ? this.#qos2.stateOf(packetId) : 'new';
       if (state !== 'new') this.#options.context.observer.duplicateSuppressed?.();
       // The PUBREC of the first copy is still to come and answers this one too.
       if (this.#answering?.has(packetId) === true && state === 'logging') return null;
       if (this.#isOverReceiveMaximum(state)) {
         return new ProtocolFault(ReasonCode.receiveMaximumExceeded, 'more publishes in flight than agreed');
       }
-      pending = this.#order.add(packetId, packet.qos);
+      this.#order.add(received);
       if (state === 'unreleased') {
-        pending.outcome = STORED;
+        received.outcome = STORED;
         this.#advance();
         this.#stopWhenFull();
         return null;
       }
-      if (packet.qos === 2) {
-        const entry = pending;
-        this.#answering ??= new Set();
-        this.#answering.add(packetId);
-        const answer: AnswerQos2 = (outcome) => this.#answerQos2(entry, outcome);
-        if (state === 'logging') {
-          this.#qos2.adopt(packetId, answer);
-          return null;
-        }
-        this.#qos2.received(packetId, answer);
-      }
+      if (qos === 2 && !this.#receiveQos2(received, state)) return null;
     }
-    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
-    const { qos, dup, retain, properties } = packet;
-    const plain = { topic, payload, qos, dup, retain, packetId, contentType: null, userProperties };
-    const message: InboundMessage = properties === undefined ? plain : { ...plain, ...toMessageProperties(properties) };
-    this.#accept({ pending, packetBytes, message });
+    received.message = messageOf(packet, { topic, packetId, userProperties });
+    this.#accept(received, received.message);
     return null;
   }
 
@@ -179,13 +160,13 @@ export class InboundPublishes<Identity> {
     const { context, pass, session } = this.#options;
     this.#held = null;
     pass.leave();
-    for (const { pending, packetBytes, message } of held ?? []) {
+    for (const { packetId, qos, packetBytes, message } of held ?? []) {
       this.#inProcessCount -= 1;
       this.#inProcessBytes -= packetBytes;
-      if (pending === null) this.#qos0Count -= 1;
-      if (message.qos === 2) this.#qos2.settled(message.packetId, false);
-      context.observer.publishLetGo?.(message.qos);
-      context.host.letGo?.(session, message);
+      if (qos === 0) this.#qos0Count -= 1;
+      if (qos === 2) this.#qos2.settled(packetId, false);
+      context.observer.publishLetGo?.(qos);
+      if (message !== null) context.host.letGo?.(session, message);
     }
   }
 
@@ -196,9 +177,19 @@ export class InboundPublishes<Identity> {
     return held >= this.#options.context.limits.receiveMax;
   }
 
-  #accept(received: ReceivedPublish): void {
+  /** False for a copy of a message that the host has already: its answer is this one's too. */
+  #receiveQos2(received: ReceivedPublish, state: 'new' | 'logging'): boolean {
+    const { packetId } = received;
+    this.#answering ??= new Set();
+    this.#answering.add(packetId);
+    const answer: AnswerQos2 = (outcome) => this.#answerQos2(received, outcome);
+    if (state === 'logging') this.#qos2.adopt(packetId, answer);
+    else this.#qos2.received(packetId, answer);
+    return state === 'new';
+  }
+
+  #accept(received: ReceivedPublish, { qos, payload }: InboundMessage): void {
     const { context, pass } = this.#options;
-    const { qos, payload } = received.message;
     context.observer.publishReceived?.(qos, payload.length);
     if (qos === 0) this.#qos0Count += 1;
     this.#inProcessCount += 1;
@@ -217,34 +208,39 @@ export class InboundPublishes<Identity> {
     context.paced.add(this);
   }
 
-  #handOver({ pending, packetBytes, message }: ReceivedPublish): void {
+  #handOver(received: ReceivedPublish): void {
     const { context, session } = this.#options;
-    let answer: Promise<PublishOutcome>;
+    const { message } = received;
+    if (message === null) return;
+    received.message = null;
+    let answer: Promise<PublishOutcome> | null;
     try {
-      answer = context.host.publish(session, message);
+      answer = context.host.publish(session, message, received);
     } catch (error) {
       answer = Promise.reject(error);
     }
+    if (answer === null) return;
     answer.then(
-      (outcome) => this.#settle(pending, packetBytes, outcome),
+      (outcome) => received.settle(outcome),
       (error: unknown) => {
         context.observer.hostFailed?.('publish', error);
-        this.#settle(pending, packetBytes, { kind: 'failed', detail: 'internal error' });
+        received.settle({ kind: 'failed', detail: 'internal error' });
       },
     );
   }
 
-  #settle(pending: PendingAck | null, packetBytes: number, outcome: PublishOutcome): void {
+  settled(received: ReceivedPublish, outcome: PublishOutcome): void {
+    const { qos } = received;
     this.#inProcessCount -= 1;
-    this.#inProcessBytes -= packetBytes;
-    this.#options.context.observer.publishSettled?.(pending?.qos ?? 0, outcome.kind);
-    if (pending === null) this.#qos0Count -= 1;
-    if (pending?.qos === 2) this.#qos2.answered(pending.packetId, outcome);
+    this.#inProcessBytes -= received.packetBytes;
+    this.#options.context.observer.publishSettled?.(qos, outcome.kind);
+    if (qos === 0) this.#qos0Count -= 1;
+    if (qos === 2) this.#qos2.answered(received.packetId, outcome);
     if (this.#ended) return;
-    if (pending?.qos === 1) {
-      pending.outcome = outcome;
+    if (qos === 1) {
+      received.outcome = outcome;
       this.#advance();
-    } else if (pending === null && outcome.kind === 'violation') {
+    } else if (qos === 0 && outcome.kind === 'violation') {
       this.#options.onEnd('violation', violationCode(outcome.reason), outcome.detail);
     }
     // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
@@ -254,7 +250,7 @@ export class InboundPublishes<Identity> {
   }
 
   /** The message may have come on an older connection, and this one may be over itself. */
-  #answerQos2(pending: PendingAck, outcome: PublishOutcome): void {
+  #answerQos2(pending: ReceivedPublish, outcome: PublishOutcome): void {
     const { journal } = this.#options;
     const { packetId } = pending;
     const keeps = outcome.kind === 'stored' || (outcome.kind === 'refused' && this.#version !== 5);
@@ -288,7 +284,7 @@ export class InboundPublishes<Identity> {
     }
   }
 
-  #acknowledge(pending: PendingAck, outcome: Extract<PublishOutcome, { kind: 'stored' | 'refused' }>): void {
+  #acknowledge(pending: ReceivedPublish, outcome: Extract<PublishOutcome, { kind: 'stored' | 'refused' }>): void {
     const { output } = this.#options;
     const type = pending.qos === 1 ? AckType.puback : AckType.pubrec;
     const refused = outcome.kind === 'refused' && this.#version === 5;
@@ -338,4 +334,15 @@ export class InboundPublishes<Identity> {
     if (this.#inProcessCount > 0 && context.pressure.isHigh) return false;
     return this.#countHeld() * 2 <= receiveMax && this.#inProcessBytes * 2 <= inboundBytesMax;
   }
+}
+
+function messageOf(
+  packet: IPublishPacket,
+  read: Pick<InboundMessage, 'topic' | 'packetId' | 'userProperties'>,
+): InboundMessage {
+  const { topic, packetId, userProperties } = read;
+  const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : (packet.payload ?? NO_PAYLOAD);
+  const { qos, dup, retain, properties } = packet;
+  const plain = { topic, payload, qos, dup, retain, packetId, contentType: null, userProperties };
+  return properties === undefined ? plain : { ...plain, ...toMessageProperties(properties) };
 }

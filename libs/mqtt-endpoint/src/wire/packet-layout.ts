@@ -5,7 +5,7 @@ import { PropertyHolder, propertyRules, type PropertyRule, PropertyId } from './
 import { ReasonCode } from './reason-codes.ts';
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
-const NO_USER_PROPERTIES: readonly (readonly [string, string])[] = [];
+export const NO_USER_PROPERTIES: readonly (readonly [string, string])[] = [];
 
 /**
  * Walks the raw bytes of one packet before the codec sees it. The codec is lax: it reads over the end of property

@@ -21,8 +21,8 @@ export interface AppendRequest {
   readonly producerId: string;
   /** From 1 and contiguous per (producer, lane, partition). */
   readonly seq: number;
-  /** The record lines of the frame, joined by `\n`, without one at the end. */
-  readonly body: string;
+  /** The record lines of the frame, joined by `\n`, without one at the end; as text, or in UTF-8. */
+  readonly body: string | Buffer;
   readonly recordCount: number;
   /** `inbound` when it is not said. */
   readonly source?: RecordSource;

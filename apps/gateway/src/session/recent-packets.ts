@@ -1,0 +1,80 @@
+/** One use of a packet id. */
+export interface PacketUse {
+  readonly packetId: number;
+  readonly digest: number;
+  readonly sessionEpoch: number;
+  readonly appendedAtMs: number;
+}
+
+/** Numbers of one entry: packet id, digest, session epoch, time. */
+const FIELDS = 4;
+const CAPACITY_MIN = 4;
+
+/**
+ * The last uses of packet ids by one device, as plain numbers in a ring: to note one costs no allocation, and a hundred
+ * thousand of them are no work for the garbage collector. To find one costs a walk, which only a resend asks for.
+ */
+export class RecentPackets {
+  readonly #entriesMax: number;
+  #ring = new Float64Array(0);
+  /** Where the next one goes. */
+  #next = 0;
+  #count = 0;
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+  }
+
+  add({ packetId, digest, sessionEpoch, appendedAtMs }: PacketUse): void {
+    if (this.#count < this.#entriesMax && this.#count * FIELDS === this.#ring.length) this.#grow();
+    const ring = this.#ring;
+    const at = this.#next * FIELDS;
+    ring[at] = packetId;
+    ring[at + 1] = digest;
+    ring[at + 2] = sessionEpoch;
+    ring[at + 3] = appendedAtMs;
+    const capacity = ring.length / FIELDS;
+    this.#next = this.#next + 1 === capacity ? 0 : this.#next + 1;
+    if (this.#count < capacity) this.#count += 1;
+  }
+
+  /** The newest use of a packet id, by session and then by time, whatever order they became known in. */
+  newest(packetId: number): PacketUse | null {
+    let newest: PacketUse | null = null;
+    for (const use of this.all()) {
+      if (use.packetId === packetId && (newest === null || compareUses(use, newest) >= 0)) newest = use;
+    }
+    return newest;
+  }
+
+  /** Takes older and newer ones in any order, and keeps the newest of all. */
+  merge(uses: readonly PacketUse[]): void {
+    const all = [...this.all(), ...uses].sort(compareUses);
+    this.#next = 0;
+    this.#count = 0;
+    for (const use of all.slice(-this.#entriesMax)) this.add(use);
+  }
+
+  /** In the order in which they became known. */
+  all(): readonly PacketUse[] {
+    const capacity = this.#ring.length / FIELDS;
+    return Array.from({ length: this.#count }, (_, index) => {
+      const at = ((this.#next - this.#count + index + capacity) % capacity) * FIELDS;
+      const [packetId, digest, sessionEpoch, appendedAtMs] = this.#ring.subarray(at, at + FIELDS);
+      return { packetId, digest, sessionEpoch, appendedAtMs } as PacketUse;
+    });
+  }
+
+  #grow(): void {
+    const all = this.all();
+    const capacity = Math.min(this.#entriesMax, Math.max(CAPACITY_MIN, 2 * this.#count));
+    this.#ring = new Float64Array(capacity * FIELDS);
+    this.#next = 0;
+    this.#count = 0;
+    for (const use of all) this.add(use);
+  }
+}
+
+function compareUses(one: PacketUse, other: PacketUse): number {
+  return one.sessionEpoch - other.sessionEpoch || one.appendedAtMs - other.appendedAtMs;
+}
