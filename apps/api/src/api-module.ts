@@ -144,6 +144,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.COMMAND_HINTS, ports.commandHints],
     [tokens.COMMAND_WORKFLOWS, ports.commandWorkflows],
     [tokens.TELEMETRY_READER, ports.telemetry],
+    [tokens.REFUSAL_COUNTS, ports.refusals],
     [tokens.WRITER_LEDGER, ports.writerLedger],
     [tokens.TEMPORAL_HEALTH, ports.temporal],
     [tokens.API_OPTIONS, options],

@@ -12,6 +12,7 @@ import type {
   Lane,
   OperationAnswers,
   PartitionLeases,
+  RefusalCounts,
   SessionDirectory,
   TenantTrustStore,
   TelemetryHints,
@@ -40,6 +41,7 @@ export interface ApiPorts {
   readonly commandWorkflows: Pick<CommandWorkflows<DeviceCommandInput>, 'start'>;
   readonly telemetry: TelemetryReader;
   readonly writerLedger: WriterLedger;
+  readonly refusals: Pick<RefusalCounts, 'read'>;
   readonly temporal: TemporalHealth;
 }
 
@@ -60,6 +62,7 @@ export const COMMAND_INDEX = Symbol('CommandIndex');
 export const COMMAND_HINTS = Symbol('CommandHints');
 export const COMMAND_WORKFLOWS = Symbol('CommandWorkflows');
 export const TELEMETRY_READER = Symbol('TelemetryReader');
+export const REFUSAL_COUNTS = Symbol('RefusalCounts');
 export const WRITER_LEDGER = Symbol('WriterLedger');
 export const TEMPORAL_HEALTH = Symbol('TemporalHealth');
 export const API_OPTIONS = Symbol('ApiOptions');

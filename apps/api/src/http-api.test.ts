@@ -178,8 +178,11 @@ describe('tenants', () => {
     expect(again).toMatchObject({ status: 409, body: { code: 'TENANT_EXISTS' } });
     expect((await platform.request('POST', '/api/v1/tenants', { body: {} })).body.id).toMatch(/^t-[0-9a-f]{16}$/);
     expect((await platform.request('POST', '/api/v1/tenants', { body: { id: 'No Good' } })).status).toBe(400);
+    const refusals = ['nobody-special', 'other'].map((tenant) => ({ tenant, reason: 'shed.queue', count: 2 }));
+    await platform.refusals.add({ flusherId: 'gw', seq: 1, refusals });
+    expect((await platform.request('GET', '/api/v1/ledger')).body.refused).toEqual(refusals);
     const own = (await platform.request('GET', '/api/v1/ledger', { key })).body;
-    expect(own).toMatchObject({ tenants: [], balanced: true, imbalances: [] });
+    expect(own).toMatchObject({ tenants: [], balanced: true, imbalances: [], refused: [refusals[0]] });
     expect(own).not.toHaveProperty('partitions');
   });
 });

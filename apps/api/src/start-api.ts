@@ -11,6 +11,7 @@ import {
   RedisDownlinkChannel,
   RedisOperationAnswers,
   RedisPartitionLeases,
+  RedisRefusalCounts,
   RedisSessionDirectory,
   RedisTelemetryHints,
   RedisTenantTrustStore,
@@ -106,6 +107,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     commandWorkflows,
     telemetry: telemetry.reader,
     writerLedger: telemetry.writerLedger,
+    refusals: new RedisRefusalCounts(redis),
     temporal: temporalHealth(settings),
   };
   const close = async (): Promise<void> => {

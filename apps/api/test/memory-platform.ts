@@ -11,6 +11,7 @@ import {
   MemoryEventLog,
   MemoryOperationAnswers,
   MemoryPartitionLeases,
+  MemoryRefusalCounts,
   MemorySessionDirectory,
   MemoryTelemetryHints,
   MemoryTenantTrustStore,
@@ -64,6 +65,7 @@ export class MemoryPlatform {
   readonly commandHints = new MemoryCommandHints();
   readonly commandWorkflows = new MemoryCommandWorkflows<DeviceCommandInput>();
   readonly answers = new MemoryOperationAnswers();
+  readonly refusals = new MemoryRefusalCounts();
   readonly bans = new MemoryBanList(systemClock, { bansMax: 100 });
   readonly leases = new MemoryPartitionLeases(systemClock);
   readonly sessions = new MemorySessionDirectory(systemClock);
@@ -114,6 +116,7 @@ export class MemoryPlatform {
       ports: {
         clock: systemClock,
         registry: this.registry,
+        refusals: this.refusals,
         trust: this.trust,
         log: this.log,
         twins: this.twins,

@@ -5,6 +5,7 @@ import type {
   DownlinkChannel,
   EventLog,
   Random,
+  RefusalCounts,
   SessionArchive,
   SessionDirectory,
   TenantTrustStore,
@@ -23,6 +24,8 @@ export interface GatewayPorts {
   readonly archive: SessionArchive;
   readonly downlinks: DownlinkChannel;
   readonly outbox: Pick<TwinStore, 'confirmOutbox'>;
+  /** Where is counted what was turned away before the log. */
+  readonly refusals: Pick<RefusalCounts, 'add'>;
   readonly clock: Clock;
   readonly random: Random;
 }

@@ -20,6 +20,7 @@ import type { GatewaySettings } from './read-gateway-settings.ts';
 import { MessageIntake } from './message-intake.ts';
 import { OVERLOAD_MEASURES, OverloadGuard } from './protection/overload-guard.ts';
 import { Protection } from './protection/protection.ts';
+import { RefusalTally } from './protection/refusal-tally.ts';
 import { TenantShares } from './protection/tenant-shares.ts';
 import { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import { DeviceAuthenticator } from './identity/device-authenticator.ts';
@@ -40,6 +41,7 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
 const FENCED_PAIRS_MAX = 10_000;
 const TAIL_FRAMES_PER_READ = 64;
+const UNKNOWN_TENANT = '(unknown)';
 /** From here on a reason code of MQTT is a refusal. */
 const REFUSED = 0x80;
 
@@ -54,6 +56,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #metrics: GatewayMetrics;
+  readonly #refusals: RefusalTally;
   readonly #protection: Protection;
   readonly #batcher: AppendBatcher;
   readonly #overload: OverloadGuard;
@@ -72,6 +75,7 @@ export class Gateway {
     this.#options = options;
     const { settings, ports } = options;
     this.#metrics = new GatewayMetrics(options.metrics);
+    this.#refusals = this.#createRefusals();
     this.#protection = new Protection({ ...options, ...ports });
     this.#batcher = this.#createBatcher();
     this.#overload = this.#createOverloadGuard();
@@ -147,6 +151,7 @@ export class Gateway {
   /** Settles when devices can connect. */
   async start(): Promise<Readonly<Record<string, number>>> {
     await this.#identity.start();
+    this.#refusals.start();
     await this.#protection.start();
     await this.#trust.start();
     this.#rechecks.start();
@@ -173,12 +178,22 @@ export class Gateway {
     await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed]));
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     this.#sweeper = null;
-    await this.#within(drainMs, this.#protection.stop());
+    await this.#within(drainMs, Promise.all([this.#protection.stop(), this.#refusals.stop()]));
   }
 
   /** Takes a new certificate from its files without waiting for the next look at them. */
   reloadCertificate(): Promise<void> {
     return this.#listeners.reloadCertificate();
+  }
+
+  #createRefusals(): RefusalTally {
+    const { ports, logger } = this.#options;
+    return new RefusalTally({
+      counts: ports.refusals,
+      clock: ports.clock,
+      flusherId: ports.random.id(),
+      onTrouble: (error) => logger.warn({ err: error }, 'what was refused is not counted yet; it is tried again'),
+    });
   }
 
   #createTrust(): TrustMirror {
@@ -297,6 +312,7 @@ export class Gateway {
         devicesMax: DEAD_LETTER_DEVICES_MAX,
       }),
       clock: ports.clock,
+      refusals: this.#refusals,
       metrics: this.#metrics,
       onForeignTopic: (session, topic) => this.#protection.foreignTopic('foreignTopicPublished', session, topic),
       recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
@@ -329,7 +345,11 @@ export class Gateway {
     const { logger } = this.#options;
     return {
       connected: () => this.#metrics.connects.inc({ result: 'accepted' }),
-      connectRefused: (code) => this.#metrics.connects.inc({ result: codeLabel(code) }),
+      connectRefused: (code) => {
+        this.#metrics.connects.inc({ result: codeLabel(code) });
+        // Whose device it is cannot be said of one that was not let in.
+        this.#refusals.count(UNKNOWN_TENANT, `connect.${codeLabel(code)}`);
+      },
       connectionEnded: (reason, code) => this.#metrics.closes.inc({ reason, code: codeLabel(code) }),
       subscribeRefused: (code) => this.#metrics.subscribesRefused.inc({ code: codeLabel(code) }),
       readingStopped: (cause) => this.#metrics.readingStopped.inc({ cause }),

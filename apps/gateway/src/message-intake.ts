@@ -10,6 +10,7 @@ import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
 import { cutToBytes } from './classify/cut-to-bytes.ts';
 import type { GatewayMetrics, ShedReason } from './gateway-metrics.ts';
+import type { RefusalTally } from './protection/refusal-tally.ts';
 import type { DeadLetterQuota } from './session/dead-letter-quota.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import type { PreviousSessionReader } from './session/previous-session-reader.ts';
@@ -20,6 +21,7 @@ export interface MessageIntakeOptions {
   readonly previousSessions: PreviousSessionReader;
   readonly deadLetterQuota: DeadLetterQuota;
   readonly clock: Clock;
+  readonly refusals: Pick<RefusalTally, 'count'>;
   readonly metrics: GatewayMetrics;
   /** A device wrote to a topic that is not its own, or for a device that is not its child. */
   readonly onForeignTopic: (session: Session<DeviceSession>, topic: string) => void;
@@ -132,7 +134,9 @@ export class MessageIntake {
   }
 
   #shed(session: Session<DeviceSession>, reason: ShedReason): void {
-    this.#options.metrics.shed.inc({ class: 'qos0', reason, tenant: session.identity.tenantShare.label });
+    const { tenantShare, device } = session.identity;
+    this.#options.metrics.shed.inc({ class: 'qos0', reason, tenant: tenantShare.label });
+    this.#options.refusals.count(device.tenant, `shed.${reason}`);
   }
 
   #arrival(came: Pick<Arrival, 'session' | 'message' | 'answer'>, read: ReadMessage): Arrival {

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer } from 'node:net';
 
 import {
   MemoryBanList,
+  MemoryRefusalCounts,
   MemoryDeviceRegistry,
   MemoryDownlinkChannel,
   MemoryEventLog,
@@ -75,6 +76,7 @@ interface Shared {
   readonly downlinks: MemoryDownlinkChannel;
   readonly confirmed: string[];
   readonly archiveWrites: string[];
+  readonly refusals: MemoryRefusalCounts;
 }
 
 export async function startFixture(options: FixtureOptions = {}): Promise<GatewayFixture> {
@@ -87,6 +89,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Gatewa
     downlinks: new MemoryDownlinkChannel(systemClock),
     confirmed: [],
     archiveWrites: [],
+    refusals: new MemoryRefusalCounts(),
   };
   return startOn(shared, options);
 }

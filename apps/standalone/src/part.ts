@@ -18,6 +18,8 @@ export interface Part {
   readonly niceness?: number;
   /** Where a program that is not ours listens; our own programs say it in their ready line. */
   readonly ports?: PartPorts;
+  /** The Unix socket on which it listens instead. */
+  readonly socket?: string;
 }
 
 export type PartPorts = Readonly<Record<string, number>>;

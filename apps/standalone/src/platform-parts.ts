@@ -103,6 +103,7 @@ function redisPart(options: PlatformOptions): Part {
     env: {},
     startLevel: START.store,
     stopLevel: STOP.redis,
+    socket: options.redisSocketPath,
     probe: () => redisAnswers(options.redisSocketPath),
   };
 }

@@ -10,6 +10,8 @@ export interface RunningPart {
   readonly pid: number;
   readonly stopLevel: number;
   readonly ports: PartPorts;
+  /** The Unix socket on which it listens instead, for programs that look after the installation. */
+  readonly socket?: string;
 }
 
 interface RunFileContent {

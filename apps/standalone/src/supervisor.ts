@@ -81,7 +81,9 @@ export class Supervisor {
     this.#runFile.write(
       this.#keepers.flatMap((keeper) => {
         const { pid, ports } = keeper;
-        return pid === undefined ? [] : [{ name: keeper.part.name, pid, stopLevel: keeper.part.stopLevel, ports }];
+        const { name, stopLevel, socket } = keeper.part;
+        const place = socket === undefined ? {} : { socket };
+        return pid === undefined ? [] : [{ name, pid, stopLevel, ports, ...place }];
       }),
     );
   }

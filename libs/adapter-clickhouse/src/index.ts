@@ -12,6 +12,8 @@ export { RecordSink } from './ingest/record-sink.ts';
 export { migrateClickHouse } from './migrations/migrate.ts';
 export { readDeadLetterTotals } from './ingest/dead-letter-totals.ts';
 export { ClickHouseTelemetryReader } from './read/clickhouse-telemetry-reader.ts';
+export { StoredAudit } from './read/stored-audit.ts';
+export type { OffsetRange, RepeatedRow, RollupDifference } from './read/stored-audit.ts';
 export { ClickHouseWriterLedger } from './read/clickhouse-writer-ledger.ts';
 export { RowIdentity } from './ingest/row-identity.ts';
 export type { StoredKind } from './ingest/row-identity.ts';

@@ -10,6 +10,7 @@ export { MemoryEventLog } from './memory-event-log.ts';
 export type { MemoryEventLogOptions } from './memory-event-log.ts';
 export { MemoryOperationAnswers } from './memory-operation-answers.ts';
 export { MemoryPartitionLeases } from './memory-partition-leases.ts';
+export { MemoryRefusalCounts } from './memory-refusal-counts.ts';
 export { MemorySessionDirectory } from './memory-session-directory.ts';
 export { MemoryTelemetryHints } from './memory-telemetry-hints.ts';
 export { MemoryTenantTrustStore } from './memory-tenant-trust-store.ts';

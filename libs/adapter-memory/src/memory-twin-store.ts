@@ -18,11 +18,13 @@ import {
   type Ownership,
   type RecordAttempt,
   type ShardCommit,
+  type ShardCopy,
   type ShardLedger,
   type StoredTwin,
   type TenantCounts,
   type TenantLedger,
   type TimerWrite,
+  type TwinCopier,
   type TwinStore,
 } from '@breakwater/twin-runtime';
 
@@ -53,7 +55,7 @@ interface ShardData {
  * The twin store in memory, and the reference for every other one. A commit is first checked as a whole and then
  * written as a whole; between the two nothing can fail, so a refused commit leaves no trace.
  */
-export class MemoryTwinStore implements TwinStore {
+export class MemoryTwinStore implements TwinStore, TwinCopier {
   readonly #commitBytesMax: number;
   readonly #shards = new Map<Partition, ShardData>();
 
@@ -84,6 +86,11 @@ export class MemoryTwinStore implements TwinStore {
 
   async load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]> {
     return keys.map((key) => this.#stored(partition, key));
+  }
+
+  async copy(partition: Partition, keys: readonly DeviceKey[]): Promise<ShardCopy> {
+    const { logId, positions } = this.#shard(partition);
+    return { logId, positions, twins: keys.map((key) => this.#stored(partition, key)) };
   }
 
   async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {

@@ -12,6 +12,7 @@ import {
   eventLogContract,
   operationAnswersContract,
   partitionLeasesContract,
+  refusalCountsContract,
   sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
@@ -31,6 +32,7 @@ import {
   MemoryEventLog,
   MemoryOperationAnswers,
   MemoryPartitionLeases,
+  MemoryRefusalCounts,
   MemorySessionDirectory,
   MemoryTelemetryHints,
   MemoryTenantTrustStore,
@@ -44,6 +46,7 @@ function underVirtualTime<Port>(makePort: (clock: Clock) => Port): ContractHarne
   return { ...plain(makePort(clock)), pass: (durationMs) => clock.advance(durationMs) };
 }
 
+refusalCountsContract('memory', { make: async ({ linesMax }) => plain(new MemoryRefusalCounts(linesMax)) });
 banListContract('memory', { make: async (options) => underVirtualTime((clock) => new MemoryBanList(clock, options)) });
 eventLogContract('memory', {
   make: async (options) => plain(new MemoryEventLog({ clock: systemClock, logId: 'memory-log' as LogId, ...options })),

@@ -43,3 +43,9 @@ export async function checkInstallation(redis: Redis, expected: { readonly parti
     );
   }
 }
+
+/** Of the data that is there; null in an empty Redis. Changes nothing. */
+export async function partitionCountOf(redis: Redis): Promise<number | null> {
+  const count = await redis.hget(redisKeys.installation, 'partitionCount');
+  return count === null ? null : Number(count);
+}

@@ -1,4 +1,4 @@
-export { checkInstallation, DATA_FORMAT_VERSION } from './check-installation.ts';
+export { checkInstallation, DATA_FORMAT_VERSION, partitionCountOf } from './check-installation.ts';
 export { RedisCommandHints } from './commands/redis-command-hints.ts';
 export { RedisCommandIndex } from './commands/redis-command-index.ts';
 export { RedisCommandSignals } from './commands/redis-command-signals.ts';
@@ -15,6 +15,7 @@ export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
 export { RedisDeviceRegistry } from './redis-device-registry.ts';
 export { RedisOperationAnswers } from './redis-operation-answers.ts';
 export { RedisPartitionLeases } from './redis-partition-leases.ts';
+export { RedisRefusalCounts } from './redis-refusal-counts.ts';
 export { RedisTenantTrustStore } from './redis-tenant-trust-store.ts';
 export { RedisTelemetryHints } from './redis-telemetry-hints.ts';
 export { RedisDownlinkChannel } from './sessions/redis-downlink-channel.ts';

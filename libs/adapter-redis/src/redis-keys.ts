@@ -17,6 +17,9 @@ export const redisKeys = {
   banEnds: 'bw:{bans}:ends',
   bansVersion: 'bw:{bans}:version',
 
+  refusals: 'bw:{refusals}:counts',
+  refusalFlusher: (flusherId: string) => `bw:{refusals}:flusher:${flusherId}`,
+
   lane: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}`,
   frames: (lane: Lane, partition: Partition) => `bw:{${partition}}:log:${lane}:frames`,
   producer: (lane: Lane, partition: Partition, producerId: string) =>

@@ -9,6 +9,7 @@ import {
   downlinkChannelContract,
   operationAnswersContract,
   partitionLeasesContract,
+  refusalCountsContract,
   sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
@@ -26,6 +27,7 @@ import {
   RedisDownlinkChannel,
   RedisOperationAnswers,
   RedisPartitionLeases,
+  RedisRefusalCounts,
   RedisSessionDirectory,
   RedisTelemetryHints,
   RedisTenantTrustStore,
@@ -50,6 +52,9 @@ const BYTES_MAX = 1024 * 1024;
     return { port, cleanup };
   };
 
+  refusalCountsContract('Redis', {
+    make: ({ linesMax }) => make((redis) => new RedisRefusalCounts(redis, linesMax)),
+  });
   banListContract('Redis', { make: (options) => make((redis) => new RedisBanList(redis, options)) });
   partitionLeasesContract('Redis', { make: () => make((redis) => new RedisPartitionLeases(redis)) });
   sessionDirectoryContract('Redis', { make: () => make((redis) => new RedisSessionDirectory(redis)) });

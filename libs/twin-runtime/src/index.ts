@@ -52,6 +52,8 @@ export type {
 } from './ports/event-log.ts';
 export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
 export type { PartitionLeases } from './ports/partition-leases.ts';
+export { REFUSAL_LINES_MAX } from './ports/refusal-counts.ts';
+export type { Refusal, RefusalCounts, RefusalFlush } from './ports/refusal-counts.ts';
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
 export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
 export type { ArchivedSession, SessionArchive, SessionToKeep } from './ports/session-archive.ts';
@@ -65,11 +67,13 @@ export type {
   Ownership,
   RecordAttempt,
   ShardCommit,
+  ShardCopy,
   ShardLedger,
   StoredTwin,
   TenantCounts,
   TenantLedger,
   TimerWrite,
+  TwinCopier,
   TwinStore,
   TwinWrite,
 } from './ports/twin-store.ts';

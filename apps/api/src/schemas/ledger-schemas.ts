@@ -67,6 +67,11 @@ export const ledger = z
           'What became of the records of each tenant, over all partitions. Beyond 256 tenants of a partition the others ' +
           'stand together as `(others)`; lines that could not be read as `(unreadable)`.',
       }),
+    refused: z.array(z.object({ tenant: z.string(), reason: z.string(), count })).meta({
+      description:
+        'What was turned away before the log, by tenant and reason, over all gateways and restarts: `shed.queue`, ' +
+        '`shed.rate`, `shed.notStored` (QoS 0), `connect.<reason code>` (tenant `(unknown)`: nobody was let in).',
+    }),
     balanced: z.boolean().meta({ description: 'False while something does not add up, and that lasts.' }),
     imbalances: z.array(imbalance).meta({ description: 'What does not add up; `since` is null until it lasts.' }),
     checkedAt: count.nullable().meta({ description: 'When all of it was last checked (Unix ms).' }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { MemoryEventLog, MemoryTwinStore } from '@breakwater/adapter-memory';
+import { MemoryEventLog, MemoryRefusalCounts, MemoryTwinStore } from '@breakwater/adapter-memory';
 import { createLogger, Metrics } from '@breakwater/observability';
 import type { LogId, Partition } from '@breakwater/twin';
 import type { Clock, Lane } from '@breakwater/twin-runtime';
@@ -22,7 +22,7 @@ function ledgerAt(start: { nowMs: number }) {
   const twins = new MemoryTwinStore();
   const telemetry = new MemoryTelemetry();
   const checker = new LedgerChecker(clock, log, twins, telemetry, options, new Metrics('api'), logger);
-  const service = new LedgerService(log, twins, telemetry, options, logger, rates, checker);
+  const service = new LedgerService(log, twins, telemetry, new MemoryRefusalCounts(), options, logger, rates, checker);
   let seq = 0;
   const append = async (lane: Lane, partition: number, bytes: number): Promise<void> => {
     seq += 1;

@@ -8,13 +8,23 @@ import {
   type LaneReading,
   type LedgerReading,
   readLedger,
+  type Refusal,
+  type RefusalCounts,
   sumOf,
   type TwinStore,
   type WriterLedger,
 } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
-import { API_OPTIONS, EVENT_LOG, LOGGER, TWIN_STORE, WRITER_LEDGER, type ApiOptions } from '../api-ports.ts';
+import {
+  API_OPTIONS,
+  EVENT_LOG,
+  LOGGER,
+  REFUSAL_COUNTS,
+  TWIN_STORE,
+  WRITER_LEDGER,
+  type ApiOptions,
+} from '../api-ports.ts';
 import { AppendRates } from './append-rates.ts';
 import { LedgerChecker } from './ledger-checker.ts';
 
@@ -52,6 +62,8 @@ export interface TenantLine {
 export interface TenantLedgerView {
   readonly logId: string;
   readonly tenants: readonly TenantLine[];
+  /** What was turned away before the log, over all gateways and their lives. */
+  readonly refused: readonly Refusal[];
   /** Whether the last checks found nothing that lasted. */
   readonly balanced: boolean;
   readonly imbalances: readonly (Imbalance & { readonly since: number | null })[];
@@ -71,6 +83,7 @@ export class LedgerService {
     @Inject(EVENT_LOG) private readonly log: EventLog,
     @Inject(TWIN_STORE) private readonly twins: TwinStore,
     @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
+    @Inject(REFUSAL_COUNTS) private readonly refusals: Pick<RefusalCounts, 'read'>,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly rates: AppendRates,
@@ -78,10 +91,11 @@ export class LedgerService {
   ) {}
 
   async read(): Promise<Ledger> {
-    const reading = await this.#reading();
+    const [reading, refused] = await Promise.all([this.#reading(), this.refusals.read()]);
     const partitions = reading.lanes.map((lane) => this.#entry(lane));
     return {
       ...this.#view(reading, tenantLines(reading.lanes)),
+      refused,
       lanes: { control: total(partitions, 'control'), telemetry: total(partitions, 'telemetry') },
       partitions,
     };
@@ -89,9 +103,9 @@ export class LedgerService {
 
   /** One tenant's lines. Partitions and imbalances are the installation's, and so not the tenant's to see. */
   async readOf(tenant: string): Promise<TenantLedgerView> {
-    const reading = await this.#reading();
+    const [reading, refused] = await Promise.all([this.#reading(), this.refusals.read()]);
     const lines = tenantLines(reading.lanes).filter((line) => line.tenant === tenant);
-    return { ...this.#view(reading, lines), imbalances: [] };
+    return { ...this.#view(reading, lines), refused: refused.filter((each) => each.tenant === tenant), imbalances: [] };
   }
 
   #reading(): Promise<LedgerReading> {
@@ -104,7 +118,10 @@ export class LedgerService {
     });
   }
 
-  #view({ logId, imbalances, degraded }: LedgerReading, tenants: readonly TenantLine[]): TenantLedgerView {
+  #view(
+    { logId, imbalances, degraded }: LedgerReading,
+    tenants: readonly TenantLine[],
+  ): Omit<TenantLedgerView, 'refused'> {
     const { lasting, checkedAtMs } = this.checker;
     return {
       logId,

@@ -9,9 +9,11 @@ import type {
   Ownership,
   RecordAttempt,
   ShardCommit,
+  ShardCopy,
   ShardLedger,
   StoredTwin,
   TenantLedger,
+  TwinCopier,
   TwinStore,
 } from '@breakwater/twin-runtime';
 import { LANES } from '@breakwater/twin-runtime';
@@ -39,7 +41,7 @@ const OUTCOMES: readonly RecordOutcome[] = ['applied', 'noop', 'dead', 'supersed
 const OUTCOME_FIELDS = LANES.flatMap((lane) => OUTCOMES.map((outcome) => `ledger:${lane}:${outcome}`));
 
 /** One hash per twin (`r` revision, `s` state) and one per shard: epoch, positions, ledger. */
-export class RedisTwinStore implements TwinStore {
+export class RedisTwinStore implements TwinStore, TwinCopier {
   readonly #redis: Redis;
   readonly #twinsMax: number;
   readonly #bytesMax: number;
@@ -82,6 +84,22 @@ export class RedisTwinStore implements TwinStore {
   async read(partition: Partition, key: DeviceKey): Promise<StoredTwin> {
     const [twin] = await this.load(partition, [key]);
     return twin!;
+  }
+
+  /** One transaction: no commit can come in between. */
+  async copy(partition: Partition, keys: readonly DeviceKey[]): Promise<ShardCopy> {
+    const transaction = this.#redis.multi().hmget(redisKeys.shard(partition), 'control', 'telemetry', 'logId');
+    for (const key of keys) transaction.hmget(redisKeys.twin(partition, key), 'r', 's');
+    const [shard, ...twins] = (await pipelined(transaction)) as (string | null)[][];
+    const [control, telemetry, logId] = shard as [string | null, string | null, LogId | null];
+    return {
+      logId,
+      positions: { control: Number(control ?? 0) as Offset, telemetry: Number(telemetry ?? 0) as Offset },
+      twins: keys.map((key, at) => {
+        const [revision, state] = twins[at] as [string | null, string | null];
+        return { key, revision: Number(revision ?? 0), state };
+      }),
+    };
   }
 
   async commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]> {

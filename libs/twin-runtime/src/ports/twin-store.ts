@@ -101,6 +101,18 @@ export interface TenantLedger extends ShardLedger {
   readonly tenants: Readonly<Record<Lane, TenantCounts>>;
 }
 
+/** Twins of one partition with the positions that produced them, as they were at one moment. */
+export interface ShardCopy {
+  readonly logId: LogId | null;
+  readonly positions: LanePositions;
+  readonly twins: readonly StoredTwin[];
+}
+
+/** Takes copies for whoever wants to check the twins against the log. */
+export interface TwinCopier {
+  copy(partition: Partition, keys: readonly DeviceKey[]): Promise<ShardCopy>;
+}
+
 /** Where twins live, with the positions that produced them. */
 export interface TwinStore {
   /** Starts a new ownership period. Every commit under an older epoch is refused from now on. */

@@ -1,4 +1,5 @@
 export { banListContract } from './ban-list-contract.ts';
+export { refusalCountsContract } from './refusal-counts-contract.ts';
 export type { BanListContractOptions } from './ban-list-contract.ts';
 export { changeFeedContract } from './change-feed-contract.ts';
 export type { ChangeFeedContractOptions } from './change-feed-contract.ts';

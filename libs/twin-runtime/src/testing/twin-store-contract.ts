@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { DeviceKey, Epoch, LogId, Offset, Partition } from '@breakwater/twin';
 
-import type { CommitResult, LanePositions, Ownership, ShardCommit, TwinStore } from '../ports/twin-store.ts';
+import type {
+  CommitResult,
+  LanePositions,
+  Ownership,
+  ShardCommit,
+  TwinCopier,
+  TwinStore,
+} from '../ports/twin-store.ts';
 import type { ContractHarness, HarnessMaker } from './contract-harness.ts';
 
 /** Caps small enough for a test to reach. */
@@ -20,14 +27,17 @@ const OTHER = 'default/d2' as DeviceKey;
 const OUTBOX_LIMIT = 100;
 
 /** What every twin store must do. `make` answers an empty store with at least two partitions. */
-export function twinStoreContract(name: string, maker: HarnessMaker<TwinStore, TwinStoreContractOptions>): void {
+export function twinStoreContract(
+  name: string,
+  maker: HarnessMaker<TwinStore & TwinCopier, TwinStoreContractOptions>,
+): void {
   describe(`twin store contract: ${name}`, () => {
-    let harness: ContractHarness<TwinStore>;
+    let harness: ContractHarness<TwinStore & TwinCopier>;
     beforeEach(async () => {
       harness = await maker.make(OPTIONS);
     });
     afterEach(() => harness.cleanup());
-    const current = (): TwinStore => harness.port;
+    const current = (): TwinStore & TwinCopier => harness.port;
     ownership(current);
     attempts(current);
     commits(current);
@@ -337,7 +347,7 @@ function outboxAndTimers(current: () => TwinStore): void {
   });
 }
 
-function readingTwins(current: () => TwinStore): void {
+function readingTwins(current: () => TwinStore & TwinCopier): void {
   it('answers a twin that is not there as revision 0 without state', async () => {
     const nothing = { key: KEY, revision: 0, state: null };
     expect(await current().read(P0, KEY)).toEqual(nothing);
@@ -350,6 +360,22 @@ function readingTwins(current: () => TwinStore): void {
     const owned = await store.takeOwnership(P0, 'worker-a');
     await commit(store, step(owned, { next: at(0, 1), twins: [write(KEY, 0, 'one')] }));
     expect(await store.read(P0, KEY)).toEqual({ key: KEY, revision: 1, state: 'one' });
+  });
+
+  it('copies twins with the positions that produced them', async () => {
+    const store = current();
+    const nothingYet = { logId: null, positions: at(0, 0), twins: [{ key: KEY, revision: 0, state: null }] };
+    expect(await store.copy(P0, [KEY])).toEqual(nothingYet);
+    const owned = await store.takeOwnership(P0, 'worker-a');
+    await commit(store, step(owned, { next: at(2, 1), twins: [write(KEY, 0, 'one')] }));
+    expect(await store.copy(P0, [OTHER, KEY])).toEqual({
+      logId: LOG_ID,
+      positions: at(2, 1),
+      twins: [
+        { key: OTHER, revision: 0, state: null },
+        { key: KEY, revision: 1, state: 'one' },
+      ],
+    });
   });
 
   it('has an empty ledger before the first commit', async () => {

@@ -1,0 +1,97 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { ledgerCommand, type LedgerOptions } from './commands/ledger-command.ts';
+import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
+import { connectStores, type Stores } from './installation/connect-stores.ts';
+import { findInstallation, type Installation } from './installation/find-installation.ts';
+import type { Terminal } from './terminal.ts';
+import { VERIFIED_PARTS } from './verify/finding.ts';
+
+export interface ProgramParts {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  /** Told how a command ended. */
+  readonly onEnd: (exitCode: number) => void;
+}
+
+interface GlobalOptions {
+  readonly url?: string;
+  readonly key?: string;
+  readonly data?: string;
+}
+
+const TWINS_DEFAULT = 64;
+const TWINS_MAX = 10_000;
+const WAIT_SECONDS_DEFAULT = 5;
+const WAIT_SECONDS_MAX = 3_600;
+
+/** The command line of `breakwater`. */
+export function cliProgram(parts: ProgramParts): Command {
+  const program = new Command('breakwater')
+    .description('Looks after an installation: the one that runs on the data folder, or the one that settings name.')
+    .option('--data <folder>', 'data folder of an embedded installation (DATA_DIR)')
+    .option('--url <url>', 'address of the API (BREAKWATER_URL)')
+    .option('--key <key>', 'API key (ADMIN_API_KEY)')
+    .addHelpText('after', '\nExit codes: 0 all is well, 1 something differs, 2 it could not be found out.')
+    .configureOutput({ writeOut: (text) => parts.terminal.line(text.trimEnd()) })
+    // Whoever runs it decides how the process ends; commands inherit this.
+    .exitOverride()
+    .showHelpAfterError();
+  addLedger(program, parts);
+  addVerify(program, parts);
+  return program;
+}
+
+function addLedger(program: Command, { env, terminal, signal, onEnd }: ProgramParts): void {
+  program
+    .command('ledger')
+    .description('what was appended to the log, what became of it, and whether it adds up')
+    .option('--watch', 'again every second, until Ctrl-C')
+    .option('--partitions', 'each partition as well')
+    .option('--json', 'as the API gives it')
+    .action(async (options: LedgerOptions, command: Command) => {
+      onEnd(await ledgerCommand(installationOf(command, env), options, { terminal, signal }));
+    });
+}
+
+function addVerify(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  program
+    .command('verify')
+    .description('compare rows, rollups and twins with the log, independent of all counters')
+    .option('--twins <count>', 'twins that are replayed', wholeNumber(TWINS_MAX), TWINS_DEFAULT)
+    .option('--wait-seconds <seconds>', 'between copy and replay', wholeNumber(WAIT_SECONDS_MAX), WAIT_SECONDS_DEFAULT)
+    .option('--keep <file>', 'copy twins into a file now, for a later --from, and nothing else')
+    .option('--from <file>', 'replay from the copies of an earlier --keep')
+    .addOption(new Option('--only <part>', 'one part only').choices([...VERIFIED_PARTS]))
+    .option('--json', 'for programs')
+    .action(async (options: VerifyOptions, command: Command) => {
+      const run = (stores: Stores): Promise<number> => verifyCommand(stores, options, terminal);
+      onEnd(await withStores(installationOf(command, env), env, run));
+    });
+}
+
+function installationOf(command: Command, env: ProgramParts['env']): Installation {
+  return findInstallation({ env, ...command.optsWithGlobals<GlobalOptions>() });
+}
+
+async function withStores(
+  installation: Installation,
+  env: ProgramParts['env'],
+  run: (stores: Stores) => Promise<number>,
+): Promise<number> {
+  const stores = await connectStores(installation, env);
+  try {
+    return await run(stores);
+  } finally {
+    await stores.close();
+  }
+}
+
+function wholeNumber(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > max) throw new InvalidArgumentError(`a whole number from 0 to ${max} is needed`);
+    return value;
+  };
+}

@@ -1,0 +1,2 @@
+export { cliProgram } from './cli-program.ts';
+export type { ProgramParts } from './cli-program.ts';
