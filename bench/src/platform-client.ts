@@ -26,6 +26,8 @@ export interface LedgerTotals {
   readonly telemetryStored: number;
   readonly twinLag: number;
   readonly writerLag: number;
+  /** Of both lanes, what is applied and still kept included. */
+  readonly logBytes: number;
 }
 
 /** The little of a command that a benchmark looks at. */
@@ -61,13 +63,14 @@ export class PlatformClient {
 
   async ledger(): Promise<LedgerTotals> {
     const ledger = (await this.#request('GET', '/api/v1/ledger')) as LedgerAnswer;
-    const { telemetry } = ledger.lanes;
+    const { control, telemetry } = ledger.lanes;
     return {
       telemetryAppended: telemetry.appended,
       telemetryApplied: telemetry.consumers.twins.position,
       telemetryStored: telemetry.consumers.writer.position,
       twinLag: telemetry.consumers.twins.inFlight,
       writerLag: telemetry.consumers.writer.inFlight,
+      logBytes: control.bytes + telemetry.bytes,
     };
   }
 
@@ -167,7 +170,9 @@ interface TwinsAnswer {
 
 interface LedgerAnswer {
   readonly lanes: {
+    readonly control: { readonly bytes: number };
     readonly telemetry: {
+      readonly bytes: number;
       readonly appended: number;
       readonly consumers: Readonly<
         Record<'twins' | 'writer', { readonly position: number; readonly inFlight: number }>

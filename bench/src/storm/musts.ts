@@ -19,23 +19,29 @@ interface Bounds {
   readonly digits?: number;
 }
 
+/** PATCH and commands, whatever happens to telemetry. */
+const CONTROL_MS: Bounds = { must: 1_000, aim: 1_000, unit: ' ms' };
 const COUNT_ZERO: Bounds = { must: 0, aim: 0, unit: '' };
 
 /** The table of the result, one line per figure that was measured. */
 export function figuresOf(result: StormResult): readonly Figure[] {
+  return [...speedFigures(result), ...stormFigures(result), ...fleetFigures(result)];
+}
+
+function speedFigures({ sustained }: StormResult): readonly Figure[] {
+  return (sustained ?? []).flatMap(({ devices, perSecond, cpuSecondsPerMillion, seconds }) => {
+    const from = `from ${devices} devices`;
+    const rate = { must: 30_000, aim: 45_000, unit: '/s', isMoreBetter: true };
+    return [
+      figure(`sustained for ${seconds} s ${from}`, perSecond, rate),
+      figure(`CPU per million events ${from}`, cpuSecondsPerMillion, { must: 55, aim: 35, unit: ' s', digits: 1 }),
+    ];
+  });
+}
+
+function stormFigures({ spike, overload, blackout }: StormResult): readonly Figure[] {
   const figures: Figure[] = [];
   const add = (name: string, value: number, bounds: Bounds): void => void figures.push(figure(name, value, bounds));
-  for (const { devices, perSecond, cpuSecondsPerMillion, seconds } of result.sustained ?? []) {
-    const from = `from ${devices} devices`;
-    add(`sustained for ${seconds} s ${from}`, perSecond, {
-      must: 30_000,
-      aim: 45_000,
-      unit: '/s',
-      isMoreBetter: true,
-    });
-    add(`CPU per million events ${from}`, cpuSecondsPerMillion, { must: 55, aim: 35, unit: ' s', digits: 1 });
-  }
-  const { spike, overload } = result;
   if (spike !== null) {
     add(`spike held ${spike.order.spikeSeconds} s: lost`, spike.lost, COUNT_ZERO);
     add('spike: duplicated', spike.duplicated, COUNT_ZERO);
@@ -50,6 +56,32 @@ export function figuresOf(result: StormResult): readonly Figure[] {
     add('overload: shed', overload.shed, COUNT_ZERO);
     add('overload: connections closed', overload.connectionsLost, COUNT_ZERO);
     add('overload: processes over their cap', overload.after.overCap.length, COUNT_ZERO);
+  }
+  if (blackout !== null) {
+    const { patchMs, commandMs, order } = blackout;
+    add(`ClickHouse away for ${order.seconds} s: PATCH p99`, patchMs.p99, CONTROL_MS);
+    if (commandMs !== null) add('ClickHouse away: command p99', commandMs.p99, CONTROL_MS);
+    add('ClickHouse away: connections closed', blackout.after.connectionsLost, COUNT_ZERO);
+  }
+  return figures;
+}
+
+function fleetFigures({ memory, devices, reconnect }: StormResult): readonly Figure[] {
+  const figures: Figure[] = [];
+  const add = (name: string, value: number, bounds: Bounds): void => void figures.push(figure(name, value, bounds));
+  if (memory !== null) {
+    add(`memory of a warm twin, of ${memory.twins}`, memory.warmTwinBytes, { must: 5_120, aim: 2_048, unit: ' B' });
+    add('memory of a cold twin', memory.coldTwinBytes, { must: 2_048, aim: 1_024, unit: ' B' });
+  }
+  if (devices !== null) {
+    const { small, large, ratio } = devices;
+    const within = { must: 0.8, aim: 0.8, unit: '', isMoreBetter: true, digits: 2 };
+    add(`events/s of ${large.devices} devices, of those of ${small.devices}`, ratio, within);
+  }
+  if (reconnect !== null) {
+    const { order, back, falselyDisconnected } = reconnect;
+    add(`${order.devices} reconnect in ${order.withinSeconds} s: not back`, order.devices - back, COUNT_ZERO);
+    add('reconnect: falsely shown as disconnected', falselyDisconnected, COUNT_ZERO);
   }
   return figures;
 }

@@ -1,16 +1,16 @@
 import pc from 'picocolors';
 
+import type { MachineFacts } from './machine-facts.ts';
 import { type Figure, figuresOf } from './musts.ts';
 import type { Costs } from './parts/process-costs.ts';
-import type { StormResult } from './storm-result.ts';
+import { aftermathsOf, type StormResult } from './storm-result.ts';
 
 const MARKS = { aim: pc.green('reached'), must: pc.yellow('must, not aim'), missed: pc.red('MISSED') } as const;
 const COLUMNS = { name: 44, value: 14, wanted: 12 } as const;
 
 /** The tables of a storm, in the words of docs/performance.md. */
 export function printStorm(result: StormResult, say: (text: string) => void): void {
-  const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
-  say(`\n${result.date}, ${result.hardware}, ${result.system}, ${versions.join(', ')}`);
+  printFacts(result, say);
   say(row('figure', ['measured', 'must', 'aim'], ''));
   for (const figure of figuresOf(result)) say(figureRow(figure));
   for (const sustained of result.sustained ?? []) {
@@ -34,13 +34,53 @@ export function printStorm(result: StormResult, say: (text: string) => void): vo
     );
     printCosts(overload, say);
   }
+  printFleet(result, say);
   for (const example of examplesOf(result)) say(`  ${example}`);
   say('');
   if (result.broken.length === 0) say(pc.green('every promise was kept'));
   for (const broken of result.broken) say(pc.red(`BROKEN  ${broken}`));
 }
 
-function printCosts(costs: Costs, say: (text: string) => void): void {
+export function printFacts(
+  { date, hardware, system, versions }: MachineFacts & { readonly date: string },
+  say: (text: string) => void,
+): void {
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  say(`\n${date}, ${hardware}, ${system}, ${named.join(', ')}`);
+}
+
+function printFleet({ memory, devices, reconnect, blackout }: StormResult, say: (text: string) => void): void {
+  if (memory !== null) {
+    say(
+      `\nmemory by twin: ${memory.warmTwinBytes.toFixed(0)} B of heap in a worker, ` +
+        `${memory.warmTwinResidentBytes.toFixed(0)} B resident; ${memory.coldTwinBytes.toFixed(0)} B in Redis, ` +
+        `${memory.redisBytesPerDevice.toFixed(0)} B with registry, sessions and changes`,
+    );
+  }
+  for (const speed of devices === null ? [] : [devices.small, devices.large]) {
+    say(`\n${speed.devices} devices: ${speed.perSecond}/s of ${devices?.order.eventsPerSecond ?? 0}/s offered`);
+    printCosts(speed, say);
+  }
+  if (reconnect !== null) {
+    const { order, back, allBackSeconds, connectsFailed, watched, shownTooOften } = reconnect;
+    say(
+      `\nreconnect: ${back} of ${order.devices} back after ${allBackSeconds.toFixed(1)} s, ${connectsFailed} tries failed; ` +
+        `of ${watched} live streams ${shownTooOften} showed a device as disconnected more than once`,
+    );
+    printCosts(reconnect, say);
+  }
+  if (blackout !== null) {
+    const { order, patches, patchMs, commands, commandMs, backlogEvents, recoverySeconds } = blackout;
+    const command = commandMs === null ? 'not measured, there is no Temporal' : pair(commandMs);
+    say(
+      `\nClickHouse away for ${order.seconds} s at ${order.eventsPerSecond}/s: PATCH p50/p99 ${pair(patchMs)} of ${patches}, ` +
+        `commands ${command} of ${commands}; ${backlogEvents} events waited, zero lag ${recoverySeconds.toFixed(1)} s later`,
+    );
+  }
+}
+
+/** CPU and memory by process. */
+export function printCosts(costs: Costs, say: (text: string) => void): void {
   say(row('process', ['CPU s/million', 'peak MiB', 'cap MiB'], ''));
   for (const { name, cpuSecondsPerMillion, peakMib, capMib } of costs.processes) {
     say(row(name, [cpuSecondsPerMillion.toFixed(1), String(peakMib), String(capMib ?? '')], ''));
@@ -59,9 +99,8 @@ function row(name: string, [value, must, aim]: readonly [string, string, string]
   );
 }
 
-function examplesOf({ sustained, spike, overload }: StormResult): readonly string[] {
-  const afters = [...(sustained ?? []), spike, overload].map((part) => part?.after);
-  return afters.flatMap((after) => [...(after?.rows.examples ?? []), ...(after?.twins.examples ?? [])]);
+function examplesOf(result: StormResult): readonly string[] {
+  return aftermathsOf(result).flatMap(([, { rows, twins }]) => [...rows.examples, ...twins.examples]);
 }
 
 function pair({ p50, p99 }: { readonly p50: number; readonly p99: number }): string {

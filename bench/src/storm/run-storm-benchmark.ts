@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 
 import { type MachineFacts, machineFacts } from './machine-facts.ts';
+import { measureBlackout } from './parts/measure-blackout.ts';
+import { measureFleet } from './parts/measure-fleet.ts';
 import { measureOverload } from './parts/measure-overload.ts';
+import { measureReconnect } from './parts/measure-reconnect.ts';
 import { measureSpike } from './parts/measure-spike.ts';
 import { measureSustained, type Sustained } from './parts/measure-sustained.ts';
 import { StormPlatform } from './platform/storm-platform.ts';
@@ -11,6 +14,11 @@ import { stormResult, type StormMeasurements, type StormResult } from './storm-r
 
 /** The search for the sustained rate begins with what is asked for. */
 const SEARCH = { first: 30_000, step: 5_000, probeSeconds: 20 } as const;
+const LEAD_SECONDS = 5;
+const SMALL_FLEET = 1_000;
+/** Offered to each group of connections: more than is asked of the platform. */
+const FLEET_LOAD = { eventsPerSecond: 40_000, seconds: 5 } as const;
+const RECONNECT = { withinSeconds: 10, eventsPerSecond: 5_000, leadSeconds: LEAD_SECONDS } as const;
 const QUIET = { perSecond: 200, seconds: 5 } as const;
 
 type Measure = (options: StormOptions) => Promise<StormMeasurements>;
@@ -40,7 +48,26 @@ const PARTS: Readonly<Record<StormPart, Measure>> = {
       seconds: overloadSeconds,
     }),
   }),
+  memory: fleet,
+  devices: fleet,
+  reconnect: async ({ reconnectDevices }) => ({
+    reconnect: await measureReconnect({ ...RECONNECT, devices: reconnectDevices }),
+  }),
+  blackout: async ({ devices, spikeRate, blackoutSeconds }) => ({
+    blackout: await measureBlackout({
+      devices: devices[0] ?? 1,
+      eventsPerSecond: spikeRate,
+      seconds: blackoutSeconds,
+      leadSeconds: LEAD_SECONDS,
+    }),
+  }),
 };
+
+/** Memory and speed of a fleet come from one run: to register so many devices takes minutes. */
+function fleet({ fleetDevices, fleetConnections }: StormOptions): Promise<StormMeasurements> {
+  const sizes = { small: SMALL_FLEET, large: fleetDevices };
+  return measureFleet(sizes, { ...FLEET_LOAD, connectionsMax: fleetConnections });
+}
 
 /** `npm run bench -- storm`: the storm that Breakwater is for. Each part has a fresh platform with default settings. */
 export async function runStormBenchmark(argv: readonly string[]): Promise<StormResult> {
@@ -48,6 +75,7 @@ export async function runStormBenchmark(argv: readonly string[]): Promise<StormR
   const facts = await factsOfAPlatform();
   let measured: StormMeasurements = {};
   for (const part of options.parts) {
+    if (part === 'devices' && measured.devices !== undefined) continue;
     say(`${new Date().toISOString().slice(11, 19)} ${part}`);
     measured = { ...measured, ...(await PARTS[part](options)) };
   }

@@ -1,7 +1,7 @@
 import { ArgumentInvalid, positiveNumber, readArguments } from '../command-line.ts';
 
 /** The parts of a storm, in the order in which they run. */
-export const STORM_PARTS = ['sustained', 'spike', 'overload'] as const;
+export const STORM_PARTS = ['sustained', 'spike', 'overload', 'memory', 'devices', 'reconnect', 'blackout'] as const;
 export type StormPart = (typeof STORM_PARTS)[number];
 
 const DEFAULTS = {
@@ -15,6 +15,10 @@ const DEFAULTS = {
   'spike-rate': '20000',
   'overload-seconds': '60',
   'overload-rate': '100000',
+  'fleet-devices': '100000',
+  'fleet-connections': '10000',
+  'reconnect-devices': '10000',
+  'blackout-seconds': '20',
 } as const;
 
 export interface StormOptions {
@@ -28,6 +32,11 @@ export interface StormOptions {
   readonly spikeRate: number;
   readonly overloadSeconds: number;
   readonly overloadRate: number;
+  /** Of memory and devices: the large fleet, and how much of it is connected at the same time. */
+  readonly fleetDevices: number;
+  readonly fleetConnections: number;
+  readonly reconnectDevices: number;
+  readonly blackoutSeconds: number;
 }
 
 export function readStormOptions(argv: readonly string[]): StormOptions {
@@ -43,6 +52,10 @@ export function readStormOptions(argv: readonly string[]): StormOptions {
     spikeRate: number('spike-rate'),
     overloadSeconds: number('overload-seconds'),
     overloadRate: number('overload-rate'),
+    fleetDevices: number('fleet-devices'),
+    fleetConnections: number('fleet-connections'),
+    reconnectDevices: number('reconnect-devices'),
+    blackoutSeconds: number('blackout-seconds'),
   };
 }
 

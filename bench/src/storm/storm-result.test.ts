@@ -2,6 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 
 import { KEPT } from './checks/testing/kept-promises.ts';
 import { figuresOf } from './musts.ts';
+import type { Blackout } from './parts/measure-blackout.ts';
+import type { Memory } from './parts/measure-fleet.ts';
+import type { Overload } from './parts/measure-overload.ts';
+import type { Reconnect } from './parts/measure-reconnect.ts';
 import type { Spike } from './parts/measure-spike.ts';
 import { costsOf } from './parts/process-costs.ts';
 import { readStormOptions } from './storm-options.ts';
@@ -34,11 +38,19 @@ const SPIKE: Spike = {
   after: KEPT,
 };
 
+const MEMORY: Memory = {
+  twins: 100_000,
+  warmTwinBytes: 5_121,
+  warmTwinResidentBytes: 6_000,
+  coldTwinBytes: 1_000,
+  redisBytesPerDevice: 2_000,
+};
+
 describe('the result of a storm', () => {
   it('has the named fields of the issue', () => {
     const result = JSON.parse(JSON.stringify(stormResult(RUN, { spike: SPIKE }))) as Record<string, unknown>;
     expect(Object.keys(result)).toEqual(
-      expect.arrayContaining(['sustainedPerSecond', 'cpuSecondsPerMillion', 'spike', 'overload', 'hardware']),
+      expect.arrayContaining(['sustainedPerSecond', 'cpuSecondsPerMillion', 'spike', 'overload', 'memory', 'hardware']),
     );
     expect(result['spike']).toMatchObject({
       acknowledged: 12_002_000,
@@ -68,6 +80,71 @@ describe('the result of a storm', () => {
     const after = { ...KEPT, rows: { ...KEPT.rows, lost: 7 } };
     expect(stormResult(RUN, { spike: { ...SPIKE, after } }).broken).toEqual([
       'spike: 7 acknowledged events are not stored',
+    ]);
+  });
+});
+
+describe('a storm that could not be held', () => {
+  const costs = costsOf(USAGE, 1_000_000);
+  const reconnect: Reconnect = {
+    order: { devices: 10_000, withinSeconds: 10, eventsPerSecond: 5_000, leadSeconds: 5 },
+    back: 9_999,
+    allBackSeconds: 11,
+    connectsFailed: 4,
+    falselyDisconnected: 1,
+    watched: 50,
+    shownTooOften: 2,
+    ...costs,
+    after: { ...KEPT, twins: { ...KEPT.twins, falselyDisconnected: 1 } },
+  };
+  const blackout: Blackout = {
+    order: { devices: 500, eventsPerSecond: 20_000, seconds: 300, leadSeconds: 5 },
+    patchMs: { p50: 10, p99: 1_200 },
+    patches: 100,
+    patchesFailed: 1,
+    commandMs: null,
+    commands: 0,
+    commandsFailed: 0,
+    backlogEvents: 6_000_000,
+    recoverySeconds: 90,
+    after: KEPT,
+  };
+  const overload: Overload = {
+    order: { devices: 500, offeredPerSecond: 100_000, seconds: 60 },
+    acknowledgedPerSecond: 100_000,
+    heldBack: 0,
+    neverSent: 0,
+    intakeSlowed: false,
+    acknowledged: 6_000_000,
+    lost: 0,
+    duplicated: 0,
+    wrongTwins: 0,
+    connectionsLost: 0,
+    shed: 0,
+    drainSeconds: 1,
+    ...costs,
+    after: KEPT,
+  };
+
+  it('says what was not kept, part by part', () => {
+    expect(stormResult(RUN, { reconnect, blackout, overload }).broken).toEqual([
+      'reconnect: 1 connected devices are shown as disconnected',
+      'overload: the intake was not slowed, so the load was not over what this machine takes',
+      'reconnect: 1 devices did not come back',
+      'reconnect: 2 devices were shown as disconnected more often than they were',
+      'blackout: 1 PATCHes and 0 commands failed',
+    ]);
+  });
+
+  it('marks the figures of every part', () => {
+    const missed = figuresOf(stormResult(RUN, { reconnect, blackout, overload, memory: MEMORY })).filter(
+      ({ verdict }) => verdict === 'missed',
+    );
+    expect(missed.map(({ name }) => name)).toEqual([
+      'ClickHouse away for 300 s: PATCH p99',
+      'memory of a warm twin, of 100000',
+      '10000 reconnect in 10 s: not back',
+      'reconnect: falsely shown as disconnected',
     ]);
   });
 });

@@ -2,10 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 
 import { ledgerImbalances } from './ledger-balance.ts';
 
+const QUIET = { degraded: [], imbalances: [] };
+
 function ledgerWith(consumer: { readonly inFlight: number; readonly applied: number }) {
   const { inFlight, applied } = consumer;
   const twins = { position: 9, inFlight, outcomes: { applied, noop: 1 } };
-  return { partitions: [{ lane: 'telemetry', partition: 3, appended: 10, consumers: { twins } }], degraded: [] };
+  return { partitions: [{ lane: 'telemetry', partition: 3, appended: 10, consumers: { twins } }], ...QUIET };
 }
 
 describe('ledgerImbalances', () => {
@@ -20,7 +22,19 @@ describe('ledgerImbalances', () => {
     expect(ledgerImbalances(ledgerWith({ inFlight: 0, applied: 10 }))).toHaveLength(1);
   });
 
+  it('repeats what the platform found, once that lasts', () => {
+    const imbalances = [
+      { detail: 'offsets 3 to 4 are missing', since: 1_000 },
+      { detail: 'read at a bad moment', since: null },
+    ];
+    expect(ledgerImbalances({ ...QUIET, partitions: [], imbalances })).toEqual([
+      'the ledger says: offsets 3 to 4 are missing',
+    ]);
+  });
+
   it('does not take silence for balance', () => {
-    expect(ledgerImbalances({ partitions: [], degraded: ['writer'] })).toEqual(['the ledger of writer cannot be read']);
+    expect(ledgerImbalances({ ...QUIET, partitions: [], degraded: ['writer'] })).toEqual([
+      'the ledger of writer cannot be read',
+    ]);
   });
 });

@@ -31,6 +31,8 @@ export interface StormDeviceContext {
   connected(): void;
   /** @param isOwn the device cut its connection itself */
   lost(isOwn: boolean): void;
+  /** A connection ended before it was accepted. */
+  connectFailed(): void;
   acknowledged(event: number): void;
   /** False once nothing new is sent any more, only what was sent before and lost its answer. */
   isOffering(): boolean;
@@ -195,8 +197,9 @@ export class StormDevice {
     this.#isReady = false;
     this.#isCut = false;
     this.#socket = null;
-    if (wasReady && !this.#isClosed) this.#context.lost(isOwn);
     if (this.#isClosed) return;
+    if (wasReady) this.#context.lost(isOwn);
+    else if (!isOwn) this.#context.connectFailed();
     const waitMs = isOwn ? this.#reconnectMs : this.#reconnectMs * (0.5 + Math.random());
     this.#reconnectMs = isOwn ? RECONNECT_MS_MIN : Math.min(this.#reconnectMs * 2, RECONNECT_MS_MAX);
     setTimeout(() => {

@@ -36,6 +36,8 @@ export interface StormProgress {
   readonly connected: number;
   /** Connections that were lost and were not cut by the load itself. */
   readonly connectionsLost: number;
+  /** Connections that ended before they were accepted. */
+  readonly connectsFailed: number;
   /** PUBACKs out of order: each is a broken promise. */
   readonly disordered: number;
 }
@@ -55,6 +57,7 @@ export class StormGenerator {
   #accepted = 0;
   #isOffering = true;
   #connectionsLost = 0;
+  #connectsFailed = 0;
   #disordered = 0;
   #sockets = 0;
   #nextPingLookMs = 0;
@@ -73,6 +76,9 @@ export class StormGenerator {
       lost: (isOwn) => {
         this.#connected -= 1;
         if (!isOwn) this.#connectionsLost += 1;
+      },
+      connectFailed: () => {
+        this.#connectsFailed += 1;
       },
       acknowledged: (event) => {
         this.#acknowledged += 1;
@@ -138,6 +144,7 @@ export class StormGenerator {
       acknowledged: this.#acknowledged,
       connected: this.#connected,
       connectionsLost: this.#connectionsLost,
+      connectsFailed: this.#connectsFailed,
       disordered: this.#disordered,
     };
   }

@@ -13,11 +13,12 @@ import { GENERATOR, overCap } from '../checks/memory-caps.ts';
 import { auditRows } from '../checks/row-audit.ts';
 import { auditTwins } from '../checks/twin-audit.ts';
 import type { StormGeneratorCalls } from '../load/generator-process.ts';
-import type { StormProgress } from '../load/storm-generator.ts';
+import type { DeviceOutcome, StormProgress } from '../load/storm-generator.ts';
 import { readMetricPages, sumOfMetric } from './metric-pages.ts';
 
-const SETTLE_TIMEOUT_MS = 300_000;
-const DRAIN_TIMEOUT_MS = 300_000;
+/** After an outage of five minutes the devices hold millions of events. */
+const SETTLE_TIMEOUT_MS = 600_000;
+const DRAIN_TIMEOUT_MS = 600_000;
 const DRAIN_POLL_MS = 50;
 /** Where its program is missing there is none, and the platform runs without. */
 const TEMPORAL_TIMEOUT_MS = 20_000;
@@ -38,6 +39,13 @@ export interface Backlog {
   readonly twinLag: number;
   /** Acknowledged and not yet among the rows. */
   readonly writerLag: number;
+}
+
+/** What is known of a load when it is over. */
+export interface LoadEnd extends Pick<Aftermath, 'unacknowledged' | 'connectionsLost' | 'disordered'> {
+  readonly usage: readonly ProcessUsage[];
+  /** All its devices have a connection, and so must be shown with one. */
+  readonly areConnected: boolean;
 }
 
 /** A fresh embedded platform with its default settings, and a load generator of its own beside it. */
@@ -73,6 +81,11 @@ export class StormPlatform {
     } while (Date.now() < endMs);
   }
 
+  /** Whether there is anything to run commands with. */
+  get hasTemporal(): boolean {
+    return this.#pids.has(TEMPORAL_WORKER);
+  }
+
   /** Registers devices and opens their connections. */
   async openDevices(prefix: string, count: number): Promise<readonly DeviceLogin[]> {
     const logins = await this.client.registerDevices(prefix, count);
@@ -94,7 +107,7 @@ export class StormPlatform {
     const pages = [...(await this.metricPages()).values()];
     const applied = sumOfMetric(pages, 'breakwater_twin_records_total', 'lane="telemetry"');
     const stored = sumOfMetric(pages, 'breakwater_writer_records_total');
-    const { atMs, due, acknowledged } = await this.generator.call('progress');
+    const { atMs, due, acknowledged } = await this.progress();
     return {
       atMs,
       waiting: due - acknowledged,
@@ -125,9 +138,16 @@ export class StormPlatform {
   /** Waits until everything has come to rest, then checks every event, every twin and the ledger. */
   async checkAll(usage: readonly ProcessUsage[]): Promise<Aftermath> {
     const unacknowledged = await this.settle();
-    await this.drained();
-    const { connectionsLost, disordered, connected } = await this.generator.call('progress');
+    const { connectionsLost, disordered, connected } = await this.progress();
     const outcomes = await this.generator.call('outcomes');
+    const areConnected = connected === outcomes.length;
+    return this.checkOutcomes(outcomes, { usage, unacknowledged, connectionsLost, disordered, areConnected });
+  }
+
+  /** The same for devices that are no longer all open. */
+  async checkOutcomes(outcomes: readonly DeviceOutcome[], load: LoadEnd): Promise<Aftermath> {
+    const { usage, unacknowledged, connectionsLost, disordered, areConnected } = load;
+    await this.drained();
     const clickhouse = await this.clickhouse();
     try {
       return {
@@ -135,7 +155,7 @@ export class StormPlatform {
         connectionsLost,
         disordered,
         rows: await auditRows(clickhouse, outcomes),
-        twins: await auditTwins(this.client, outcomes, connected === outcomes.length),
+        twins: await auditTwins(this.client, outcomes, areConnected),
         ledgerImbalances: ledgerImbalances((await this.client.rawLedger()) as LedgerEntries),
         overCap: overCap(usage),
         ended: await this.#ended(),
