@@ -12,6 +12,7 @@ import { PlatformClient } from '../platform-client.ts';
 import { ProcessSampler, type ProcessUsage } from '../process-sampler.ts';
 import { runLoad } from '../run-load.ts';
 import { allOf, atRate } from './all-of.ts';
+import { type BesideBacklog, besideBacklog } from './beside-backlog.ts';
 import { EmptyWorkflows } from './empty-workflows.ts';
 
 const DEFAULTS = {
@@ -20,10 +21,13 @@ const DEFAULTS = {
   inflight: '50',
   pairs: '3',
   events: '5000',
+  backlog: '1000000',
   seconds: '10',
   json: '',
 } as const;
 
+/** The backlog stands in Redis. */
+const ROOM = { REDIS_MEMORY_MB: '2048' };
 const TENANT = 'default';
 const NAMESPACE = 'breakwater';
 /** The API answers at the end of a command, or after this. */
@@ -34,7 +38,9 @@ const EVENT_DEVICES = 100;
 const SHARE_BESIDE_EVENTS = 0.25;
 const GIB = 1024 ** 3;
 
-type Options = Readonly<Record<'devices' | 'commands' | 'inflight' | 'pairs' | 'events' | 'seconds', number>>;
+type Options = Readonly<
+  Record<'devices' | 'commands' | 'inflight' | 'pairs' | 'events' | 'backlog' | 'seconds', number>
+>;
 
 interface Beside {
   readonly commandsPerSecond: number;
@@ -59,10 +65,11 @@ export async function runCommandsBenchmark(argv: readonly string[]): Promise<voi
     inflight: number('inflight'),
     pairs: number('pairs'),
     events: number('events'),
+    backlog: args.backlog === '0' ? 0 : number('backlog'),
     seconds: number('seconds'),
   };
   say(`starting a fresh embedded platform with Temporal, ${options.devices} devices that answer at once`);
-  const installation = await Installation.start();
+  const installation = await Installation.start({ env: ROOM });
   try {
     const result = await measure(installation, options);
     if (args.json !== '') await writeFile(args.json, `${JSON.stringify(result, null, 2)}\n`);
@@ -99,7 +106,21 @@ async function measure(installation: Installation, options: Options): Promise<ob
     report(options, paired, commandMs, usage);
     const beside = await besideEvents(installation, { options, orders, perSecond: paired.subject.median });
     reportBeside(options, beside);
-    return { hardware: hardware(), date: new Date().toISOString(), options, ...paired, commandMs, usage, beside };
+    const behind =
+      options.backlog === 0
+        ? null
+        : await besideBacklog(installation, { backlog: options.backlog, order: () => orders.order() });
+    if (behind !== null) reportBacklog(behind);
+    return {
+      hardware: hardware(),
+      date: new Date().toISOString(),
+      options,
+      ...paired,
+      commandMs,
+      usage,
+      beside,
+      behind,
+    };
   } catch (error) {
     // What is under way when everything stops complains as well, and louder.
     say(`the benchmark fails: ${String(error)}`);
@@ -141,18 +162,21 @@ class CommandOrders {
   async rate(count: number, atOnce: number): Promise<number> {
     this.#latency = new LatencyHistogram();
     const startedAt = performance.now();
-    await allOf(count, atOnce, () => this.order());
+    await allOf(count, atOnce, async () => void (await this.order()));
     return (count * 1_000) / (performance.now() - startedAt);
   }
 
-  async order(): Promise<void> {
+  /** Answers how long it took to its end. */
+  async order(): Promise<number> {
     const device = this.#devices[this.#turn % this.#devices.length] as string;
     this.#turn += 1;
     const startedAt = performance.now();
     const { commandId, state } = await this.#client.orderCommand(device, { method: 'bench' }, WAIT_SECONDS);
     if (state !== 'SUCCEEDED') throw new Error(`command ${commandId} of ${device} is ${state}`);
-    this.#latency.record(performance.now() - startedAt);
+    const durationMs = performance.now() - startedAt;
+    this.#latency.record(durationMs);
     await this.#temporal.closed(commandWorkflowId({ tenant: TENANT, device, commandId }));
+    return durationMs;
   }
 
   /** Of the last round. */
@@ -191,7 +215,7 @@ async function besideEvents(
   };
   orders.forgetLatency();
   const paired = await measureBetween(options.pairs, {
-    subject: () => events(() => atRate(perSecond, options.seconds, () => orders.order())),
+    subject: () => events(() => atRate(perSecond, options.seconds, async () => void (await orders.order()))),
     yardstick: () => events(() => Promise.resolve()),
   });
   return {
@@ -232,6 +256,15 @@ function reportBeside(options: Options, beside: Beside): void {
   say(`  beside commands   ${spread(beside.besideP99Ms)} ms`);
   say(`  ratio             ${spread(beside.ratio)}  (at most 1.5)`);
   say(`  order to result   p50 ${commandMs.p50.toFixed(0)} ms, p99 ${commandMs.p99.toFixed(0)} ms`);
+}
+
+function reportBacklog(behind: BesideBacklog): void {
+  const { backlogFirst, backlogLast, commands, p50Ms, p99Ms, maxMs } = behind;
+  say(`\n${commands} commands, one after the other, while telemetry waited for its twins`);
+  say(`  backlog           ${backlogFirst} records at the first, ${backlogLast} after the last`);
+  say(
+    `  order to result   p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms, most ${maxMs.toFixed(0)} ms  (below 1000)`,
+  );
 }
 
 function spread({ min, median, max }: Spread): string {

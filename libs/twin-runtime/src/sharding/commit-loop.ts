@@ -1,6 +1,7 @@
 import type { Offset } from '@breakwater/twin';
 
 import type { ShardCommit } from '../ports/twin-store.ts';
+import { controlFirst } from './control-first.ts';
 import { LogReader } from './log-reader.ts';
 import type { MailboxRecord } from './mailbox.ts';
 import type { RegionParts } from './region-parts.ts';
@@ -145,14 +146,17 @@ export class CommitLoop {
   /** Control of every shard first, then telemetry by turns, within what one batch may hold. */
   #choose(shards: readonly Shard[]): ShardBatch[] {
     const { limits } = this.#parts;
-    const waiting = shards.filter((shard) => shard.isRunning && shard.hasMail);
+    this.#first++;
+    const waiting = controlFirst(
+      shards.filter((shard) => shard.isRunning && shard.hasMail),
+      this.#first,
+    );
     const share = Math.max(limits.recordsPerShardMin, Math.floor(limits.recordsPerBatchMax / (waiting.length || 1)));
     const bytesMax = limits.bytesPerBatchMax / (waiting.length || 1);
     let left = limits.recordsPerBatchMax;
     const batches: ShardBatch[] = [];
-    this.#first++;
-    for (let turn = 0; turn < waiting.length && left > 0; turn++) {
-      const shard = waiting[(turn + this.#first) % waiting.length] as Shard;
+    for (const shard of waiting) {
+      if (left <= 0) break;
       const most = Math.min(left, shard.isCareful ? limits.suspectRecords : left);
       const records = { control: most, telemetry: Math.min(share, most) };
       const chosen = this.#chooseFor(shard, { records, bytesMax, twinsMax: limits.twinsPerCommitMax });
