@@ -1,3 +1,5 @@
+export { prepareNamespace } from './prepare-namespace.ts';
+export type { NamespaceOptions, NamespaceServices } from './prepare-namespace.ts';
 export { temporalHealth } from './temporal-health.ts';
 export type { TemporalHealth, TemporalPlace } from './temporal-health.ts';
 export { TemporalProbe } from './temporal-probe.ts';

@@ -1,3 +1,4 @@
+import { prepareNamespace } from '@breakwater/adapter-temporal';
 import type { Logger } from '@breakwater/observability';
 import type { Clock } from '@breakwater/twin-runtime';
 import { COMMAND_TASK_QUEUE } from '@breakwater/wire';
@@ -16,6 +17,7 @@ export interface CommandWorkerOptions {
   readonly sdkLogger: SdkLogger;
 }
 
+const PREPARE_TIMEOUT_MS = 10_000;
 const REST_MS_MIN = 500;
 const REST_MS_MAX = 15_000;
 
@@ -66,6 +68,10 @@ export class CommandWorker {
     const { temporalAddress: address, temporalNamespace: namespace, temporalTls } = settings;
     const connection = await NativeConnection.connect({ address, tls: temporalTls === 'true' });
     try {
+      // A Temporal that does not answer is tried again, as one is that cannot be reached.
+      await connection.withDeadline(Date.now() + PREPARE_TIMEOUT_MS, () =>
+        prepareNamespace(connection, { namespace, retentionDays: settings.temporalRetentionDays }),
+      );
       this.#bundle ??= await workflowBundle(this.#options.sdkLogger);
       this.#worker = await Worker.create({
         connection,

@@ -2,6 +2,14 @@ import { integer } from '../define-settings.ts';
 
 /** Settings of the process that runs the workflows of commands. */
 export const temporalWorkerSettings = {
+  temporalRetentionDays: integer('TEMPORAL_RETENTION_DAYS', {
+    default: 30,
+    min: 1,
+    max: 3_650,
+    unit: 'days',
+    reason:
+      'How long a namespace that the worker of commands makes keeps closed workflows. One that is there stays as it is. The state of commands is asked of twins and ClickHouse, never of closed workflows.',
+  }),
   workflowsCachedMax: integer('TEMPORAL_WORKER_WORKFLOWS_CACHED_MAX', {
     default: 500,
     min: 10,
