@@ -32,9 +32,9 @@ export interface BacklogRun {
 }
 
 /**
- * Commands, one after the other, while so many telemetry records wait for their twins. The twin-workers stand still until
- * the backlog is there and work it off while commands are ordered; only commands that ended while it was still as large
- * count.
+ * Commands, one after the other, while so many telemetry records wait for their twins. The twin-workers stand still
+ * until the backlog is there and work it off while commands are ordered; only commands that ended while it was still as
+ * large count.
  */
 export async function besideBacklog(installation: Installation, run: BacklogRun): Promise<BesideBacklog> {
   const client = new PlatformClient(installation);

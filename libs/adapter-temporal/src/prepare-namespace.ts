@@ -1,24 +1,18 @@
 import { COMMAND_SEARCH_ATTRIBUTES } from '@breakwater/wire';
 import { isGrpcServiceError } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
 
-const DAY_MS = 86_400_000;
+const DAY_SECONDS = 86_400;
 /** Codes of gRPC. */
 const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 /** Of Temporal's `IndexedValueType`. */
 const KEYWORD = 2;
 
-interface NewNamespace {
-  namespace: string;
-  workflowExecutionRetentionPeriod: ReturnType<typeof msToTs>;
-}
-
 /** The little of a connection that preparing takes; the connections of clients and of workers both have it. */
 export interface NamespaceServices {
   readonly workflowService: {
     describeNamespace(request: { namespace: string }): Promise<unknown>;
-    registerNamespace(request: NewNamespace): Promise<unknown>;
+    registerNamespace(request: { namespace: string }): Promise<unknown>;
   };
   readonly operatorService: {
     listSearchAttributes(request: { namespace: string }): Promise<{ customAttributes: Record<string, number> }>;
@@ -55,8 +49,8 @@ async function prepareSpace({ workflowService }: NamespaceServices, options: Nam
     if (codeOf(error) !== NOT_FOUND) throw error;
   }
   try {
-    const workflowExecutionRetentionPeriod = msToTs(retentionDays * DAY_MS);
-    await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+    const request = { namespace, workflowExecutionRetentionPeriod: { seconds: retentionDays * DAY_SECONDS } };
+    await workflowService.registerNamespace(request);
   } catch (error) {
     if (codeOf(error) === ALREADY_EXISTS) return;
     const command = `temporal operator namespace create --namespace ${namespace} --retention ${retentionDays}d`;

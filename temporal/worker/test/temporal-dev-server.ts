@@ -25,17 +25,19 @@ export class TemporalDevServer {
   readonly address: string;
   readonly namespace = NAMESPACE;
 
-  private constructor(program: string, port: number) {
+  private constructor(program: string, port: number, dynamicConfig: readonly string[]) {
     this.address = `${HOST}:${port}`;
     const attributes = Object.values(COMMAND_SEARCH_ATTRIBUTES);
     const args = ['server', 'start-dev', '--headless', '--ip', HOST, '--port', String(port), '--namespace', NAMESPACE];
+    args.push(...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]));
     args.push('--log-level', 'error', ...attributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]));
     const env = { ...withoutTemporalSettings(), TEMPORAL_VERSION_CHECK_DISABLED: '1' };
     this.#server = spawn(program, args, { env, stdio: 'ignore' });
   }
 
-  static async start(program: string): Promise<TemporalDevServer> {
-    const server = new TemporalDevServer(program, await freePort());
+  /** @param dynamicConfig of the server, as `key=value` */
+  static async start(program: string, dynamicConfig: readonly string[] = []): Promise<TemporalDevServer> {
+    const server = new TemporalDevServer(program, await freePort(), dynamicConfig);
     const place = { temporalAddress: server.address, temporalNamespace: NAMESPACE, temporalTls: 'false' } as const;
     const health = temporalHealth(place);
     await until('Temporal to serve', async () => (await health.trouble()) === null);
