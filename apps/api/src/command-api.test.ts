@@ -434,6 +434,10 @@ describe('the commands of a device', () => {
         platform.telemetry.commands = behind;
         expect((await walk('QUEUED', between)).sort()).toEqual(queued);
       }
+      // The history takes all of them for queued, and most are not: pages are then shorter than their limit.
+      for (const commandId of queued.slice(1, -1)) await cancel(commandId);
+      platform.telemetry.commands = ordered;
+      expect((await walk('QUEUED', () => undefined)).sort()).toEqual([queued[0], queued.at(-1)]);
     } finally {
       platform.telemetry.commands = [];
     }
