@@ -1,6 +1,11 @@
+import { resolve } from 'node:path';
+
+import { platformSettings, readSettings } from '@breakwater/config';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
+import { deadLettersCommand, type DeadLettersOptions } from './commands/dead-letters-command.ts';
 import { ledgerCommand, type LedgerOptions } from './commands/ledger-command.ts';
+import { logRestoredCommand } from './commands/log-restored-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
 import { connectStores, type Stores } from './installation/connect-stores.ts';
 import { findInstallation, type Installation } from './installation/find-installation.ts';
@@ -21,6 +26,8 @@ interface GlobalOptions {
   readonly data?: string;
 }
 
+const DEAD_LETTERS_DEFAULT = 20;
+const DEAD_LETTERS_MAX = 1_000;
 const TWINS_DEFAULT = 64;
 const TWINS_MAX = 10_000;
 const WAIT_SECONDS_DEFAULT = 5;
@@ -40,6 +47,8 @@ export function cliProgram(parts: ProgramParts): Command {
     .showHelpAfterError();
   addLedger(program, parts);
   addVerify(program, parts);
+  addDeadLetters(program, parts);
+  addLog(program, parts);
   return program;
 }
 
@@ -68,6 +77,31 @@ function addVerify(program: Command, { env, terminal, onEnd }: ProgramParts): vo
     .action(async (options: VerifyOptions, command: Command) => {
       const run = (stores: Stores): Promise<number> => verifyCommand(stores, options, terminal);
       onEnd(await withStores(installationOf(command, env), env, run));
+    });
+}
+
+function addDeadLetters(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  program
+    .command('dead-letters')
+    .description('messages that could not be used, newest first, with the reason')
+    .option('--device <id>', 'of this device only')
+    .option('--limit <count>', 'so many', wholeNumber(DEAD_LETTERS_MAX), DEAD_LETTERS_DEFAULT)
+    .option('--json', 'with their bytes')
+    .action(async (options: DeadLettersOptions, command: Command) => {
+      onEnd(await deadLettersCommand(installationOf(command, env), options, terminal));
+    });
+}
+
+function addLog(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  program
+    .command('log')
+    .description('the event log')
+    .command('restored')
+    .description('say that Redis was restored from a backup: while everything is stopped, before it starts again')
+    .action(async (_options: object, command: Command) => {
+      const { data } = command.optsWithGlobals<GlobalOptions>();
+      const { dataDir } = readSettings(platformSettings, data === undefined ? env : { ...env, DATA_DIR: data });
+      onEnd(await logRestoredCommand({ env, dataFolder: resolve(dataDir) }, terminal));
     });
 }
 

@@ -1,5 +1,5 @@
 import { connectClickHouse } from '@breakwater/adapter-clickhouse';
-import { checkInstallation, connectRedis, openEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
+import { checkInstallation, connectRedis, logOriginsOf, openEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
@@ -33,6 +33,7 @@ export async function connectWriterPorts(
       trimLog: log,
       twins: new RedisTwinStore({ redis, ...settings }),
       stores: clickHouseStores(clickhouse),
+      logOrigins: () => logOriginsOf(redis),
       clock: systemClock,
     },
     close: async () => {

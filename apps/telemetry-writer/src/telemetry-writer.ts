@@ -1,10 +1,11 @@
 import { assert, type LogId, type Offset, type Partition } from '@breakwater/twin';
-import { PlatformError, type Clock, type EventLog } from '@breakwater/twin-runtime';
+import { PlatformError, type Clock, type EventLog, type LogOrigin } from '@breakwater/twin-runtime';
 import type { IngestPlan, LastPlan, PlanPartition } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 import { LIMITS } from '@breakwater/wire';
 
 import { auditStored, type AuditStores } from './audit/audit-stored.ts';
+import { carriedOver, type CarriedOver, carriesWhole } from './carried-over.ts';
 import type { CutLimits } from './cut/batch-cutter.ts';
 import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
 import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
@@ -37,6 +38,8 @@ export interface TelemetryWriterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: WriterMetrics;
+  /** What the log was before it was restored from a backup, oldest first. */
+  readonly logOrigins: () => Promise<readonly LogOrigin[]>;
   readonly owner: string;
   readonly partitionCount: number;
   readonly limits: CutLimits;
@@ -144,13 +147,15 @@ export class TelemetryWriter {
     const epoch = await stores.plans.takeEpoch(owner);
     const logId = await log.logId();
     const last = await stores.plans.lastPlan();
+    const carried = last === null ? null : carriedOver(last.plan, logId, await this.#options.logOrigins());
     if (last?.open === true) {
       logger.info({ plan: last.plan.number, records: last.plan.records }, 'a plan was left open: it is settled first');
       const windowBlocks = this.#options.windowBlocks;
-      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logId, windowBlocks });
+      const logIsThere = last.plan.logId === logId || carriesWhole(carried, last.plan);
+      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logIsThere, windowBlocks });
     }
     await this.#audit(logId, epoch);
-    const partitions = await this.#startPartitions(last?.plan ?? null, logId);
+    const partitions = await this.#startPartitions(last?.plan ?? null, logId, carried);
     const blockMark = await stores.plans.blockCounter();
     const state = { number: last?.plan.number ?? 0, epoch, owner, logId, partitions, blockMark };
     const positions = new Map(partitions.map(({ partition, to }) => [partition as Partition, to as Offset]));
@@ -190,13 +195,21 @@ export class TelemetryWriter {
     }
   }
 
-  /** Where the last plan ended; or, in a log that has no plan yet, where the log begins. */
-  async #startPartitions(last: IngestPlan | null, logId: LogId): Promise<readonly PlanPartition[]> {
+  /**
+   * Where the last plan ended; or, in a log that has no plan yet, where the log begins. A log that was restored from a
+   * backup has another id and the same records: what the last plan has of it is stored already.
+   */
+  async #startPartitions(
+    last: IngestPlan | null,
+    logId: LogId,
+    carried: CarriedOver | null,
+  ): Promise<readonly PlanPartition[]> {
     const known = new Map(last?.logId === logId ? last.partitions.map((part) => [part.partition, part]) : []);
     const partitions: PlanPartition[] = [];
     for (let partition = 0; partition < this.#options.partitionCount; partition += 1) {
       const part = known.get(partition);
-      const first = part?.to ?? (await this.#options.log.bounds('telemetry', partition as Partition)).first;
+      const { first: kept } = await this.#options.log.bounds('telemetry', partition as Partition);
+      const first = part?.to ?? Math.max(kept, carried?.get(partition as Partition) ?? kept);
       partitions.push(
         part === undefined
           ? { partition, from: first, to: first, stored: 0, nothingToStore: 0, dead: 0 }

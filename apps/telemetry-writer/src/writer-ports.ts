@@ -1,6 +1,6 @@
 import type { Clock, EventLog, TwinStore } from '@breakwater/twin-runtime';
 
-import type { WriterStores } from './telemetry-writer.ts';
+import type { TelemetryWriterOptions, WriterStores } from './telemetry-writer.ts';
 
 /** Everything outside this process that the writer leans on. */
 export interface WriterPorts {
@@ -9,6 +9,7 @@ export interface WriterPorts {
   readonly trimLog: EventLog;
   readonly twins: Pick<TwinStore, 'ledger'>;
   readonly stores: WriterStores;
+  readonly logOrigins: TelemetryWriterOptions['logOrigins'];
   readonly clock: Clock;
 }
 

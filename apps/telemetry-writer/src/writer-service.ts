@@ -24,12 +24,13 @@ export class WriterService {
     @Inject(WRITER_METRICS) metrics: Metrics,
     @Inject(WRITER_LOGGER) logger: Logger,
   ) {
-    const { log, trimLog, twins, stores, clock } = ports;
+    const { log, trimLog, twins, stores, clock, logOrigins } = ports;
     const { partitionCount } = settings;
     this.#logger = logger;
     this.#writer = new TelemetryWriter({
       log,
       stores,
+      logOrigins,
       clock,
       logger,
       metrics: writerMetrics(metrics),

@@ -1,5 +1,5 @@
 import type { ClickHouse } from '@breakwater/adapter-clickhouse';
-import type { Partition } from '@breakwater/twin';
+import type { LogId, Partition } from '@breakwater/twin';
 import type { RecordMessage } from '@breakwater/wire';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -297,6 +297,36 @@ describe('the telemetry writer stores each record once', () => {
       expect(await storedRows(clickhouse)).toHaveLength(oldRows.length + expectedRows(log).length);
       const ofNewLog = await storedRows(clickhouse, "log_id = 'log-2'");
       expect(ofNewLog).toEqual(expectedRows(log));
+      expect(await rollupDifferences(clickhouse)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each([
+    ['after its last plan was closed', false],
+    ['after it was killed with a plan open', true],
+  ])(
+    'when the log was restored from a backup %s',
+    async (_when, isKilled) => {
+      await log.appendMany(40, () => NOW_MS);
+      if (isKilled) {
+        const first = start(clickhouse, { stores: crashing('afterFirstInsert', 1) });
+        expect((await first.ended)?.code).toBe('TEST_CRASH');
+      } else {
+        const { writer } = start(clickhouse);
+        await untilStored(writer, log);
+        await writer.stop();
+      }
+      const ofOldLog = expectedRows(log);
+      const restored = new LogUnderTest(4, 'log-2');
+      await restored.copyFrom(log);
+      log = restored;
+      await log.appendMany(20, () => NOW_MS);
+      const logOrigins = async () => [{ logId: 'log-1' as LogId, ends: [10, 10, 10, 10] }];
+      const { writer } = start(clickhouse, { logOrigins });
+      await untilStored(writer, log);
+      expect(await storedRows(clickhouse, "log_id = 'log-1'")).toEqual(ofOldLog);
+      expect(await storedRows(clickhouse, "log_id = 'log-2'")).toEqual(expectedRows(log));
       expect(await rollupDifferences(clickhouse)).toEqual([]);
     },
     TIMEOUT_MS,

@@ -110,6 +110,19 @@ export class LogUnderTest {
     }
   }
 
+  /** Takes over the records of another log, as a restored backup has them; they are not expected as its rows. */
+  async copyFrom(other: LogUnderTest): Promise<void> {
+    for (let partition = 0; partition < this.#partitionCount; partition += 1) {
+      const request = { lane: 'telemetry', partition: partition as Partition, from: 0 as Offset } as const;
+      const [batch] = await other.log.read([request], { framesMaxPerPartition: 10_000, waitMs: 0 });
+      for (const { body, firstOffset, lastOffset } of batch?.frames ?? []) {
+        const frame = { producerId: 'backup', seq: firstOffset + 1, body: body.toString('utf8') };
+        await this.log.append([{ ...request, ...frame, recordCount: lastOffset - firstOffset + 1 }]);
+        this.records += lastOffset - firstOffset + 1;
+      }
+    }
+  }
+
   async end(partition: number): Promise<Offset> {
     return (await this.log.bounds('telemetry', partition as Partition)).end;
   }
@@ -149,6 +162,7 @@ export function writerOn(
   return new TelemetryWriter({
     log: log.log,
     stores: stores === undefined ? real : stores(real),
+    logOrigins: async () => [],
     clock: machineClock,
     logger: createLogger('telemetry-writer', process.env['LOG_LEVEL'] ?? 'silent'),
     metrics: writerMetrics(new Metrics('telemetry-writer')),

@@ -9,6 +9,8 @@ export { laneBytesMaxOf, openEventLog } from './log/open-event-log.ts';
 export type { EventLogSettings } from './log/open-event-log.ts';
 export { mintLogId, RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';
 export type { RedisEventLogOptions } from './log/redis-event-log.ts';
+export { logOriginsOf, renewRestoredLog } from './log/restored-log.ts';
+export type { LeftBehind, RestoredLog } from './log/restored-log.ts';
 export { RedisBanList } from './redis-ban-list.ts';
 export { RedisChangeFeed } from './redis-change-feed.ts';
 export type { RedisChangeFeedOptions } from './redis-change-feed.ts';

@@ -8,6 +8,7 @@ import type { Lane } from '@breakwater/twin-runtime';
 export const redisKeys = {
   installation: 'bw:installation',
   logId: 'bw:log:id',
+  logOrigins: 'bw:log:origins',
   members: 'bw:members',
   operationsChannel: 'bw:operations',
   commandHintsChannel: 'bw:command-hints',

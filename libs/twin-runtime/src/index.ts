@@ -45,6 +45,7 @@ export type {
   Lane,
   LogBounds,
   LogFrame,
+  LogOrigin,
   ReadBatch,
   ReadLimits,
   ReadRequest,

@@ -1,4 +1,3 @@
-import type { LogId } from '@breakwater/twin';
 import type { EventLog } from '@breakwater/twin-runtime';
 import type { IngestPlan, StoredKind } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
@@ -29,7 +28,8 @@ interface OpenPlan {
   readonly plan: IngestPlan;
   readonly epoch: number;
   readonly owner: string;
-  readonly logId: LogId;
+  /** The present log has the plan's records: it is the plan's own, or that one restored. */
+  readonly logIsThere: boolean;
   readonly windowBlocks: number;
 }
 
@@ -66,7 +66,7 @@ async function bringToEnd(
   open: OpenPlan,
 ): Promise<Settlement> {
   const { log, stores, logger, inserter } = parts;
-  if (plan.logId !== open.logId) {
+  if (!open.logIsThere) {
     logger.error(
       { plan: plan.number, records: plan.records },
       'the log of an open plan is gone: rollups follow its raw rows',

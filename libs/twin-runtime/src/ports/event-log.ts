@@ -73,6 +73,13 @@ export interface LogBounds {
   readonly bytes: number;
 }
 
+/** What a log was before it was restored from a backup. */
+export interface LogOrigin {
+  readonly logId: LogId;
+  /** By partition: where its telemetry lane ended in the backup. What lay behind that is gone. */
+  readonly ends: readonly number[];
+}
+
 /**
  * The durable log. What `append` answered as appended survives the kill of any process.
  *
