@@ -141,18 +141,20 @@ describe('breakwater verify and ledger', () => {
   it(
     'name a twin that was changed behind the platform',
     async () => {
-      const [key = ''] = (await redis.keys('bw:{*}:twin:default/verified-*')).sort();
-      const state = (await redis.hget(key, 's')) ?? '';
+      const places = (await redis.keys('bw:{*}:twins')).sort();
+      const found = await Promise.all(
+        places.map(async (place) => (await redis.hkeys(place)).map((key) => [place, key] as const)),
+      );
+      const [place, key] = found.flat().find(([, name]) => name.startsWith('default/verified-')) ?? ['', ''];
+      const stored = (await redis.hget(place, key)) ?? '';
       // One digit of one measurement.
       await redis.hset(
+        place,
         key,
-        's',
-        state.replace(/(\d)([^\d]*)$/, (_all, digit, rest) => `${9 - Number(digit)}${rest}`),
+        stored.replace(/(\d)([^\d]*)$/, (_all, digit, rest) => `${9 - Number(digit)}${rest}`),
       );
-      expect(await findings('twins')).toEqual([
-        expect.stringContaining(`twinDiffers: ${key.slice(key.indexOf('default/'))}, after`),
-      ]);
-      await redis.hset(key, 's', state);
+      expect(await findings('twins')).toEqual([expect.stringContaining(`twinDiffers: ${key}, after`)]);
+      await redis.hset(place, key, stored);
       expect(await findings('twins')).toEqual([]);
     },
     TEST_TIMEOUT_MS,

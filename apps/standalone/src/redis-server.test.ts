@@ -10,7 +10,6 @@ describe('the redis-server of npm start', () => {
       '--appendfsync always',
       '--maxmemory-policy noeviction',
       '--port 0',
-      '--hash-max-listpack-value 4096',
       '--save  ',
     ]) {
       expect(text).toContain(wanted);

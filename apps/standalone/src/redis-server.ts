@@ -76,10 +76,6 @@ export function redisArguments(options: {
     'aof-load-truncated': 'yes',
     maxmemory: `${options.memoryMegabytes}mb`,
     'maxmemory-policy': 'noeviction',
-    // A twin is a small hash with one long value: packed it takes a sixth less memory. Few fields only, because a
-    // packed outbox would be searched from its start.
-    'hash-max-listpack-value': '4096',
-    'hash-max-listpack-entries': '16',
     // A subscriber that does not read is cut off instead of filling the memory that the log needs.
     'client-output-buffer-limit': 'pubsub 32mb 8mb 60',
   };

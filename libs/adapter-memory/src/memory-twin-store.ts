@@ -17,6 +17,7 @@ import {
   type OutcomeCounts,
   type Ownership,
   type RecordAttempt,
+  SECTION_END,
   type ShardCommit,
   type ShardCopy,
   type ShardLedger,
@@ -25,6 +26,7 @@ import {
   type TenantLedger,
   type TimerWrite,
   type TwinCopier,
+  type TwinWrite,
   type TwinStore,
 } from '@breakwater/twin-runtime';
 
@@ -147,7 +149,9 @@ export class MemoryTwinStore implements TwinStore, TwinCopier {
 
   #write(commit: ShardCommit): void {
     const shard = this.#shard(commit.partition);
-    for (const { key, state, expectedRevision } of commit.twins) {
+    for (const write of commit.twins) {
+      const { key, expectedRevision } = write;
+      const state = stateAfter(shard.twins.get(key)?.state, write);
       if (state === null) shard.twins.delete(key);
       else shard.twins.set(key, { revision: expectedRevision + 1, state });
     }
@@ -193,6 +197,13 @@ export class MemoryTwinStore implements TwinStore, TwinCopier {
   }
 }
 
+function stateAfter(before: string | undefined, { state, telemetry }: TwinWrite): string | null {
+  if (telemetry === undefined) return state;
+  assert(before !== undefined, 'only a twin that is stored has telemetry written alone');
+  const [document = ''] = before.split(SECTION_END, 1);
+  return `${document}${SECTION_END}${telemetry}`;
+}
+
 function samePositions(left: LanePositions | null, right: LanePositions): boolean {
   return left !== null && left.control === right.control && left.telemetry === right.telemetry;
 }
@@ -222,6 +233,6 @@ function addTenants(left: TenantCounts, right: TenantCounts): TenantCounts {
 }
 
 function bytesOf(commit: ShardCommit): number {
-  const states = commit.twins.reduce((sum, twin) => sum + (twin.state?.length ?? 0), 0);
+  const states = commit.twins.reduce((sum, { state, telemetry }) => sum + (state ?? telemetry ?? '').length, 0);
   return commit.outbox.reduce((sum, entry) => sum + entry.payload.length, states);
 }

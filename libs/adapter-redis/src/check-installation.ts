@@ -4,8 +4,11 @@ import type { Redis } from 'ioredis';
 import { redisKeys } from './redis-keys.ts';
 import { RedisScript } from './redis-script.ts';
 
-/** Raised with every change of the keys or of what is stored under them that an older build would misread. */
-export const DATA_FORMAT_VERSION = 1;
+/**
+ * Raised with every change of the keys or of what is stored under them that an older build would misread. Data of
+ * format 1 is taken over: what differs, the place of a twin, is made good when the twin is first read.
+ */
+export const DATA_FORMAT_VERSION = 2;
 
 /**
  * KEYS: installation
@@ -16,6 +19,7 @@ const installScript = new RedisScript(
   `#!lua flags=allow-oom
 redis.call('HSETNX', KEYS[1], 'partitionCount', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'formatVersion', ARGV[2])
+if redis.call('HGET', KEYS[1], 'formatVersion') == '1' then redis.call('HSET', KEYS[1], 'formatVersion', ARGV[2]) end
 return redis.call('HMGET', KEYS[1], 'partitionCount', 'formatVersion')
 `,
 );

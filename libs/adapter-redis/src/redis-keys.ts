@@ -27,7 +27,11 @@ export const redisKeys = {
     `bw:{${partition}}:log:${lane}:producer:${producerId}`,
 
   shard: (partition: Partition) => `bw:{${partition}}:shard`,
-  twin: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:twin:${key}`,
+  /** Of all twins of the partition: what is written with every change, and what is not. */
+  twins: (partition: Partition) => `bw:{${partition}}:twins`,
+  twinDocuments: (partition: Partition) => `bw:{${partition}}:twins:documents`,
+  /** Where format 1 had a twin. */
+  twinOfFormat1: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:twin:${key}`,
   outbox: (partition: Partition) => `bw:{${partition}}:outbox`,
   outboxOrder: (partition: Partition) => `bw:{${partition}}:outbox:order`,
   timers: (partition: Partition) => `bw:{${partition}}:timers`,

@@ -111,6 +111,22 @@ const COMMITS_BEFORE_KILL = 30;
     expect(await store.noteAttempt(P0, next.epoch, attempt)).toBe(1);
   });
 
+  it('finds what format 1 stored, whoever reads it first, and goes on from there', async () => {
+    const { store, redis } = await storeAt(server.url);
+    const owned = await store.takeOwnership(P0, 'worker');
+    const other = 'default/older' as DeviceKey;
+    await redis.hset(`bw:{0}:twin:${KEY}`, { r: '7', s: '{"v":1}' });
+    await redis.hset(`bw:{0}:twin:${other}`, { r: '1', s: 'one' });
+    expect(await store.read(P0, KEY)).toEqual({ key: KEY, revision: 7, state: '{"v":1}' });
+    expect((await store.load(P0, [KEY, other, 'default/new' as DeviceKey])).map(({ revision }) => revision)).toEqual([
+      7, 1, 0,
+    ]);
+    expect(await redis.keys('bw:{0}:twin:*')).toEqual([]);
+    const twins = [{ key: KEY, expectedRevision: 7, telemetry: '[]' }];
+    expect(await store.commit([{ ...step(owned.epoch, 0), twins }])).toEqual([{ kind: 'committed' }]);
+    expect(await store.read(P0, KEY)).toEqual({ key: KEY, revision: 8, state: '{"v":1}\n[]' });
+  });
+
   it('writes nothing when something foreign lies under one of its keys', async () => {
     const { store, redis } = await storeAt(server.url);
     const owned = await store.takeOwnership(P0, 'worker');

@@ -78,6 +78,7 @@ export type {
   TwinStore,
   TwinWrite,
 } from './ports/twin-store.ts';
+export { SECTION_END } from './ports/twin-store.ts';
 export type { TenantTrust, TenantTrustStore, TrustChanges } from './ports/tenant-trust.ts';
 export { TELEMETRY_HINT_KEYS_MAX } from './ports/telemetry-hints.ts';
 export type { TelemetryHints } from './ports/telemetry-hints.ts';

@@ -6,7 +6,9 @@ import {
   type Incarnation,
   type JsonObject,
   newTwin,
+  onlyTelemetryDiffers,
   parseTwin,
+  serializeTelemetry,
   serializeTwin,
   splitDeviceKey,
   type TwinContext,
@@ -20,6 +22,10 @@ export interface TwinModel {
   newTwin(key: DeviceKey, incarnation: Incarnation): TwinState;
   applyMessage(state: TwinState, message: TwinMessage, context: TwinContext): AppliedMessage;
   serializeTwin(state: TwinState): string;
+  /** What stands after the first newline of the serialized twin. */
+  serializeTelemetry(state: TwinState): string;
+  /** Whether the serialized twins are the same up to the first newline. */
+  onlyTelemetryDiffers(before: TwinState, after: TwinState): boolean;
   parseTwin(text: string): TwinState;
   twinDocument(state: TwinState): JsonObject;
   estimateBytes(state: TwinState): number;
@@ -30,6 +36,8 @@ export const twinModel: TwinModel = {
   newTwin: (key, incarnation) => newTwin(splitDeviceKey(key), incarnation),
   applyMessage,
   serializeTwin,
+  serializeTelemetry,
+  onlyTelemetryDiffers,
   parseTwin,
   twinDocument,
   estimateBytes,

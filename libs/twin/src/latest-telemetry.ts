@@ -49,6 +49,8 @@ export function isNewer(orderMs: number, offset: number, known: LatestValue): bo
 
 /** The table with these values in it; each must be newer than what the table has under its name. */
 export function withLatest(table: LatestTelemetry, values: readonly LatestValue[]): LatestTelemetry {
+  // A device mostly sends the same names, and then its new values are the new table.
+  if (values.length === table.length && values.every(({ name }, index) => table[index]?.name === name)) return values;
   const next = table.slice();
   for (const value of values) {
     const index = indexOfName(table, value.name);

@@ -52,7 +52,8 @@ function assertPresence({ presence }: TwinState): void {
   assert(!presence.connected || presence.sinceMs !== null, 'a connected device is so since a time');
 }
 
-function assertTelemetry({ telemetry }: TwinState): void {
+/** The part of them that a measurement can break. */
+export function assertTelemetry({ telemetry }: TwinState): void {
   assert(telemetry.length <= TWIN_LIMITS.telemetryKeysMax, 'the latest values are bounded');
   let previous: LatestValue | null = null;
   for (const value of telemetry) {

@@ -33,5 +33,7 @@ export type {
   RecordMessage,
   WireRecord,
 } from './record.ts';
+export { TelemetryLineReader } from './telemetry-line-reader.ts';
+export type { TelemetryLine } from './telemetry-line-reader.ts';
 export { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, isCommandId, ownTail, parseUpTopic } from './topics.ts';
 export type { TopicRefusal, UpTopic } from './topics.ts';

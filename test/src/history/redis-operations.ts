@@ -1,5 +1,5 @@
 import { type DeviceKey, type Epoch, parseTwin, type Partition } from '@breakwater/twin';
-import { type Lane, LANES } from '@breakwater/twin-runtime';
+import { type Lane, LANES, SECTION_END } from '@breakwater/twin-runtime';
 
 import type { RedisCommand } from './resp-commands.ts';
 import type { StoreHistory, TwinVersions, TwinWritten } from './store-history.ts';
@@ -8,7 +8,9 @@ const PARTITION_KEY = /^bw:\{(\d+)\}:(.+)$/;
 const LANE_KEY = /^log:(control|telemetry)$/;
 const FRAMES_KEY = /^log:(control|telemetry):frames$/;
 const PRODUCER_KEY = /^log:(control|telemetry):producer:(.+)$/;
-const TWIN_KEY = /^twin:(.+)$/;
+/** By twin: its revision and telemetry, and its document, which is written only when it changes. */
+const TWINS = 'twins';
+const TWIN_DOCUMENTS = 'twins:documents';
 const LEDGER_FIELD = /^ledger:(control|telemetry):/;
 
 type ByLane = Record<Lane, number>;
@@ -17,7 +19,7 @@ type ByLane = Record<Lane, number>;
 interface Writes {
   readonly partition: Partition;
   shard: ReadonlyMap<string, string> | null;
-  readonly twins: TwinWritten[];
+  readonly twins: Map<DeviceKey, TwinWritten & { readonly telemetry: string }>;
   readonly lanes: Map<Lane, { frame?: number; records?: number; first?: number; producerId?: string; seq?: number }>;
 }
 
@@ -48,19 +50,22 @@ export class RedisOperations {
     const about = match[2] as string;
     let writes = all.get(partition);
     if (writes === undefined) {
-      writes = { partition, shard: null, twins: [], lanes: new Map() };
+      writes = { partition, shard: null, twins: new Map(), lanes: new Map() };
       all.set(partition, writes);
     }
     const operation = name.toUpperCase();
     if (operation === 'HSET' || operation === 'HMSET') gatherHash(writes, about, command);
     else if (operation === 'XADD') gatherFrame(writes, about, command);
-    else if (operation === 'DEL' || operation === 'UNLINK') {
-      const twin = TWIN_KEY.exec(about)?.[1];
-      if (twin !== undefined) writes.twins.push({ key: twin as DeviceKey, revision: null, versions: null });
+    else if (operation === 'HDEL' && about === TWINS) {
+      for (const field of command.slice(2)) {
+        const twin = field.toString('utf8') as DeviceKey;
+        writes.twins.set(twin, { key: twin, revision: null, versions: null, telemetry: '' });
+      }
     }
   }
 
-  #tell({ partition, shard, twins, lanes }: Writes): void {
+  #tell({ partition, shard, twins: written, lanes }: Writes): void {
+    const twins = Array.from(written.values(), ({ key, revision, versions }) => ({ key, revision, versions }));
     for (const [lane, { frame, records, first, producerId = '', seq = 0 }] of lanes) {
       if (frame !== undefined && records !== undefined) {
         const firstOffset = frame + 1 - records;
@@ -94,12 +99,8 @@ export class RedisOperations {
 }
 
 function gatherHash(writes: Writes, about: string, command: RedisCommand): void {
-  const twin = TWIN_KEY.exec(about)?.[1];
-  if (twin !== undefined) {
-    const fields = fieldsOf(command);
-    const state = fields.get('s');
-    const versions = state === undefined ? null : versionsOf(state);
-    writes.twins.push({ key: twin as DeviceKey, revision: Number(fields.get('r')), versions });
+  if (about === TWINS || about === TWIN_DOCUMENTS) {
+    for (const [key, text] of fieldsOf(command)) gatherTwin(writes, { about, key: key as DeviceKey, text });
     return;
   }
   if (about === 'shard') {
@@ -116,6 +117,18 @@ function gatherHash(writes: Writes, about: string, command: RedisCommand): void 
   const lane = LANE_KEY.exec(about)?.[1];
   const first = lane === undefined ? undefined : fieldsOf(command).get('first');
   if (first !== undefined) laneOf(writes, lane as Lane).first = Number(first);
+}
+
+function gatherTwin({ twins }: Writes, { about, key, text }: { about: string; key: DeviceKey; text: string }): void {
+  if (about === TWINS) {
+    const [revision = ''] = text.split(SECTION_END, 1);
+    twins.set(key, { key, revision: Number(revision), versions: null, telemetry: text.slice(revision.length) });
+    return;
+  }
+  const known = twins.get(key);
+  // A document without its twin is told as a write of no revision, which no history allows.
+  const { revision, telemetry } = known ?? { revision: Number.NaN, telemetry: '' };
+  twins.set(key, { key, revision, versions: versionsOf(`${text}${telemetry}`), telemetry });
 }
 
 function gatherFrame(writes: Writes, about: string, command: RedisCommand): void {

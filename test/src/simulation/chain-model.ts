@@ -25,12 +25,18 @@ export function chainModel(onKill: () => void): TwinModel {
       const chain = createHash('md5').update(`${before}>${context.lane}:${context.offset}`).digest('base64');
       return { ...applied, state: { ...applied.state, chain } as TwinState };
     },
-    serializeTwin: (state) => `${(state as ChainedState).chain ?? ''}${SEPARATOR}${twinModel.serializeTwin(state)}`,
+    // In the last line, so that a measurement, which writes that line alone, leaves its trace too.
+    serializeTwin: (state) => `${twinModel.serializeTwin(state)}${linkOf(state)}`,
+    serializeTelemetry: (state) => `${twinModel.serializeTelemetry(state)}${linkOf(state)}`,
     parseTwin: (text) => {
-      const end = text.indexOf(SEPARATOR);
-      return { ...twinModel.parseTwin(text.slice(end + 1)), chain: text.slice(0, end) } as TwinState;
+      const end = text.lastIndexOf(SEPARATOR);
+      return { ...twinModel.parseTwin(text.slice(0, end)), chain: text.slice(end + 1) } as TwinState;
     },
   };
+}
+
+function linkOf(state: TwinState): string {
+  return `${SEPARATOR}${(state as ChainedState).chain ?? ''}`;
 }
 
 /** The real twin, with two messages that no twin survives. */

@@ -94,6 +94,7 @@ function operationOf(commit: ShardCommit, model: TwinModel): StoreOperation {
     outcomes: { control: sum(counts.control), telemetry: sum(counts.telemetry) },
     twins: twins.map(({ key, expectedRevision, state }) => {
       if (state === null) return { key, revision: null, versions: null };
+      if (state === undefined) return { key, revision: expectedRevision + 1, versions: null };
       const { incarnation, version, reportedVersion, changeNumber } = model.parseTwin(state);
       return { key, revision: expectedRevision + 1, versions: { incarnation, version, reportedVersion, changeNumber } };
     }),

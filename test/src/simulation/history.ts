@@ -18,8 +18,10 @@ import {
   type LanePositions,
   type OutboxEntry,
   type RecordDecoder,
+  SECTION_END,
   type ShardCommit,
   type TwinModel,
+  type TwinWrite,
 } from '@breakwater/twin-runtime';
 
 import { KILLING_EVENT, THROWING_EVENT } from './chain-model.ts';
@@ -37,7 +39,7 @@ interface Versions {
 }
 
 interface Folded {
-  readonly changed: ReadonlyMap<DeviceKey, Versions | null>;
+  readonly changed: ReadonlyMap<DeviceKey, TwinState | null>;
   readonly counts: Readonly<Record<Lane, Readonly<Record<string, number>>>>;
 }
 
@@ -158,7 +160,7 @@ export class History {
   /** Folds a commit's records into the reference; answers the twins that changed and the outcomes. */
   #fold(commit: ShardCommit): Folded {
     const known = this.of(commit.partition);
-    const changed = new Map<DeviceKey, Versions | null>();
+    const changed = new Map<DeviceKey, TwinState | null>();
     const counts: Record<Lane, Record<string, number>> = { control: {}, telemetry: {} };
     const dead = deadLettersOf(commit);
     for (const lane of LANES) {
@@ -191,7 +193,7 @@ export class History {
     readonly logged: LoggedRecord;
     readonly record: DecodedRecord;
     readonly deadCode: string | undefined;
-    readonly changed: Map<DeviceKey, Versions | null>;
+    readonly changed: Map<DeviceKey, TwinState | null>;
   }): RecordOutcome {
     const { commit, lane, offset, logged, record, deadCode, changed } = step;
     const { key, incarnation, sessionEpoch, message } = record;
@@ -235,10 +237,11 @@ export class History {
   }
 
   #compare(commit: ShardCommit, { changed, counts }: Folded): void {
-    const written = new Map(commit.twins.map(({ key, state }) => [key, state]));
+    const written = new Map(commit.twins.map((write) => [write.key, write]));
     for (const [key, before] of changed) {
-      if (!written.has(key)) this.#fail(commit, `${key} changed and was not written`);
-      else if (written.get(key) !== this.textOf(commit.partition, key))
+      const write = written.get(key);
+      if (write === undefined) this.#fail(commit, `${key} changed and was not written`);
+      else if (this.#textAfter(before, write) !== this.textOf(commit.partition, key))
         this.#fail(commit, `${key} is not what its records make of it`);
       const after = this.of(commit.partition).twins.get(key);
       if (before !== null && after !== undefined && goesBack(before, after))
@@ -250,6 +253,14 @@ export class History {
       if (!sameCounts(counts[lane], commit.counts[lane]))
         this.#fail(commit, `the outcomes of ${lane} are not those of its records`);
     }
+  }
+
+  /** What the store has after a write; before it, it had the reference. */
+  #textAfter(before: TwinState | null, { state, telemetry }: TwinWrite): string | null {
+    if (telemetry === undefined) return state;
+    if (before === null) return null;
+    const [document = ''] = this.#model.serializeTwin(before).split(SECTION_END, 1);
+    return `${document}${SECTION_END}${telemetry}`;
   }
 
   #fail({ partition, epoch, expected }: ShardCommit, sentence: string): void {

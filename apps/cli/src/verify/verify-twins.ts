@@ -96,7 +96,8 @@ function differenceOf(
   records: readonly LogRecord[],
 ): Finding | null {
   const outcomes = possibleOrders(records).map((order) => replayTwin(key, start, order));
-  if (outcomes.includes(end)) return null;
+  // What an older version of the stored form holds is the same twin in other bytes.
+  if (outcomes.includes(end) || outcomes.includes(replayTwin(key, end, []))) return null;
   const [expected] = outcomes as [string | null];
   const detail = `${key}, after ${records.length} records: ${whereTheyDiffer(expected, end)}`;
   return { part: 'twins', kind: 'twinDiffers', detail };

@@ -6,18 +6,21 @@ import { RedisScript } from '../redis-script.ts';
  * key and number that is written. The positions are written last, together with the ledger and with who wrote them: so
  * the append-only file of Redis alone shows that there was one writer at a time.
  *
- * KEYS: shard, outbox, outbox order, timers, timer generations, one per twin
- * ARGV: epoch, log id, expected control, expected telemetry, next control, next telemetry, number of twins, of outbox
- *       entries, of timers, of counts; then per twin (expected revision, state or '' to delete), per entry (id, value),
- *       per timer (member, due or '' to clear, generation), per count (ledger field, number)
+ * KEYS: shard, outbox, outbox order, timers, timer generations, twins, documents
+ * ARGV: epoch, log id, expected control, expected telemetry, next control, next telemetry, number of twins, of
+ *       documents, of outbox entries, of timers, of counts; then per twin (key, expected revision, value or '' to
+ *       delete), per document (key, text or '' to delete), per entry (id, value), per timer (member, due or '' to
+ *       clear, generation), per count (ledger field, number). The value of a twin begins with its revision.
  */
 export const commitScript = new RedisScript(
   'commit',
   `#!lua flags=allow-oom
 local CHUNK = 500
-local twins, entries, timers, counts = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local atTwins = 11
-local atEntries = atTwins + 2 * twins
+local twins, documents, entries = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local timers, counts = tonumber(ARGV[10]), tonumber(ARGV[11])
+local atTwins = 12
+local atDocuments = atTwins + 3 * twins
+local atEntries = atDocuments + 2 * documents
 local atTimers = atEntries + 2 * entries
 local atCounts = atTimers + 3 * timers
 
@@ -25,10 +28,17 @@ local shard = redis.call('HMGET', KEYS[1], 'epoch', 'logId', 'control', 'telemet
 if shard[1] ~= ARGV[1] then return 'STALE_EPOCH' end
 if shard[2] and shard[2] ~= ARGV[2] then return 'LOG_CHANGED' end
 if (shard[3] or '0') ~= ARGV[3] or (shard[4] or '0') ~= ARGV[4] then return 'POSITION_MISMATCH' end
-for i = 1, twins do
-  local revision = redis.call('HGET', KEYS[5 + i], 'r')
-  if (revision or '0') ~= ARGV[atTwins + 2 * (i - 1)] then return 'REVISION_MISMATCH' end
+for start = 0, twins - 1, CHUNK do
+  local count = math.min(CHUNK, twins - start)
+  local fields = {}
+  for i = 1, count do fields[i] = ARGV[atTwins + 3 * (start + i - 1)] end
+  local values = redis.call('HMGET', KEYS[6], unpack(fields))
+  for i = 1, count do
+    local revision = values[i] and string.match(values[i], '^%d+') or '0'
+    if revision ~= ARGV[atTwins + 3 * (start + i - 1) + 1] then return 'REVISION_MISMATCH' end
+  end
 end
+if documents > 0 then redis.call('HLEN', KEYS[7]) end
 local ledger = {}
 for i = 1, counts do
   local field = ARGV[atCounts + 2 * (i - 1)]
@@ -46,15 +56,23 @@ if timers > 0 then
   redis.call('HLEN', KEYS[5])
 end
 
-for i = 1, twins do
-  local state = ARGV[atTwins + 2 * i - 1]
-  if state == '' then
-    redis.call('DEL', KEYS[5 + i])
-  else
-    local revision = string.format('%.0f', tonumber(ARGV[atTwins + 2 * (i - 1)]) + 1)
-    redis.call('HSET', KEYS[5 + i], 'r', revision, 's', state)
+local function put(key, first, step, number)
+  for start = 0, number - 1, CHUNK do
+    local values = {}
+    for i = start, math.min(start + CHUNK, number) - 1 do
+      local field, value = ARGV[first + step * i], ARGV[first + step * i + step - 1]
+      if value == '' then
+        redis.call('HDEL', key, field)
+      else
+        values[#values + 1] = field
+        values[#values + 1] = value
+      end
+    end
+    if #values > 0 then redis.call('HSET', key, unpack(values)) end
   end
 end
+put(KEYS[6], atTwins, 3, twins)
+put(KEYS[7], atDocuments, 2, documents)
 for start = 0, entries - 1, CHUNK do
   local values, order = {}, {}
   for i = start, math.min(start + CHUNK, entries) - 1 do
@@ -81,5 +99,29 @@ end
 redis.call('HSET', KEYS[1], 'outboxSeq', string.format('%.0f', outboxSeq), 'logId', ARGV[2],
   'committedBy', ARGV[1], 'control', ARGV[5], 'telemetry', ARGV[6], unpack(ledger))
 return 'committed'
+`,
+);
+
+/**
+ * Format 1 had a hash for each twin (`r` revision, `s` state). Moves those that are asked for to where twins are now;
+ * any process may, since it changes nothing of a twin but its place, and none is in both.
+ *
+ * KEYS: twins, documents, then where format 1 had each twin
+ * ARGV: the keys of these twins
+ */
+export const moveFromFormat1Script = new RedisScript(
+  'move_from_format_1',
+  `#!lua flags=allow-oom
+local moved = 0
+for i = 1, #ARGV do
+  local older = redis.call('HMGET', KEYS[2 + i], 'r', 's')
+  if older[1] and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then
+    redis.call('HSET', KEYS[1], ARGV[i], older[1])
+    redis.call('HSET', KEYS[2], ARGV[i], older[2])
+    redis.call('DEL', KEYS[2 + i])
+    moved = moved + 1
+  end
+end
+return moved
 `,
 );

@@ -1,5 +1,5 @@
-import { LANES } from '@breakwater/twin-runtime';
-import type { OutboxEntry, OutcomeCounts, ShardCommit } from '@breakwater/twin-runtime';
+import { LANES, SECTION_END } from '@breakwater/twin-runtime';
+import type { OutboxEntry, OutcomeCounts, ShardCommit, StoredTwin, TwinWrite } from '@breakwater/twin-runtime';
 import { assert, type DeviceKey } from '@breakwater/twin';
 
 import { redisKeys } from '../redis-keys.ts';
@@ -21,20 +21,22 @@ export function commitArguments(commit: ShardCommit): CommitCall {
     redisKeys.outboxOrder(partition),
     redisKeys.timers(partition),
     redisKeys.timerGenerations(partition),
+    redisKeys.twins(partition),
+    redisKeys.twinDocuments(partition),
   ];
   const countArguments = ledgerArguments(commit);
+  const documents: string[] = [];
+  const written = twinArguments(twins, documents);
   const args: ScriptArgument[] = [
     commit.epoch,
     commit.logId,
     ...[expected.control, expected.telemetry, next.control, next.telemetry],
-    ...[twins.length, outbox.length, timers.length, countArguments.length / 2],
+    ...[twins.length, documents.length / 2, outbox.length, timers.length, countArguments.length / 2],
   ];
   let bytes = 0;
-  for (const { key, expectedRevision, state } of twins) {
-    assert(state !== '', 'a stored twin has a state');
-    keys.push(redisKeys.twin(partition, key));
-    args.push(expectedRevision, state ?? '');
-    bytes += key.length + (state?.length ?? 0);
+  for (const arg of [...written, ...documents]) {
+    args.push(arg);
+    bytes += arg.length;
   }
   for (const entry of outbox) {
     args.push(entry.id, encodeOutboxEntry(entry));
@@ -45,6 +47,45 @@ export function commitArguments(commit: ShardCommit): CommitCall {
   }
   args.push(...countArguments);
   return { keys, args, bytes };
+}
+
+/** Per twin: key, expected revision, and what is written with every change. Adds to `documents` where those change. */
+function twinArguments(twins: readonly TwinWrite[], documents: string[]): string[] {
+  const args: string[] = [];
+  for (const { key, expectedRevision, state, telemetry } of twins) {
+    const revision = expectedRevision + 1;
+    if (telemetry !== undefined) {
+      args.push(key, String(expectedRevision), twinValue(revision, telemetry));
+      continue;
+    }
+    assert(state !== '', 'a stored twin has a state');
+    const { document, telemetry: section } = sectionsOf(state);
+    args.push(key, String(expectedRevision), state === null ? '' : twinValue(revision, section));
+    documents.push(key, document);
+  }
+  return args;
+}
+
+function sectionsOf(state: string | null): { readonly document: string; readonly telemetry: string | null } {
+  if (state === null) return { document: '', telemetry: null };
+  const end = state.indexOf(SECTION_END);
+  return end < 0
+    ? { document: state, telemetry: null }
+    : { document: state.slice(0, end), telemetry: state.slice(end + SECTION_END.length) };
+}
+
+function twinValue(revision: number, telemetry: string | null): string {
+  return telemetry === null ? `${revision}` : `${revision}${SECTION_END}${telemetry}`;
+}
+
+/** The twin of what is written with every change, and its document; both null where there is none. */
+export function storedTwin(key: DeviceKey, value: string | null, document: string | null): StoredTwin {
+  if (value === null) return { key, revision: 0, state: null };
+  assert(document !== null, 'a stored twin has a document');
+  const end = value.indexOf(SECTION_END);
+  return end < 0
+    ? { key, revision: Number(value), state: document }
+    : { key, revision: Number(value.slice(0, end)), state: document + value.slice(end) };
 }
 
 function ledgerArguments({ counts, tenants }: Pick<ShardCommit, 'counts' | 'tenants'>): ScriptArgument[] {

@@ -21,11 +21,11 @@ import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
 import { pipelined, valuesOf, type ScriptCall } from '../redis-script.ts';
-import { commitScript } from '../scripts/commit-script.ts';
+import { commitScript, moveFromFormat1Script } from '../scripts/commit-script.ts';
 import { dueTimersScript } from '../scripts/due-timers-script.ts';
 import { confirmOutboxScript, readOutboxScript } from '../scripts/outbox-scripts.ts';
 import { noteAttemptScript, takeOwnershipScript } from '../scripts/ownership-scripts.ts';
-import { commitArguments, decodeOutboxEntry, splitTimerMember } from './commit-arguments.ts';
+import { commitArguments, decodeOutboxEntry, splitTimerMember, storedTwin } from './commit-arguments.ts';
 
 export interface RedisTwinStoreOptions {
   readonly redis: Redis;
@@ -40,7 +40,11 @@ const TENANT_FIELD = /^tenant:([^:]+):(control|telemetry):(.+)$/;
 const OUTCOMES: readonly RecordOutcome[] = ['applied', 'noop', 'dead', 'superseded'];
 const OUTCOME_FIELDS = LANES.flatMap((lane) => OUTCOMES.map((outcome) => `ledger:${lane}:${outcome}`));
 
-/** One hash per twin (`r` revision, `s` state) and one per shard: epoch, positions, ledger. */
+/**
+ * Two hashes for the twins of a partition, with the twin's key as field: what is written with every change (the
+ * revision and the telemetry), and the documents. Few commands then write many twins; a hash of its own for each costs
+ * Redis four times the CPU (docs/performance.md). And one hash per shard: epoch, positions, ledger.
+ */
 export class RedisTwinStore implements TwinStore, TwinCopier {
   readonly #redis: Redis;
   readonly #twinsMax: number;
@@ -75,10 +79,27 @@ export class RedisTwinStore implements TwinStore, TwinCopier {
 
   async load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]> {
     if (keys.length === 0) return [];
-    const pipeline = this.#redis.pipeline();
-    for (const key of keys) pipeline.hmget(redisKeys.twin(partition, key), 'r', 's');
-    const values = (await pipelined(pipeline)) as [string | null, string | null][];
-    return values.map(([revision, state], index) => ({ key: keys[index]!, revision: Number(revision ?? 0), state }));
+    const twins = await this.#stored(partition, keys);
+    const missing = twins.filter(({ state }) => state === null).map(({ key }) => key);
+    if (missing.length === 0 || !(await this.#moveFromFormat1(partition, missing))) return twins;
+    return this.#stored(partition, keys);
+  }
+
+  /** Both sections of each as one commit left them: a reader that owns nothing reads while the owner writes. */
+  async #stored(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]> {
+    const both = this.#redis
+      .multi()
+      .hmget(redisKeys.twins(partition), ...keys)
+      .hmget(redisKeys.twinDocuments(partition), ...keys);
+    const [values, documents] = (await pipelined(both)) as (string | null)[][];
+    return keys.map((key, index) => storedTwin(key, values![index]!, documents![index]!));
+  }
+
+  /** Answers whether there was any: then they are where all twins are. */
+  async #moveFromFormat1(partition: Partition, keys: readonly DeviceKey[]): Promise<boolean> {
+    const places = [redisKeys.twins(partition), redisKeys.twinDocuments(partition)];
+    const older = keys.map((key) => redisKeys.twinOfFormat1(partition, key));
+    return (await moveFromFormat1Script.run(this.#redis, [...places, ...older], keys)) !== 0;
   }
 
   async read(partition: Partition, key: DeviceKey): Promise<StoredTwin> {
@@ -88,17 +109,18 @@ export class RedisTwinStore implements TwinStore, TwinCopier {
 
   /** One transaction: no commit can come in between. */
   async copy(partition: Partition, keys: readonly DeviceKey[]): Promise<ShardCopy> {
+    // Brings those of format 1 to where the transaction looks.
+    await this.load(partition, keys);
     const transaction = this.#redis.multi().hmget(redisKeys.shard(partition), 'control', 'telemetry', 'logId');
-    for (const key of keys) transaction.hmget(redisKeys.twin(partition, key), 'r', 's');
-    const [shard, ...twins] = (await pipelined(transaction)) as (string | null)[][];
+    if (keys.length > 0) {
+      transaction.hmget(redisKeys.twins(partition), ...keys).hmget(redisKeys.twinDocuments(partition), ...keys);
+    }
+    const [shard, values, documents] = (await pipelined(transaction)) as (string | null)[][];
     const [control, telemetry, logId] = shard as [string | null, string | null, LogId | null];
     return {
       logId,
       positions: { control: Number(control ?? 0) as Offset, telemetry: Number(telemetry ?? 0) as Offset },
-      twins: keys.map((key, at) => {
-        const [revision, state] = twins[at] as [string | null, string | null];
-        return { key, revision: Number(revision ?? 0), state };
-      }),
+      twins: keys.map((key, at) => storedTwin(key, values![at]!, documents![at]!)),
     };
   }
 

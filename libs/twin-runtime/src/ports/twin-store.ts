@@ -19,20 +19,35 @@ export interface Ownership {
   readonly tenants: readonly string[];
 }
 
-/** A twin as stored. `revision` counts its writes; 0 and `null` mean that nothing is stored. */
+/**
+ * A twin as stored. `revision` counts its writes; 0 and `null` mean that nothing is stored. To the store a state is
+ * text of which all after the first newline, the telemetry, may be written alone: it changes with every measurement.
+ */
 export interface StoredTwin {
   readonly key: DeviceKey;
   readonly revision: number;
   readonly state: string | null;
 }
 
-export interface TwinWrite {
+export type TwinWrite = {
   readonly key: DeviceKey;
   /** The revision that the twin was loaded with, or got by this owner's last commit. */
   readonly expectedRevision: number;
-  /** `null` deletes the twin. */
-  readonly state: string | null;
-}
+} & (
+  | {
+      /** `null` deletes the twin. */
+      readonly state: string | null;
+      readonly telemetry?: never;
+    }
+  | {
+      /** What stands after the first newline of the state from now on; what stands before it stays. */
+      readonly telemetry: string;
+      readonly state?: never;
+    }
+);
+
+/** What stands between the two sections of a state. */
+export const SECTION_END = '\n';
 
 /** Something to be done after the commit, at least once. The id is the same however often it is done. */
 export interface OutboxEntry {

@@ -3,7 +3,14 @@ import { assert, type DeviceKey, type TwinEffect, type TwinState } from '@breakw
 import { encodeChange, encodeCommand, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
 import type { Lane } from '../ports/event-log.ts';
 import type { OperationAnswer } from '../ports/operation-answers.ts';
-import type { LanePositions, OutboxEntry, ShardCommit, StoredTwin, TimerWrite } from '../ports/twin-store.ts';
+import type {
+  LanePositions,
+  OutboxEntry,
+  ShardCommit,
+  StoredTwin,
+  TimerWrite,
+  TwinWrite,
+} from '../ports/twin-store.ts';
 import type { MailboxRecord } from './mailbox.ts';
 import { OutcomeTally } from './outcome-tally.ts';
 import type { RegionParts } from './region-parts.ts';
@@ -31,7 +38,10 @@ export class ShardBatch {
   readonly #cache: TwinCache;
   readonly #records: readonly MailboxRecord[];
   readonly #pinned = new Map<DeviceKey, CachedTwin>();
-  readonly #changed = new Set<CachedTwin>();
+  /** With the state that each had before; null where nothing is stored of it. */
+  readonly #changed = new Map<CachedTwin, TwinState | null>();
+  /** Those that changed more than once: what they take is counted again when all is applied. */
+  readonly #changedAgain = new Set<CachedTwin>();
   readonly #pending = new Map<CachedTwin, PendingChange>();
   readonly #telemetryOnly = new Set<DeviceKey>();
   readonly #outbox: OutboxEntry[] = [];
@@ -120,6 +130,9 @@ export class ShardBatch {
       this.#applyOne(record);
       this.#taken(record);
     }
+    for (const twin of this.#changedAgain) {
+      if (twin.state !== null) this.#cache.changed(twin, twin.state, this.#parts.model.estimateBytes(twin.state));
+    }
     for (const twin of this.#pinned.values()) {
       if (this.#changed.has(twin)) continue;
       this.#pinned.delete(twin.key);
@@ -137,8 +150,8 @@ export class ShardBatch {
   /** @throws when a state breaks an invariant: then nothing of the batch may be stored. */
   toCommit(): ShardCommit {
     for (const [twin, pending] of this.#pending) this.#writeChange(twin, pending, twin.state);
-    const twins = [...this.#changed].map((twin) => {
-      const write = { key: twin.key, expectedRevision: twin.revision, state: this.#textOf(twin) };
+    const twins = Array.from(this.#changed, ([twin, before]) => {
+      const write = this.#writeOf(twin, before);
       // The next batch is computed on top of this one before it is stored; commits of a shard are stored in order.
       twin.revision++;
       return write;
@@ -181,9 +194,12 @@ export class ShardBatch {
     if (message.kind === 'timerFired') this.#timerFired(key, message.timerId, message.generation);
     this.#addEffects(record, twin, applied.effects, before);
     if (applied.state === before) return;
-    this.#cache.changed(twin, applied.state, model.estimateBytes(applied.state));
-    if (!this.#changed.has(twin)) {
-      this.#changed.add(twin);
+    if (this.#changed.has(twin)) {
+      twin.state = applied.state;
+      this.#changedAgain.add(twin);
+    } else {
+      this.#changed.set(twin, twin.state);
+      this.#cache.changed(twin, applied.state, model.estimateBytes(applied.state));
       this.#bytes += twin.bytes;
     }
     const keysMax = this.#parts.limits.telemetryKeysPerCommitMax;
@@ -292,9 +308,13 @@ export class ShardBatch {
     return this.#bytes >= bytesPerCommitMax || this.#outbox.length >= outboxPerShardMax;
   }
 
-  #textOf(twin: CachedTwin): string {
-    assert(twin.state !== null, 'a changed twin has a state');
-    return this.#parts.model.serializeTwin(twin.state);
+  #writeOf({ key, revision, state }: CachedTwin, before: TwinState | null): TwinWrite {
+    assert(state !== null, 'a changed twin has a state');
+    const { model } = this.#parts;
+    const write = { key, expectedRevision: revision };
+    return before !== null && model.onlyTelemetryDiffers(before, state)
+      ? { ...write, telemetry: model.serializeTelemetry(state) }
+      : { ...write, state: model.serializeTwin(state) };
   }
 }
 

@@ -143,6 +143,31 @@ function commits(current: () => TwinStore): void {
     expect(await store.load(P0, [KEY])).toEqual([{ key: KEY, revision: 2, state: 'two' }]);
   });
 
+  it('writes the telemetry of a twin alone, as often as the twin changes', async () => {
+    const store = current();
+    const owned = await store.takeOwnership(P0, 'worker-a');
+    const measured = (expectedRevision: number, telemetry: string) => ({ key: KEY, expectedRevision, telemetry });
+    let telemetry = 0;
+    const next = async (...twins: ShardCommit['twins']): Promise<CommitResult> =>
+      commit(store, step(owned, { from: at(0, telemetry), next: at(0, ++telemetry), twins }));
+    await next(write(KEY, 0, 'document\n[1]'), write(OTHER, 0, 'no telemetry'));
+    await next(measured(1, '[2]'));
+    expect(await store.read(P0, KEY)).toEqual({ key: KEY, revision: 2, state: 'document\n[2]' });
+    await next(measured(2, '[3]'), { key: OTHER, expectedRevision: 1, telemetry: '[4]\n"€😀"' });
+    expect(await store.load(P0, [OTHER, KEY])).toEqual([
+      { key: OTHER, revision: 2, state: 'no telemetry\n[4]\n"€😀"' },
+      { key: KEY, revision: 3, state: 'document\n[3]' },
+    ]);
+    await next(write(KEY, 3, 'another document'), write(OTHER, 2, null));
+    expect(await store.load(P0, [KEY, OTHER])).toEqual([
+      { key: KEY, revision: 4, state: 'another document' },
+      { key: OTHER, revision: 0, state: null },
+    ]);
+    const stale = step(owned, { from: at(0, telemetry), next: at(0, 9), twins: [measured(3, 'lost')] });
+    expect(await commit(store, stale)).toEqual(refused('REVISION_MISMATCH'));
+    expect(await store.read(P0, KEY)).toEqual({ key: KEY, revision: 4, state: 'another document' });
+  });
+
   it('deletes a twin, whose next life starts at revision 0', async () => {
     const store = current();
     const owned = await store.takeOwnership(P0, 'worker-a');
