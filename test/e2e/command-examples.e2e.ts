@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import type { Installation } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { CLIENT_TIMEOUT_MS } from '../src/device-clients/device-session.ts';
@@ -11,6 +11,7 @@ import { pageProgram, readmeProgram } from '../src/device-clients/readme-blocks.
 import { requirePrograms } from '../src/mqtt-harness/suites/outside-programs.ts';
 import { runToEnd, suiteFolder } from '../src/mqtt-harness/suites/suite-programs.ts';
 import { TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICE_SIDE = "## The device's side";
 const TOKEN_LINES = 4;
@@ -31,18 +32,16 @@ function hasMosquitto(): boolean {
     let steps: CommandSteps;
     let device: ChildProcess | null = null;
 
-    beforeAll(async () => {
-      installation = await Installation.start();
-      steps = new CommandSteps(installation);
-      await steps.ready();
-    }, TEST_TIMEOUT_MS);
-
-    afterAll(async () => {
-      device?.kill('SIGKILL');
-      const code = await installation.stop();
-      await installation.remove();
-      expect(code).toBe(0);
-    }, TEST_TIMEOUT_MS);
+    suiteInstallation(
+      async (started) => {
+        installation = started;
+        steps = new CommandSteps(installation);
+        await steps.ready();
+      },
+      () => {
+        device?.kill('SIGKILL');
+      },
+    );
 
     const env = (token = ''): Record<string, string> => ({
       ADMIN_API_KEY: installation.key,

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import type { Installation } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 /** Seven of them fill the room of a twin; the API does not see that, and starts a workflow for the eighth. */
 const BLOB = 'x'.repeat(16_000);
@@ -14,18 +15,12 @@ const FITTING = 7;
     let installation: Installation;
     let steps: CommandSteps;
 
-    beforeAll(async () => {
-      installation = await Installation.start();
+    suiteInstallation(async (started) => {
+      installation = started;
       steps = new CommandSteps(installation);
       await steps.ready();
       await steps.request('POST', 'devices', { id: 'full' });
-    }, TEST_TIMEOUT_MS);
-
-    afterAll(async () => {
-      const code = await installation.stop();
-      await installation.remove();
-      expect(code).toBe(0);
-    }, TEST_TIMEOUT_MS);
+    });
 
     it(
       'is refused, its workflow has failed, and the same order is taken when there is room',

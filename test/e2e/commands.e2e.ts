@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation, PlatformClient } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 import { connectAsync } from 'mqtt';
 
 import type { CommandAnswer, CommandDevice, CommandDeviceOptions, CommandSight } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { killPart, pidOf, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const PROTOCOLS = [4, 5] as const;
 const REFUSED_BY_DEVICE = 0x83;
@@ -22,18 +23,16 @@ const program = temporalProgram();
     let steps: CommandSteps;
     const devices: CommandDevice[] = [];
 
-    beforeAll(async () => {
-      installation = await Installation.start();
-      steps = new CommandSteps(installation);
-      await steps.ready();
-    }, TEST_TIMEOUT_MS);
-
-    afterAll(async () => {
-      for (const device of devices) device.stop();
-      const code = await installation.stop();
-      await installation.remove();
-      expect(code).toBe(0);
-    }, TEST_TIMEOUT_MS);
+    suiteInstallation(
+      async (started) => {
+        installation = started;
+        steps = new CommandSteps(installation);
+        await steps.ready();
+      },
+      () => {
+        for (const device of devices) device.stop();
+      },
+    );
 
     type Options = Partial<CommandDeviceOptions>;
 

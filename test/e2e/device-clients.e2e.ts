@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation, PlatformClient } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 
 import {
   CLIENT_TIMEOUT_MS,
@@ -23,6 +23,7 @@ import {
 } from '../src/mqtt-harness/suites/outside-programs.ts';
 import { runToEnd, suiteFolder } from '../src/mqtt-harness/suites/suite-programs.ts';
 import { patchTwin, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 /** What cannot be prepared is skipped, and named by its tests; with CI=true it is a failure that says why. */
 async function provided<T>(provide: () => Promise<T>): Promise<T | null> {
@@ -59,16 +60,10 @@ let installation: Installation;
 let platform: PlatformClient;
 let devices = 0;
 
-beforeAll(async () => {
-  installation = await Installation.start();
+suiteInstallation((started) => {
+  installation = started;
   platform = new PlatformClient(installation);
-}, TEST_TIMEOUT_MS);
-
-afterAll(async () => {
-  const code = await installation.stop();
-  await installation.remove();
-  expect(code).toBe(0);
-}, TEST_TIMEOUT_MS);
+});
 
 async function newDevice(): Promise<{ readonly id: string; readonly token: string }> {
   devices += 1;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 import { connectAsync } from 'mqtt';
 
@@ -13,6 +13,7 @@ import {
   twinOf,
   until,
 } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 40;
 const EVENTS_PER_SECOND = 400;
@@ -22,16 +23,10 @@ describe('the event path, started as users start it', () => {
   let installation: Installation;
   let client: PlatformClient;
 
-  beforeAll(async () => {
-    installation = await Installation.start();
+  const suite = suiteInstallation((started) => {
+    installation = started;
     client = new PlatformClient(installation);
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    const code = await installation.stop();
-    await installation.remove();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  });
 
   it.each([4, 5] as const)(
     'carries telemetry and desired over MQTT %d',
@@ -108,6 +103,7 @@ describe('the event path, started as users start it', () => {
       const before = await twinOf(client, 'storm-1');
       expect(await installation.stop()).toBe(0);
       installation = await Installation.start({ dataDir: installation.dataDir });
+      suite.replacedBy(installation);
       client = new PlatformClient(installation);
       const after = await twinOf(client, 'storm-1');
       expect(after.telemetry).toEqual(before.telemetry);

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation, PlatformClient } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 import { connectAsync, type MqttClient } from 'mqtt';
 
 import { collect, killPart, patchTwin, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const CHILDREN = ['room:1', 'room:2', 'room:3'];
 
@@ -10,16 +11,10 @@ describe('a gateway device with three children', () => {
   let installation: Installation;
   let client: PlatformClient;
 
-  beforeAll(async () => {
-    installation = await Installation.start();
+  suiteInstallation((started) => {
+    installation = started;
     client = new PlatformClient(installation);
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    const code = await installation.stop();
-    await installation.remove();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  });
 
   const request = async (method: string, path: string, body?: object): Promise<unknown> => {
     const response = await fetch(`${installation.url}/api/v1/${path}`, {

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Installation } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import type { Installation } from '@breakwater/bench';
 
 import type { CommandDevice, CommandDeviceOptions, DeviceStep } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 /** `npm run test:faults` sets it: every cell in every variant. `npm test` runs each cell once. */
 const WHOLE = process.env['FAULTS'] === 'whole';
@@ -50,18 +51,16 @@ const program = temporalProgram();
   let steps: CommandSteps;
   const devices: CommandDevice[] = [];
 
-  beforeAll(async () => {
-    installation = await Installation.start();
-    steps = new CommandSteps(installation);
-    await steps.ready();
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    for (const device of devices) device.stop();
-    const code = await installation.stop();
-    await installation.remove();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  suiteInstallation(
+    async (started) => {
+      installation = started;
+      steps = new CommandSteps(installation);
+      await steps.ready();
+    },
+    () => {
+      for (const device of devices) device.stop();
+    },
+  );
 
   const cases = PARTS.flatMap((part) =>
     MOMENTS.flatMap((moment) => PROTOCOLS.map((version) => ({ part, moment, version }))),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 
 import {
@@ -14,6 +14,7 @@ import {
   TEST_TIMEOUT_MS,
   until,
 } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -71,15 +72,9 @@ async function eventsFlow(name: string, installation: Installation, meanwhile: (
 (program === undefined ? describe.skip : describe)('with Temporal (needs its CLI)', () => {
   let installation: Installation;
 
-  beforeAll(async () => {
-    installation = await Installation.start();
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    const code = await installation.stop();
-    await installation.remove();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  suiteInstallation((started) => {
+    installation = started;
+  });
 
   it(
     'its pages answer, and commands can be searched for',

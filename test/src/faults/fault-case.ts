@@ -15,8 +15,7 @@ export interface FaultCase {
   readonly takeoverMaxMs?: number;
   /** What this machine lacks for it, or null. */
   readonly lacks?: () => string | null;
-  /** Events that are no measurements, so that their outcome is no row. */
-  readonly deadLetters?: number;
+
   /** Brings the fault, and ends it if it does not end by itself. Answers what is worth a note. */
   readonly strike: (platform: PlatformUnderFault) => Promise<string | undefined>;
 }

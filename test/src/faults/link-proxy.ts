@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly listen: string | 0;
   /** Asked for each connection: a server that starts again may listen elsewhere. */
   readonly target: () => NetConnectOpts;
+  /** How often this text passes in replies is counted. */
+  readonly counted?: string;
 }
 
 interface Passage {
@@ -36,19 +38,23 @@ const HELD_BYTES_MAX = 8 * 1024 * 1024;
  */
 export class LinkProxy {
   readonly #target: () => NetConnectOpts;
+  readonly #counted: string | null;
   readonly #server: Server;
   readonly #passages = new Set<Passage>();
   #manner: LinkManner = { kind: 'pass' };
   #release: (() => void)[] = [];
   #repliesLost = 0;
+  #seen = 0;
 
-  private constructor(target: () => NetConnectOpts) {
+  private constructor({ target, counted = '' }: LinkOptions) {
     this.#target = target;
+    this.#counted = counted === '' ? null : counted;
     this.#server = createServer({ allowHalfOpen: false }, (client) => this.#accept(client));
   }
 
-  static async start({ listen, target }: LinkOptions): Promise<LinkProxy> {
-    const proxy = new LinkProxy(target);
+  static async start(options: LinkOptions): Promise<LinkProxy> {
+    const proxy = new LinkProxy(options);
+    const { listen } = options;
     if (typeof listen === 'string') rmSync(listen, { force: true });
     await new Promise<void>((resolve, reject) => {
       proxy.#server.once('error', reject);
@@ -62,6 +68,11 @@ export class LinkProxy {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** How often the server has answered with the counted text. */
+  get seen(): number {
+    return this.#seen;
   }
 
   get repliesLost(): number {
@@ -115,6 +126,7 @@ export class LinkProxy {
     let turn: Promise<void> = Promise.resolve();
     from.on('data', (chunk: Buffer) => {
       const manner = this.#manner;
+      if (what === 'reply' && this.#counted !== null && chunk.includes(this.#counted)) this.#seen += 1;
       if (what === 'request' && manner.kind === 'httpError') {
         passage.client.end(httpAnswer(manner.status));
         return;

@@ -204,7 +204,8 @@ async function openLinks(folder: string, dataDir: string): Promise<ReadonlyMap<s
   const links = new Map<string, LinkProxy>();
   const target = () => ({ path: join(dataDir, 'redis', 'redis.sock') });
   for (const part of REDIS_CLIENTS) {
-    links.set(`redis-${part}`, await LinkProxy.start({ listen: redisLinkOf(folder, part), target }));
+    const listen = redisLinkOf(folder, part);
+    links.set(`redis-${part}`, await LinkProxy.start({ listen, target, counted: 'STALE_EPOCH' }));
   }
   const clickhouse = await LinkProxy.start({ listen: 0, target: () => clickhouseTarget(folder) });
   links.set('clickhouse', clickhouse);
