@@ -32,8 +32,8 @@ export async function stressCores(forMs: number): Promise<string> {
 }
 
 /**
- * Starts a worker in a memory cgroup, with a neighbour that takes all there is: the kernel ends the worker. Answers when
- * it has.
+ * Starts a worker in a memory cgroup, with a neighbour that takes all there is: the kernel ends the worker. Answers
+ * when it has.
  */
 export async function runOutOfMemory(platform: PlatformUnderFault, limitMegabytes: number): Promise<string> {
   const group = join(MEMORY_CGROUPS, `breakwater-fault-${process.pid}`);
