@@ -64,12 +64,14 @@ describe('what was stored', () => {
 
   it('counts in the ledger once its plan is closed', async () => {
     const ledger = new ClickHouseWriterLedger(clickhouse);
-    const open = { partition: 3, position: 0, counts: { stored: 0, nothingToStore: 0, dead: 0 }, openPlans: 1 };
+    const ofLog = { partition: 3, logId: plan.logId, began: 0 };
+    const open = { ...ofLog, position: 0, counts: { stored: 0, nothingToStore: 0, dead: 0 }, openPlans: 1 };
     expect(await ledger.readWriterLedger()).toEqual([open]);
+    expect(await ledger.auditNewest(plan.logId, 16)).toEqual({ plans: null, recordsMissing: 0, repeatedRows: 0 });
     await new PlanStore(clickhouse).close(plan);
     const { stored, nothingToStore, dead, to } = plan.partitions[0] ?? { stored: 0, nothingToStore: 0, dead: 0, to: 0 };
     expect(await ledger.readWriterLedger()).toEqual([
-      { partition: 3, position: to, counts: { stored, nothingToStore, dead }, openPlans: 0 },
+      { ...ofLog, position: to, counts: { stored, nothingToStore, dead }, openPlans: 0 },
     ]);
   });
 
