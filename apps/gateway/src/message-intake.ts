@@ -2,12 +2,20 @@ import { crc32 } from 'node:zlib';
 
 import type { InboundMessage, PublishAnswer, PublishOutcome, PublishRefusal, Session } from '@breakwater/mqtt-endpoint';
 import type { Clock, Lane } from '@breakwater/twin-runtime';
-import { encodeRecord, type ErrorCode, LIMITS, type RecordMessage } from '@breakwater/wire';
+import {
+  encodeRecord,
+  type ErrorCode,
+  type FlatPoint,
+  LIMITS,
+  type RecordMessage,
+  TelemetryLineWriter,
+} from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
 import { AppendingMessage } from './append/appending-message.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
+import { FlatTelemetryReader } from './classify/flat-telemetry-reader.ts';
 import { cutToBytes } from './classify/cut-to-bytes.ts';
 import type { GatewayMetrics, ShedReason } from './gateway-metrics.ts';
 import type { RefusalTally } from './protection/refusal-tally.ts';
@@ -28,14 +36,17 @@ export interface MessageIntakeOptions {
   readonly recordBytesMax: number;
 }
 
-/** A message with everything that is known of it on arrival. */
-interface Arrival {
+interface Came {
   readonly session: Session<DeviceSession>;
   readonly message: InboundMessage;
+  readonly answer: PublishAnswer;
+}
+
+/** A message with everything that is known of it on arrival. */
+interface Arrival extends Came {
   readonly classified: Classified;
   readonly receivedAtMs: number;
   readonly mark: MessageMark;
-  readonly answer: PublishAnswer;
 }
 
 /** What of a message is still needed once its record waits for the log: least of all its payload. */
@@ -86,6 +97,8 @@ const REFUSALS: Partial<Record<ErrorCode, PublishRefusal>> = {
  */
 export class MessageIntake {
   readonly #options: MessageIntakeOptions;
+  readonly #flatReader = new FlatTelemetryReader();
+  readonly #lineWriter = new TelemetryLineWriter();
   readonly #finisher = {
     finish: (message: Unanswered, outcome: AppendOutcome): PublishOutcome => this.#finish(message, outcome),
   };
@@ -104,11 +117,42 @@ export class MessageIntake {
     answer: PublishAnswer,
   ): Promise<PublishOutcome> | null {
     const receivedAtMs = this.#options.clock.nowMs();
+    const came = { session, message, answer };
+    const flat = this.#readFlat(session.identity, message, receivedAtMs);
+    if (flat !== null && this.#takeFlat(came, flat, receivedAtMs)) return null;
     const { device, profile } = session.identity.device;
     const sender = { device, payloadFormat: profile.payloadFormat };
     const classified = classify(message, sender, receivedAtMs);
-    const read = { classified, receivedAtMs, digest: digestOf(message) };
-    return this.#take(this.#arrival({ session, message, answer }, read));
+    return this.#take(this.#arrival(came, { classified, receivedAtMs, digest: digestOf(message) }));
+  }
+
+  /** Nearly every message is such a one, and nearly none that is waits for what came before it. */
+  #readFlat(device: DeviceSession, message: InboundMessage, receivedAtMs: number): FlatPoint | null {
+    if (device.gate !== null || device.broken || message.dup) return null;
+    const { payload, contentType, userProperties } = message;
+    if (contentType !== null || userProperties.length > 0 || !Buffer.isBuffer(payload)) return null;
+    const { profile } = device.device;
+    if (profile.payloadFormat !== 'auto' && profile.payloadFormat !== 'json') return null;
+    return device.telemetry.isTopic(message.topic, device.device) ? this.#flatReader.read(payload, receivedAtMs) : null;
+  }
+
+  /** False when it is to be taken in the general way: it may be in the log already, or there is no room. */
+  #takeFlat({ session, message, answer }: Came, point: FlatPoint, receivedAtMs: number): boolean {
+    const { identity: device } = session;
+    const { memory, telemetry, sessionEpoch } = device;
+    const messageId = idOf(point);
+    if (messageId !== '' && !memory.isRead('telemetry')) return false;
+    const { qos, payload } = message;
+    const digest = crc32(payload, telemetry.topicDigest);
+    const mark = { sessionEpoch, packetId: qos > 0 ? message.packetId : 0, digest, messageId };
+    if (memory.find(mark, { dup: false, previousEpoch: device.previousEpoch }) !== null) return false;
+    const { tenant, device: id, incarnation } = device.device;
+    const head = telemetry.headOf(point.tsMs, { tenant, device: id, incarnation, sessionEpoch });
+    const line = this.#lineWriter.write(head, { packetId: mark.packetId, digest, receivedAtMs }, point);
+    const appending = new AppendingMessage(this.#finisher, { session, answer, mark, qos, receivedAtMs, dead: null });
+    if (this.#enqueue(appending, 'telemetry', line) !== null) return false;
+    this.#options.metrics.messages.inc({ kind: 'telemetry', qos: QUALITY_LABELS[qos] });
+    return true;
   }
 
   /** Takes what was read already. A dead letter keeps the payload of `message`. */
@@ -139,7 +183,7 @@ export class MessageIntake {
     this.#options.refusals.count(device.tenant, `shed.${reason}`);
   }
 
-  #arrival(came: Pick<Arrival, 'session' | 'message' | 'answer'>, read: ReadMessage): Arrival {
+  #arrival(came: Came, read: ReadMessage): Arrival {
     const { classified, receivedAtMs, digest } = read;
     const { session, message, answer } = came;
     const mark: MessageMark = {
@@ -210,15 +254,20 @@ export class MessageIntake {
 
   #append(arrival: Arrival): Promise<PublishOutcome> | null {
     const { session, message, mark, receivedAtMs, answer } = arrival;
-    const { memory, partition, tenantShare: share } = session.identity;
     const { lane, line, dead } = this.#recordOf(arrival);
-    const appendClass = message.qos === 0 ? 'mayBeShed' : 'keep';
-    const unanswered = { session, qos: message.qos, receivedAtMs, dead };
-    const appending = new AppendingMessage(this.#finisher, { mark, answer, unanswered });
+    const { qos } = message;
+    const appending = new AppendingMessage(this.#finisher, { session, answer, mark, qos, receivedAtMs, dead });
+    const refused = this.#enqueue(appending, lane, line);
+    return refused === null ? null : Promise.resolve(this.#finish(appending, refused));
+  }
+
+  /** Null: it is on its way. */
+  #enqueue(appending: AppendingMessage, lane: Lane, line: string | Uint8Array): AppendOutcome | null {
+    const { memory, partition, tenantShare: share } = appending.session.identity;
+    const appendClass = appending.qos === 0 ? 'mayBeShed' : 'keep';
     const refused = this.#options.batcher.enqueue({ lane, partition, share }, { line, appendClass, waiter: appending });
-    if (refused !== null) return Promise.resolve(this.#finish(unanswered, refused));
-    memory.appending(appending);
-    return null;
+    if (refused === null) memory.appending(appending);
+    return refused;
   }
 
   #finish(message: Unanswered, outcome: AppendOutcome): PublishOutcome {
@@ -311,6 +360,11 @@ function foreignTopicOf(topic: string, code: ErrorCode, detail: string): string 
 /** CRC-32 of topic and payload: with the packet id it recognises a resend. */
 export function digestOf({ topic, payload }: InboundMessage): number {
   return crc32(payload, crc32(topic));
+}
+
+/** The device's own id of the message, or ''. */
+function idOf({ source, idStart, idEnd }: FlatPoint): string {
+  return idEnd === 0 ? '' : source.toString('latin1', idStart, idEnd);
 }
 
 function laneOf(classified: Classified): Lane {

@@ -87,13 +87,26 @@ export function encodeRecord(record: WireRecord): string {
   const { kind, ...data } = record.message;
   const day = dayOfMessage(record.message, record.receivedAtMs);
   const head =
-    `{"v":${RECORD_VERSION},"k":"${kind}","day":${day},"tenant":"${record.tenant}","device":"${record.device}",` +
-    `"inc":${record.incarnation},"se":${record.sessionEpoch},"pid":${record.packetId},"dg":${record.digest},` +
+    `${lineHead({ kind, day }, record)}${record.packetId},"dg":${record.digest},` +
     `"id":${JSON.stringify(record.messageId)},"ra":${record.receivedAtMs},"tp":${JSON.stringify(record.traceparent)}`;
   if (record.message.kind === 'telemetry') {
     return `${head},"p":[${record.message.points.map(encodePoint).join(',')}]}`;
   }
   return `${head},"data":${JSON.stringify(data)}}`;
+}
+
+/** What is the same in every telemetry line of one session and day: all before its packet id. */
+export function telemetryLineHead(day: number, sender: LineHeadSender): Buffer {
+  return Buffer.from(lineHead({ kind: 'telemetry', day }, sender));
+}
+
+export type LineHeadSender = Pick<RecordHeader, 'tenant' | 'device' | 'incarnation' | 'sessionEpoch'>;
+
+function lineHead({ kind, day }: LinePrefix, { tenant, device, incarnation, sessionEpoch }: LineHeadSender): string {
+  return (
+    `{"v":${RECORD_VERSION},"k":"${kind}","day":${day},"tenant":"${tenant}","device":"${device}",` +
+    `"inc":${incarnation},"se":${sessionEpoch},"pid":`
+  );
 }
 
 /** @throws UnknownRecordVersion; SyntaxError when the line is no JSON. */

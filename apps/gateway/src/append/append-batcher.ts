@@ -104,6 +104,7 @@ export class AppendBatcher {
   #isPressed = false;
   #flights = 0;
   #timerArmed = false;
+  #toTell: { readonly waiter: AppendWaiter; readonly outcome: AppendOutcome }[] = [];
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: AppendBatcherOptions) {
@@ -334,7 +335,18 @@ export class AppendBatcher {
     if (record.share.queuedBytes === 0) this.#activeShares -= 1;
     this.#load -= weight;
     if (this.#isPressed && this.#load < this.#limits.pressureBytes * PRESSURE_ENDS_AT) this.#press(false);
-    record.waiter.appended(outcome);
+    if (this.#toTell.length === 0) queueMicrotask(() => this.#tell());
+    this.#toTell.push({ waiter: record.waiter, outcome });
+  }
+
+  /**
+   * After the flight has landed and what waited meanwhile is on its way: who hears that his messages are durable may
+   * have the next ones ready, and those are to wait for company instead of keeping the log busy one by one.
+   */
+  #tell(): void {
+    const toTell = this.#toTell;
+    this.#toTell = [];
+    for (const { waiter, outcome } of toTell) waiter.appended(outcome);
   }
 
   #wakeIdle(): void {

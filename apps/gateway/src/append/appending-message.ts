@@ -9,30 +9,49 @@ export interface Finisher {
   finish(message: Unanswered, outcome: AppendOutcome): PublishOutcome;
 }
 
+export interface AppendingMessageOptions extends Unanswered {
+  readonly answer: PublishAnswer;
+  readonly mark: MessageMark;
+}
+
 /**
  * A message whose record waits for the log: for the batcher who is to be told, for the memory of resends what is on its
  * way. One object for all of it, since as many of them live at once as messages wait.
  */
-export class AppendingMessage implements AppendWaiter, FlyingMessage {
-  readonly mark: MessageMark;
+export class AppendingMessage implements AppendWaiter, FlyingMessage, Unanswered, MessageMark {
+  readonly session: Unanswered['session'];
+  readonly qos: 0 | 1 | 2;
+  readonly receivedAtMs: number;
+  readonly dead: Unanswered['dead'];
+  readonly sessionEpoch: number;
+  readonly packetId: number;
+  readonly digest: number;
+  readonly messageId: string;
   readonly #finisher: Finisher;
   readonly #answer: PublishAnswer;
-  readonly #unanswered: Unanswered;
   #listeners: ((outcome: AppendOutcome) => void)[] | null = null;
 
-  constructor(
-    finisher: Finisher,
-    message: { readonly mark: MessageMark; readonly answer: PublishAnswer; readonly unanswered: Unanswered },
-  ) {
+  constructor(finisher: Finisher, options: AppendingMessageOptions) {
+    const { mark } = options;
     this.#finisher = finisher;
-    this.mark = message.mark;
-    this.#answer = message.answer;
-    this.#unanswered = message.unanswered;
+    this.#answer = options.answer;
+    this.session = options.session;
+    this.qos = options.qos;
+    this.receivedAtMs = options.receivedAtMs;
+    this.dead = options.dead;
+    this.sessionEpoch = mark.sessionEpoch;
+    this.packetId = mark.packetId;
+    this.digest = mark.digest;
+    this.messageId = mark.messageId;
+  }
+
+  get mark(): MessageMark {
+    return this;
   }
 
   appended(outcome: AppendOutcome): void {
-    this.#unanswered.session.identity.memory.settled(this, outcome);
-    this.#answer.settle(this.#finisher.finish(this.#unanswered, outcome));
+    this.session.identity.memory.settled(this, outcome);
+    this.#answer.settle(this.#finisher.finish(this, outcome));
     for (const listener of this.#listeners ?? []) listener(outcome);
   }
 

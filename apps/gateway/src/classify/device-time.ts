@@ -11,6 +11,15 @@ export interface DeviceTime {
   readonly marked: boolean;
 }
 
+/** Neither corrected nor refused. */
+export function isTakenAsItIs(tsMs: number, receivedAtMs: number): boolean {
+  return (
+    tsMs <= receivedAtMs + LIMITS.deviceClockAheadMsMax &&
+    tsMs >= LIMITS.deviceClockMsMin &&
+    tsMs >= receivedAtMs - RETENTION_MS
+  );
+}
+
 /**
  * What a device's time becomes. It is corrected here and nowhere else, so that every reader of the log sees one time.
  * @throws PayloadRefused

@@ -3,6 +3,7 @@ import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
 import type { TenantShare } from '../protection/tenant-shares.ts';
 import type { DeviceCredential } from '../identity/credential.ts';
+import { OwnTelemetry } from './own-telemetry.ts';
 import type { ResendMemory } from './resend-memory.ts';
 import { SessionDownlinks } from './session-downlinks.ts';
 import { sessionKeyOf } from './stored/stored-sessions.ts';
@@ -18,6 +19,7 @@ export class DeviceSession {
   /** The name of its MQTT session, which may be older than this connection. */
   readonly sessionKey: string;
   readonly downlinks = new SessionDownlinks();
+  readonly telemetry = new OwnTelemetry();
   /** 0 until the directory has given the connection its number. */
   sessionEpoch = 0 as SessionEpoch;
   /** The oldest connection whose messages the device may send again by packet id. */

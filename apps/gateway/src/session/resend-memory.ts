@@ -75,6 +75,11 @@ export class ResendMemory {
     return this.#unread.keys();
   }
 
+  /** Everything of the device that may be in this lane is known here. */
+  isRead(lane: Lane): boolean {
+    return !this.#unread.has(lane);
+  }
+
   get isWhole(): boolean {
     return this.#unread.size === 0;
   }
