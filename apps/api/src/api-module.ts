@@ -27,6 +27,7 @@ import { CommandHub } from './live/command-hub.ts';
 import { CommandStreams } from './live/command-streams.ts';
 import { TelemetryHub } from './live/telemetry-hub.ts';
 import { TwinStreams } from './live/twin-stream.ts';
+import { ApiQueues } from './services/api-queues.ts';
 import { AppendRates } from './services/append-rates.ts';
 import { BanService } from './services/ban-service.ts';
 import { CommandReader } from './services/command-reader.ts';
@@ -91,6 +92,7 @@ export class ApiModule {
       ],
       providers: [
         ...portProviders(options),
+        ApiQueues,
         AppendRates,
         BanService,
         ChangeHub,

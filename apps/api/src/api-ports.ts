@@ -75,6 +75,7 @@ export interface ApiOptions {
   readonly auditLinesPerMinuteMax: number;
   readonly adminApiKey: string;
   readonly partitionCount: number;
+  readonly memoryMegabytesMax: number;
   /** Child devices that may be registered under one gateway device. */
   readonly childrenMax: number;
   /** What each partition of a lane may hold in the log. */

@@ -84,6 +84,7 @@ export class MemoryPlatform {
       adminApiKey: ADMIN_KEY,
       auditLevel: 'info',
       auditLinesPerMinuteMax: 60,
+      memoryMegabytesMax: 600,
       partitionCount: 4,
       childrenMax: 2,
       laneBytesMax: { control: laneBytesMax ?? LANE_BYTES_MAX, telemetry: laneBytesMax ?? LANE_BYTES_MAX },

@@ -5,7 +5,9 @@ import { embeddedClickhouseSettings, platformSettings, readSettings } from '@bre
 import { createLogger, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
 
 import { ChdbEngine } from './chdb-engine.ts';
+import { BodyBudget } from './http-body.ts';
 import { startHttpServer } from './http-server.ts';
+import { watchServerQueues } from './server-queues.ts';
 import { StatementRunner } from './statement-runner.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -22,19 +24,25 @@ export async function startEmbeddedClickhouse(env: Environment, logger: Logger):
   setPriority(settings.niceness);
   const folder = join(resolve(platform.dataDir), 'clickhouse');
   const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax });
+  const metrics = new Metrics('embedded-clickhouse');
+  const runner = new StatementRunner(engine, settings);
+  const budget = new BodyBudget(settings.queueBytesMax);
+  const queues = watchServerQueues({ settings, metrics, runner, budget });
   const server = await startHttpServer({
     port: settings.port,
-    runner: new StatementRunner(engine, settings),
+    runner,
     logger,
-    metrics: new Metrics('embedded-clickhouse'),
+    metrics,
     bodyBytesMax: settings.bodyBytesMax,
-    queueBytesMax: settings.queueBytesMax,
+    budget,
     user: platform.clickhouseUser,
     password: platform.clickhousePassword,
   });
+  queues.start();
   return {
     ports: { clickhouse: server.port },
     stop: async () => {
+      queues.stop();
       await server.close();
       engine.close();
     },

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger, Metrics } from '@breakwater/observability';
 
 import { ClickHouseError, CODES, fromEngine, raise } from './clickhouse-error.ts';
-import { BodyBudget, readBody, sendAnswer } from './http-body.ts';
+import { type BodyBudget, readBody, sendAnswer } from './http-body.ts';
 import { requestParameters, type RequestParameters } from './request-parameters.ts';
 import { serverMetrics, type ServerMetrics } from './server-metrics.ts';
 import type { RunnerResult, StatementRunner } from './statement-runner.ts';
@@ -16,7 +16,7 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly bodyBytesMax: number;
-  readonly queueBytesMax: number;
+  readonly budget: BodyBudget;
   readonly user: string;
   /** '' lets everybody on this machine in. */
   readonly password: string;
@@ -87,7 +87,7 @@ class HttpExchange {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#budget = new BodyBudget(options.queueBytesMax);
+    this.#budget = options.budget;
     this.#measured = serverMetrics(options.metrics, options.runner, this.#budget);
   }
 

@@ -6,7 +6,8 @@ import {
   type EndpointObserver,
   type MqttEndpoint,
 } from '@breakwater/mqtt-endpoint';
-import { type Logger, MemoryWatch, type Metrics, type Readiness } from '@breakwater/observability';
+import { type Logger, MemoryWatch, type Metrics, type QueueWatch, type Readiness } from '@breakwater/observability';
+import { LaneFill } from '@breakwater/twin-runtime';
 
 import { AppendBatcher } from './append/append-batcher.ts';
 import { ChildRegistrar } from './children/child-registrar.ts';
@@ -14,6 +15,7 @@ import { GatewayIntake } from './children/gateway-intake.ts';
 import { CommandReports } from './commands/command-reports.ts';
 import { DownlinkDelivery } from './downlink-delivery.ts';
 import { GatewayHost } from './gateway-host.ts';
+import { watchGatewayQueues } from './gateway-queues.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import type { GatewaySettings } from './read-gateway-settings.ts';
@@ -59,7 +61,10 @@ export class Gateway {
   readonly #refusals: RefusalTally;
   readonly #protection: Protection;
   readonly #batcher: AppendBatcher;
+  readonly #memory: MemoryWatch;
   readonly #overload: OverloadGuard;
+  readonly #lanes: LaneFill;
+  readonly #queues: QueueWatch<'gateway'>;
   readonly #identity: GatewayIdentity;
   readonly #stored: StoredSessions;
   readonly #sessions: SessionLifecycle;
@@ -78,16 +83,12 @@ export class Gateway {
     this.#refusals = this.#createRefusals();
     this.#protection = new Protection({ ...options, ...ports });
     this.#batcher = this.#createBatcher();
+    this.#memory = this.#createMemoryWatch();
     this.#overload = this.#createOverloadGuard();
+    this.#lanes = new LaneFill({ ...ports, ...settings });
     this.#identity = this.#createIdentity();
     this.#trust = this.#createTrust();
-    const authenticator = new DeviceAuthenticator({
-      ...ports,
-      ...settings,
-      trust: this.#trust,
-      cacheEntriesMax: settings.tokenCacheEntriesMax,
-      cacheMs: settings.tokenCacheMs,
-    });
+    const authenticator = this.#createAuthenticator();
     const gatewayId = (): string | null => this.#identity.id;
     const batcher = this.#batcher;
     this.#stored = this.#createStoredSessions();
@@ -140,12 +141,14 @@ export class Gateway {
       observer: this.#observer(),
     });
     this.#listeners = this.#createListeners();
+    this.#queues = this.#createQueues();
   }
 
   readiness(): Readiness {
     const ready = this.#identity.id !== null && this.#listeners.areOpen;
     const detail = ready ? this.#identity.trouble : 'the gateway has no identity in it yet, or no more';
-    return { ready, degraded: detail === null ? [] : [{ part: 'event log', detail }] };
+    const degraded = detail === null ? [] : [{ part: 'event log', detail }];
+    return { ready, degraded, filling: this.#queues.filling() };
   }
 
   /** Settles when devices can connect. */
@@ -155,6 +158,8 @@ export class Gateway {
     await this.#protection.start();
     await this.#trust.start();
     this.#rechecks.start();
+    this.#lanes.start();
+    this.#queues.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     try {
       return await this.#listeners.open();
@@ -170,12 +175,17 @@ export class Gateway {
     this.#protection.stopCounting();
     this.#rechecks.stop();
     this.#trust.stop();
+    this.#queues.stop();
+    const lanesStopped = this.#lanes.stop();
     const listenersClosed = this.#listeners.close();
     const { serverReference } = this.#options.settings;
     await this.#endpoint.drain({ timeoutMs: drainMs, ...(serverReference === '' ? {} : { serverReference }) });
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
-    await this.#within(drainMs, Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed]));
+    await this.#within(
+      drainMs,
+      Promise.all([this.#identity.stop(), this.#downlinks.stopped(), listenersClosed, lanesStopped]),
+    );
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     this.#sweeper = null;
     await this.#within(drainMs, Promise.all([this.#protection.stop(), this.#refusals.stop()]));
@@ -232,11 +242,40 @@ export class Gateway {
     });
   }
 
-  #createOverloadGuard(): OverloadGuard {
+  #createAuthenticator(): DeviceAuthenticator {
+    const { settings, ports } = this.#options;
+    return new DeviceAuthenticator({
+      ...ports,
+      ...settings,
+      trust: this.#trust,
+      cacheEntriesMax: settings.tokenCacheEntriesMax,
+      cacheMs: settings.tokenCacheMs,
+    });
+  }
+
+  #createMemoryWatch(): MemoryWatch {
     const { settings, metrics } = this.#options;
+    return new MemoryWatch({ metrics, maxBytes: settings.memoryMegabytesMax * BYTES_PER_MEGABYTE });
+  }
+
+  #createQueues(): QueueWatch<'gateway'> {
+    return watchGatewayQueues({
+      ...this.#options,
+      batcher: this.#batcher,
+      lanes: this.#lanes,
+      memory: this.#memory,
+      connections: () => this.#endpoint.connectionCount,
+      children: () => this.#children.count,
+      detachedSessions: () => this.#stored.detachedCount,
+      bans: () => this.#protection.banCount,
+    });
+  }
+
+  #createOverloadGuard(): OverloadGuard {
+    const { settings } = this.#options;
     return new OverloadGuard({
       queue: this.#batcher,
-      memory: new MemoryWatch({ metrics, maxBytes: settings.memoryMegabytesMax * BYTES_PER_MEGABYTE }),
+      memory: this.#memory,
       limits: settings,
       setPressure: (isHigh) => this.#endpoint.setPressure(isHigh),
     });

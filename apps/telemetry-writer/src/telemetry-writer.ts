@@ -64,7 +64,7 @@ const DAY_MS = 86_400_000;
 const STOP_PATIENCE_MS = 5_000;
 const BACKOFF_FIRST_MS = 100;
 /** Bytes of the log that are held in memory, as a multiple of one batch. */
-const BUFFER_BATCHES = 2;
+export const BUFFER_BATCHES = 2;
 /** The block counter is asked for once in so many plans; in between the older value only makes the check stricter. */
 const PLANS_PER_BLOCK_MARK = 64;
 
@@ -86,6 +86,7 @@ export class TelemetryWriter {
   readonly #stop = new AbortController();
   readonly #halted = new Map<Partition, string>();
   #away: string | null = 'the writer starts';
+  #bufferedBytes = 0;
   #mismatch: string | null = null;
   #positions: ReadonlyMap<Partition, Offset> = new Map();
   #positionsLogId: LogId | null = null;
@@ -93,6 +94,16 @@ export class TelemetryWriter {
 
   constructor(options: TelemetryWriterOptions) {
     this.#options = options;
+  }
+
+  /** Bytes of the log that were read ahead. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** Partitions that wait for an operator. */
+  get haltedCount(): number {
+    return this.#halted.size;
   }
 
   /** Runs until `stop`. Rejects only when going on would be wrong: another owner, or a log that is not the plan's. */
@@ -241,6 +252,7 @@ export class TelemetryWriter {
     let came = await session.buffer.fill(roundIntervalMs);
     while (came && session.buffer.bytes < limits.bytesMax && !this.#stop.signal.aborted)
       came = await session.buffer.fill(0);
+    this.#bufferedBytes = session.buffer.bytes;
     metrics.bufferedBytes.set(session.buffer.bytes);
     return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
   }

@@ -2,13 +2,14 @@ import { hostname } from 'node:os';
 
 import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
 import { laneBytesMaxOf } from '@breakwater/adapter-redis';
-import type { Logger, Metrics, Readiness } from '@breakwater/observability';
+import type { Logger, Metrics, QueueWatch, Readiness } from '@breakwater/observability';
 import { Inject, Injectable } from '@nestjs/common';
 
 import { LogTrimmer } from './log-trimmer.ts';
 import type { WriterSettings } from './read-writer-settings.ts';
 import { TelemetryWriter } from './telemetry-writer.ts';
 import { writerMetrics } from './writer-metrics.ts';
+import { watchWriterQueues } from './writer-queues.ts';
 import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type WriterPorts } from './writer-ports.ts';
 
 /** The writer and the trimmer of one process. */
@@ -16,6 +17,7 @@ import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type Writ
 export class WriterService {
   readonly #writer: TelemetryWriter;
   readonly #trimmer: LogTrimmer;
+  readonly #queues: QueueWatch<'telemetry-writer'>;
   readonly #logger: Logger;
 
   constructor(
@@ -47,6 +49,7 @@ export class WriterService {
       deadLettersPerDayMax: settings.deadLettersPerDayMax,
       windowBlocks: DEDUPLICATION_WINDOW_BLOCKS,
     });
+    this.#queues = watchWriterQueues({ settings, metrics, writer: this.#writer });
     this.#trimmer = new LogTrimmer({
       log: trimLog,
       twins,
@@ -67,6 +70,7 @@ export class WriterService {
       failed(error);
     });
     this.#trimmer.start();
+    this.#queues.start();
   }
 
   /** Ready as soon as it runs: while ClickHouse is away the log buffers, which is `degraded`, not down. */
@@ -75,6 +79,7 @@ export class WriterService {
   }
 
   async stop(): Promise<void> {
+    this.#queues.stop();
     await this.#trimmer.stop();
     await this.#writer.stop();
   }

@@ -14,6 +14,7 @@ import type { RegionStatus } from '@breakwater/twin-runtime';
 import { EventLogStrategy } from './event-log-strategy.ts';
 import type { WorkerSettings } from './read-worker-settings.ts';
 import { connectRedisPorts } from './redis-worker-ports.ts';
+import { watchWorkerQueues } from './worker-queues.ts';
 import { WorkerModule } from './worker.module.ts';
 
 /** Connects, joins the other workers, and answers how to stop. */
@@ -32,10 +33,13 @@ export async function startWorker(settings: WorkerSettings, logger: Logger): Pro
       metrics,
       readiness: () => readinessOf(strategy.regionStatus),
     });
+    const queues = watchWorkerQueues({ settings, metrics, status: () => strategy.regionStatus });
+    queues.start();
     await app.listen();
     return {
       ports: { metrics: health.port },
       stop: async () => {
+        queues.stop();
         await app.close();
         await health.close();
         close();

@@ -2,11 +2,14 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { Metrics } from './metrics.ts';
+import type { Headroom } from './queue-watch.ts';
 
 /** What a part says of itself: ready or not, and which of the things it leans on are away. */
 export interface Readiness {
   readonly ready: boolean;
   readonly degraded: readonly { readonly part: string; readonly detail: string }[];
+  /** Queues that are half full, and full within the hour as things go. */
+  readonly filling?: readonly Headroom[];
 }
 
 export interface HealthServer {
@@ -51,8 +54,8 @@ async function answer(
     return;
   }
   if (url !== '/health/ready') return send(response, 404, { status: 'unknown path' });
-  const { ready, degraded } = await options.readiness();
-  send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', degraded });
+  const { ready, ...details } = await options.readiness();
+  send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', ...details });
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

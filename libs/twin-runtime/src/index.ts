@@ -1,4 +1,5 @@
 export { ControlProducer } from './control-producer.ts';
+export { LaneFill } from './lane-fill.ts';
 export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
 export { LastingImbalances } from './ledger/lasting-imbalances.ts';
 export type { LastingImbalance } from './ledger/lasting-imbalances.ts';

@@ -9,13 +9,22 @@ import {
 } from '@breakwater/adapter-redis';
 import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
 import { CommandRecords } from '@breakwater/activities';
-import { type Logger, Metrics, type RunningProcess, startHealthServer } from '@breakwater/observability';
+import {
+  type Logger,
+  MemoryWatch,
+  Metrics,
+  QueueWatch,
+  type RunningProcess,
+  startHealthServer,
+} from '@breakwater/observability';
 import { ControlProducer, systemClock } from '@breakwater/twin-runtime';
 
 import { CommandWorker } from './command-worker.ts';
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
 import { installSdkLogger } from './sdk-logger.ts';
 import { SignalPump } from './signal-pump.ts';
+
+const BYTES_PER_MEGABYTE = 1024 * 1024;
 
 /** Runs the workflows of commands and brings them the words of the twins. Needs no Temporal to start. */
 export async function startTemporalWorker(settings: TemporalWorkerSettings, logger: Logger): Promise<RunningProcess> {
@@ -43,6 +52,13 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
       logger,
       sdkLogger: installSdkLogger(logger),
     });
+    const memory = new MemoryWatch({ metrics, maxBytes: settings.memoryMegabytesMax * BYTES_PER_MEGABYTE });
+    const queues = new QueueWatch({
+      metrics,
+      process: 'temporal-worker',
+      queues: { memory: { used: () => memory.usedBytes(), max: memory.maxBytes } },
+    });
+    queues.start();
     await pump.start();
     worker.start();
     const health = await startHealthServer({
@@ -53,6 +69,7 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
     return {
       ports: { metrics: health.port },
       stop: async () => {
+        queues.stop();
         await Promise.all([worker.stop(), pump.stop()]);
         await workflows.close();
         await health.close();

@@ -4,6 +4,7 @@ import type { Metrics } from '@breakwater/observability';
 import type { FastifyReply } from 'fastify';
 
 import { METRICS } from '../api-ports.ts';
+import { ApiQueues } from '../services/api-queues.ts';
 import { Readiness } from '../services/readiness.ts';
 import { describeOperation } from './api-operation.ts';
 
@@ -12,6 +13,7 @@ import { describeOperation } from './api-operation.ts';
 export class HealthController {
   constructor(
     private readonly readiness: Readiness,
+    private readonly queues: ApiQueues,
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
@@ -30,7 +32,7 @@ export class HealthController {
     summary: 'Whether events flow',
     description:
       'The first 200 of a process: from end to end. After it 503 only while the store is away or no shard has a ' +
-      'worker; `degraded` names what else is away or behind.',
+      'worker; `degraded` names what else is away or behind, `filling` the queues that would be full within the hour.',
     success: { status: 200, description: 'They do.' },
     problems: [503],
     isPublic: true,
@@ -38,7 +40,7 @@ export class HealthController {
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
     const { ready, degraded } = await this.readiness.check();
     void reply.status(ready ? 200 : 503);
-    return { status: ready ? 'ready' : 'not ready', degraded };
+    return { status: ready ? 'ready' : 'not ready', degraded, filling: this.queues.filling() };
   }
 
   @Get('metrics')

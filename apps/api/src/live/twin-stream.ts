@@ -50,6 +50,10 @@ export class TwinStreams {
     private readonly writer: ControlWriter,
   ) {}
 
+  get openCount(): number {
+    return this.#open;
+  }
+
   /** @throws Problem NOT_FOUND, STREAM_LIMIT, CURSOR_INVALID */
   async open(request: TwinStreamRequest): Promise<OpenTwinStream> {
     if (request.after !== null && !CURSOR_PATTERN.test(request.after)) throw cursorInvalid();

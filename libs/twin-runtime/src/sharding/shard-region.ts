@@ -28,6 +28,8 @@ export interface RegionStatus {
   readonly cachedTwins: number;
   readonly cachedBytes: number;
   readonly outboxEntries: number;
+  /** The same of each shard. */
+  readonly outboxByShard: readonly number[];
 }
 
 /** All shards on one worker. */
@@ -63,6 +65,7 @@ export class ShardRegion {
       stopped: this.#table.stopped,
       cachedTwins: shards.reduce((sum, { twins }) => sum + twins.size, 0),
       cachedBytes: this.#table.cache.bytes,
+      outboxByShard: shards.map(({ outbox }) => outbox.size),
       outboxEntries: shards.reduce((sum, { outbox }) => sum + outbox.size, 0),
     };
   }
