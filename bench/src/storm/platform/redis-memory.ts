@@ -14,11 +14,17 @@ export interface TwinMemory {
   readonly usedBytes: number;
 }
 
-/** Sums the memory of the keys of twins, a part of them at a time, so that Redis serves others in between. */
-const TWINS_SCRIPT = `local page = redis.call('SCAN', ARGV[1], 'MATCH', 'bw:{*}:twin:*', 'COUNT', 500)
-local sum = 0
-for _, key in ipairs(page[2]) do sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0) end
-return page[1] .. ' ' .. #page[2] .. ' ' .. sum`;
+/**
+ * Sums the memory of the hashes that twins share, two for each partition, a part of them at a time, so that Redis
+ * serves others in between; their names are found among all keys.
+ */
+const TWINS_SCRIPT = `local page = redis.call('SCAN', ARGV[1], 'MATCH', 'bw:{*}:twins*', 'COUNT', 500)
+local sum, twins = 0, 0
+for _, key in ipairs(page[2]) do
+  sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0)
+  if string.match(key, ':twins$') then twins = twins + redis.call('HLEN', key) end
+end
+return page[1] .. ' ' .. twins .. ' ' .. sum`;
 
 export async function twinMemory(installation: Installation): Promise<TwinMemory> {
   const socketPath = join(installation.dataDir, 'redis', 'redis.sock');
