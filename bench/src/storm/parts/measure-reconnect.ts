@@ -46,7 +46,10 @@ export async function measureReconnect(order: ReconnectOrder): Promise<Reconnect
     await new Promise((resolve) => setTimeout(resolve, order.leadSeconds * 1_000));
     const allBackMs = await platform.generator.call('cutAll', order.withinSeconds * 1_000);
     await load;
-    const after = await platform.checkAll(sampler.stop());
+    await platform.settle();
+    await platform.drained();
+    const usage = sampler.stop();
+    const after = await platform.checkAll(usage);
     const { connected, connectsFailed } = await platform.progress();
     return {
       order,
@@ -56,7 +59,7 @@ export async function measureReconnect(order: ReconnectOrder): Promise<Reconnect
       falselyDisconnected: after.twins.falselyDisconnected,
       watched: ids.length,
       shownTooOften: watch.close().filter((shown) => shown > 1).length,
-      ...costsOf(sampler.stop(), after.rows.acknowledged),
+      ...costsOf(usage, after.rows.acknowledged),
       after,
     };
   } finally {
