@@ -3,9 +3,11 @@ import { join } from 'node:path';
 
 import { Session } from 'chdb';
 
+import type { BodyFile } from './body-file.ts';
 import { fromEngine } from './clickhouse-error.ts';
 import { rawInsert } from './chdb-raw-insert.ts';
 import { engineConfig } from './engine-config.ts';
+import { insertFromFile } from './insert-from-file.ts';
 
 export interface StatementResult {
   readonly bytes: Uint8Array;
@@ -17,6 +19,8 @@ export interface StatementResult {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Below this the file costs as much as it spares. */
+const FILE_FROM_BYTES = 4 * 1024;
 
 /**
  * The engine in this process. Each statement gets a connection of its own (0.7 ms): settings, parameters and the
@@ -25,21 +29,28 @@ const NO_BYTES = new Uint8Array(0);
 export class ChdbEngine {
   readonly #path: string;
   readonly #connectionArgs: readonly string[];
+  readonly #bodyFile: BodyFile | null;
   /** Held open for as long as the engine lives: with its last connection the engine unloads every table. */
   readonly #anchor: Session;
 
-  private constructor(path: string, connectionArgs: readonly string[]) {
+  private constructor(path: string, connectionArgs: readonly string[], bodyFile: BodyFile | null) {
     this.#path = path;
     this.#connectionArgs = connectionArgs;
+    this.#bodyFile = bodyFile;
     this.#anchor = new Session(path, { connectionArgs });
   }
 
-  static open(options: { readonly folder: string; readonly memoryBytesMax: number }): ChdbEngine {
+  /** @param options.bodyFile where large bodies of inserts pass through, one at a time. */
+  static open(options: {
+    readonly folder: string;
+    readonly memoryBytesMax: number;
+    readonly bodyFile?: BodyFile | null;
+  }): ChdbEngine {
     mkdirSync(options.folder, { recursive: true });
     const configFile = join(options.folder, 'engine.xml');
     writeFileSync(configFile, engineConfig(options));
     try {
-      return new ChdbEngine(join(options.folder, 'store'), [`--config-file=${configFile}`]);
+      return new ChdbEngine(join(options.folder, 'store'), [`--config-file=${configFile}`], options.bodyFile ?? null);
     } catch (error) {
       throw fromEngine(error);
     }
@@ -61,10 +72,26 @@ export class ChdbEngine {
   }
 
   /**
-   * Runs an INSERT that goes on in `body`, after the statements before it. Not as one text: to find where a statement
-   * ends the engine reads everything behind it, rows too, once per statement, which costs four times the insert.
+   * Runs an INSERT that goes on in `body`, after the statements before it. To find where a statement ends the engine
+   * reads everything behind it as if it were SQL, which costs as much as reading the rows as rows; so the rows stand in
+   * a file wherever that can be, and never in one text with the statements before. Only one insert runs at a time.
    */
   async insert(before: string, insert: string, body: Buffer): Promise<StatementResult> {
+    const file = this.#bodyFile;
+    const fromFile = file === null || body.length < FILE_FROM_BYTES ? null : insertFromFile(insert, file.path);
+    if (file === null || fromFile === null || !(await file.put(body))) return this.#insertInline(before, insert, body);
+    try {
+      return await this.#withSession(async (session) => {
+        const result = await session.queryAsync(before + fromFile);
+        const counts = { rowsWritten: result.rowsRead, bytesWritten: result.bytesRead };
+        return { bytes: NO_BYTES, rowsRead: 0, bytesRead: 0, ...counts, elapsedSeconds: result.elapsed };
+      });
+    } finally {
+      await file.clear();
+    }
+  }
+
+  async #insertInline(before: string, insert: string, body: Buffer): Promise<StatementResult> {
     return this.#withSession(async (session) => {
       if (before !== '') await session.queryAsync(before);
       const startMs = performance.now();

@@ -1,9 +1,11 @@
+import { mkdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { embeddedClickhouseSettings, platformSettings, readSettings } from '@breakwater/config';
 import { createLogger, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
 
+import { BodyFile } from './body-file.ts';
 import { ChdbEngine } from './chdb-engine.ts';
 import { BodyBudget } from './http-body.ts';
 import { startHttpServer } from './http-server.ts';
@@ -23,7 +25,9 @@ export async function startEmbeddedClickhouse(env: Environment, logger: Logger):
   // Before the engine makes its threads: a thread takes its niceness from the one that makes it.
   setPriority(settings.niceness);
   const folder = join(resolve(platform.dataDir), 'clickhouse');
-  const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax });
+  mkdirSync(folder, { recursive: true });
+  const bodyFile = await BodyFile.open(folder);
+  const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax, bodyFile });
   const metrics = new Metrics('embedded-clickhouse');
   const runner = new StatementRunner(engine, settings);
   const budget = new BodyBudget(settings.queueBytesMax);
@@ -45,6 +49,7 @@ export async function startEmbeddedClickhouse(env: Environment, logger: Logger):
       queues.stop();
       await server.close();
       engine.close();
+      await bodyFile?.close();
     },
   };
 }

@@ -7,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 const TIMEOUT_MS = 120_000;
+const ONE_BLOCK =
+  'max_block_size=4194304&max_insert_block_size=4194304' +
+  '&input_format_parallel_parsing=0&input_format_skip_unknown_fields=1';
 
 describe("ClickHouse's HTTP interface, embedded", () => {
   let embedded: EmbeddedProcess;
@@ -80,6 +83,25 @@ describe("ClickHouse's HTTP interface, embedded", () => {
     expect(gunzipSync(zipped).toString()).toBe('zip\n');
     const bad = await post('no gzip', '/', { 'content-encoding': 'gzip' });
     expect(bad.status).toBe(400);
+  });
+
+  it('takes rows of a large body as one block, under the same token as inline, and nothing of a body that is wrong', async () => {
+    const token = (body: string, columns: string) => {
+      const insert = encodeURIComponent(`INSERT INTO good.once ${columns} FORMAT JSONEachRow`);
+      return post(body, `/?query=${insert}&insert_deduplication_token=large&${ONE_BLOCK}`);
+    };
+    await post(`CREATE TABLE good.once (n UInt64, s String) ENGINE = MergeTree ORDER BY n
+      SETTINGS non_replicated_deduplication_window = 100`);
+    const lines = Array.from({ length: 9_000 }, (_, n) => `{"n":${n},"s":"${'ü'.repeat(25)}","unknown":[1]}\n`);
+    const wrong = await token(`${lines.join('')}{"n":"no number"}\n`, '');
+    expect([wrong.status, wrong.headers.get('x-clickhouse-exception-code')]).toEqual([400, '27']);
+    expect(await textOf('SELECT count() FROM good.once')).toBe('0\n');
+    // A statement with a comment is no plain one: its rows go the other way, in one text with it.
+    for (const columns of ['', '(n, s)', '/* inline */', '']) {
+      expect((await token(lines.join(''), columns)).status).toBe(200);
+      expect(await textOf('SELECT count(), sum(n), min(length(s)) FROM good.once')).toBe('9000\t40495500\t50\n');
+      expect(await textOf("SELECT count() FROM system.parts WHERE table = 'once'")).toBe('1\n');
+    }
   });
 
   it('answers pings and takes inserts while a read is slow', async () => {

@@ -3,6 +3,13 @@ import type { EventLog, LogFrame, ReadRequest } from '@breakwater/twin-runtime';
 
 import { FrameSize } from './frame-size.ts';
 
+interface BufferedPartition {
+  position: Offset;
+  readEnd: Offset;
+  frames: LogFrame[];
+  bytes: number;
+}
+
 /**
  * Frames of the telemetry lane that were read and not yet stored. Reads go on behind what is here already, so that no
  * frame is fetched twice, ask for no more than there is room for, and stop at the byte limits.
@@ -11,7 +18,7 @@ export class LogBuffer {
   readonly #log: EventLog;
   readonly #framesMaxPerRead: number;
   readonly #bytesMax: number;
-  readonly #partitions = new Map<Partition, { position: Offset; readEnd: Offset; frames: LogFrame[] }>();
+  readonly #partitions = new Map<Partition, BufferedPartition>();
   readonly #frameSize = new FrameSize();
   #bytes = 0;
 
@@ -24,7 +31,7 @@ export class LogBuffer {
     this.#framesMaxPerRead = limits.framesMaxPerRead;
     this.#bytesMax = limits.bytesMax;
     for (const [partition, position] of positions) {
-      this.#partitions.set(partition, { position, readEnd: position, frames: [] });
+      this.#partitions.set(partition, { position, readEnd: position, frames: [], bytes: 0 });
     }
   }
 
@@ -49,7 +56,7 @@ export class LogBuffer {
     const share = this.#bytesMax / this.#partitions.size;
     if (this.#bytes >= this.#bytesMax) return false;
     const requests = [...this.#partitions]
-      .filter(([, { frames }]) => frames.reduce((bytes, frame) => bytes + frame.body.length, 0) < share)
+      .filter(([, { bytes }]) => bytes < share)
       // Those with the least come first: where a read cannot ask for all, nobody is left out for long.
       .toSorted(([, a], [, b]) => a.frames.length - b.frames.length)
       .map(([partition, { readEnd }]) => ({ lane: 'telemetry' as const, partition, from: readEnd }));
@@ -75,17 +82,23 @@ export class LogBuffer {
       if (state === undefined) continue;
       assert(position >= state.position, 'a position never goes back');
       state.position = position;
-      while (state.frames[0] !== undefined && state.frames[0].lastOffset < position) {
-        this.#bytes -= state.frames[0].body.length;
-        state.frames.shift();
+      let passed = 0;
+      let bytes = 0;
+      for (const frame of state.frames) {
+        if (frame.lastOffset >= position) break;
+        passed += 1;
+        bytes += frame.body.length;
       }
+      state.frames.splice(0, passed);
+      state.bytes -= bytes;
+      this.#bytes -= bytes;
     }
   }
 
   /** Takes a partition out: nothing more of it is read. */
   drop(partition: Partition): void {
     const state = this.#partitions.get(partition);
-    for (const frame of state?.frames ?? []) this.#bytes -= frame.body.length;
+    this.#bytes -= state?.bytes ?? 0;
     this.#partitions.delete(partition);
   }
 
@@ -108,6 +121,7 @@ export class LogBuffer {
     assert(frame.firstOffset <= state.readEnd, `no gap in partition ${partition} before offset ${frame.firstOffset}`);
     state.frames.push(frame);
     state.readEnd = (frame.lastOffset + 1) as Offset;
+    state.bytes += frame.body.length;
     this.#bytes += frame.body.length;
     return true;
   }

@@ -45,6 +45,8 @@ export interface TelemetryWriterOptions {
   readonly limits: CutLimits;
   readonly framesMaxPerRead: number;
   readonly roundIntervalMs: number;
+  /** What the interval may grow to while ClickHouse is slow. */
+  readonly roundIntervalMaxMs: number;
   readonly backoffMaxMs: number;
   readonly deadLettersPerDayMax: number;
   /** Blocks that the tables remember the tokens of. */
@@ -65,6 +67,8 @@ const STOP_PATIENCE_MS = 5_000;
 const BACKOFF_FIRST_MS = 100;
 /** Bytes of the log that are held in memory, as a multiple of one batch. */
 export const BUFFER_BATCHES = 2;
+/** A round that took so long lets so many times as long pass from its beginning to the next one's. */
+const ROUND_REST = 4;
 /** The block counter is asked for once in so many plans; in between the older value only makes the check stricter. */
 const PLANS_PER_BLOCK_MARK = 64;
 
@@ -231,20 +235,29 @@ export class TelemetryWriter {
   }
 
   async #runRounds(session: Session): Promise<void> {
-    const { clock, roundIntervalMs } = this.#options;
+    const { clock } = this.#options;
     while (!this.#stop.signal.aborted) {
       const startedMs = clock.nowMs();
+      let tookMs = 0;
       const batch = await this.#nextBatch(session);
       if (batch !== null) {
+        const cutMs = clock.nowMs();
         if (batch.plan.records > 0) await this.#store(session, batch);
+        tookMs = clock.nowMs() - cutMs;
         this.#halt(session, batch);
         if (batch.full) continue;
       } else {
         await this.#close(session);
       }
-      await clock.sleep(Math.max(0, startedMs + roundIntervalMs - clock.nowMs()), this.#stop.signal);
+      await clock.sleep(Math.max(0, startedMs + this.#intervalMs(tookMs) - clock.nowMs()), this.#stop.signal);
     }
     await this.#close(session);
+  }
+
+  /** A part of a round's price is fixed: when rounds are slow, because the processor is full, they become fewer. */
+  #intervalMs(tookMs: number): number {
+    const { roundIntervalMs, roundIntervalMaxMs } = this.#options;
+    return Math.max(roundIntervalMs, Math.min(roundIntervalMaxMs, tookMs * ROUND_REST));
   }
 
   async #nextBatch(session: Session): Promise<IngestBatch | null> {

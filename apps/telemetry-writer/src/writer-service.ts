@@ -45,6 +45,7 @@ export class WriterService {
       },
       framesMaxPerRead: settings.readFramesMax,
       roundIntervalMs: settings.roundIntervalMs,
+      roundIntervalMaxMs: settings.roundIntervalMaxMs,
       backoffMaxMs: settings.backoffMaxMs,
       deadLettersPerDayMax: settings.deadLettersPerDayMax,
       windowBlocks: DEDUPLICATION_WINDOW_BLOCKS,

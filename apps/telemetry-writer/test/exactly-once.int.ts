@@ -22,6 +22,8 @@ import {
 
 const TIMEOUT_MS = 120_000;
 const NOW_MS = Date.now();
+const TABLES_WITH_FEWER_MERGES = ['telemetry', 'telemetry_1m', 'telemetry_1h', 'events', 'ingest_plans'];
+const FEWER_MERGES_STEP = "SELECT name FROM breakwater.schema_migrations WHERE name = '0004-fewer-merges'";
 /** The writer gives an insert 5 s; without that the server's own keep-alive would end this one after 10 s. */
 const STOP_MS_MAX = 8_000;
 
@@ -104,6 +106,33 @@ describe('the telemetry writer stores each record once', () => {
       const { writer } = start(clickhouse);
       await untilStored(writer, log);
       await expectExact();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'when an older build left its schema and an open plan behind',
+    async () => {
+      await log.appendMany(200, (index) => NOW_MS - index * DAY_MS * 0.02);
+      const first = start(clickhouse, { stores: crashing('afterFirstInsert', 1) });
+      expect((await first.ended)?.code).toBe('TEST_CRASH');
+      const run = (statement: string) => clickhouse.client.command({ query: statement });
+      for (const table of TABLES_WITH_FEWER_MERGES) {
+        await run(`ALTER TABLE breakwater.${table} RESET SETTING min_parts_to_merge_at_once`);
+      }
+      await run("ALTER TABLE breakwater.schema_migrations DELETE WHERE name = '0004-fewer-merges'");
+      await until(
+        () => 'the step is forgotten',
+        async () => (await query(clickhouse, FEWER_MERGES_STEP)).length === 0,
+      );
+      const { writer } = start(clickhouse);
+      await untilStored(writer, log);
+      await expectExact();
+      expect(await query(clickhouse, FEWER_MERGES_STEP)).toHaveLength(1);
+      for (const table of TABLES_WITH_FEWER_MERGES) {
+        const [shown] = await query<{ statement: string }>(clickhouse, `SHOW CREATE TABLE breakwater.${table}`);
+        expect(shown?.statement).toContain('min_parts_to_merge_at_once = 24');
+      }
     },
     TIMEOUT_MS,
   );

@@ -171,6 +171,7 @@ export function writerOn(
     limits: { recordsMax: 5_000, bytesMax: 4_000_000, daysMax: 200 },
     framesMaxPerRead: 64,
     roundIntervalMs: 20,
+    roundIntervalMaxMs: 20,
     backoffMaxMs: 200,
     deadLettersPerDayMax: 10,
     windowBlocks: 10_000,

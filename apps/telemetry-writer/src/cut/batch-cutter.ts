@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 
 import type { LogId } from '@breakwater/twin';
 import type { LogFrame } from '@breakwater/twin-runtime';
-import { DAY_MIXED, peekLine, UnknownRecordVersion } from '@breakwater/wire';
+import { DAY_MIXED, peekLine, RECORD_VERSION, UnknownRecordVersion } from '@breakwater/wire';
 
 import { cutByDay } from './cut-by-day.ts';
-import { DayLines } from './day-lines.ts';
+import { DayLines, type RecordLine } from './day-lines.ts';
+import { lineEnd, lineStart, standsAt } from './line-bounds.ts';
 
 /**
  * A batch is a function of the log's records and the limits alone: cutting the ranges of a stored plan again gives the
- * same lines in the same inserts. Lines are not parsed; what is looked at is the fixed beginning of each.
+ * same lines in the same inserts. Lines are not parsed; what is looked at is the fixed beginning of each. In a storm
+ * nearly every line begins as the one before, and is then passed on without a string made of it.
  */
 export interface CutLimits {
   readonly recordsMax: number;
@@ -37,15 +39,12 @@ export interface CutRange {
 /** Says whether a dead letter is kept with its bytes; asked once per dead letter, in order. */
 export type KeepDeadLetter = (tenant: string, day: number) => boolean;
 
-const NEWLINE = 0x0a;
 /** Enough for version, kind, day and tenant, which stand first. */
 const HEAD_BYTES = 160;
 const TENANT_PATTERN = /"tenant":"([a-z0-9-]+)"/;
 const EMPTY_POINTS = Buffer.from('"p":[]}');
 const DAY_MS = 86_400_000;
 const STORED_KINDS: ReadonlySet<string> = new Set(['telemetry', 'event', 'commandRecorded']);
-const NOTHING = Buffer.alloc(0);
-const NO_BYTES = { start: 0, end: 0 };
 
 export class BatchCutter {
   readonly #limits: CutLimits;
@@ -53,6 +52,10 @@ export class BatchCutter {
   readonly #keepDeadLetter: KeepDeadLetter;
   readonly #days = new Map<number, DayLines>();
   readonly #digest = createHash('sha256');
+  readonly #expectedBytes: number;
+  /** How lines of telemetry began so far, and the day that this says; empty until there was one. */
+  #telemetryStart = Buffer.alloc(0);
+  #telemetryDay = DAY_MIXED;
   #records = 0;
   #bytes = 0;
   #daysFull = false;
@@ -62,10 +65,13 @@ export class BatchCutter {
     readonly logId: LogId;
     readonly limits: CutLimits;
     readonly keepDeadLetter: KeepDeadLetter;
+    /** About how large the body of a day becomes; 0 when nothing is known. */
+    readonly expectedBytes?: number;
   }) {
     this.#limits = options.limits;
     this.#lineStart = `{"e":${options.epoch},"lid":"${options.logId}","pt":`;
     this.#keepDeadLetter = options.keepDeadLetter;
+    this.#expectedBytes = options.expectedBytes ?? 0;
   }
 
   get days(): ReadonlyMap<number, DayLines> {
@@ -92,20 +98,22 @@ export class BatchCutter {
   ): CutRange {
     const counts = { stored: 0, nothingToStore: 0, dead: 0 };
     const end = Math.min(range.to, range.from + range.recordsMax);
+    const place = Buffer.from(`${this.#lineStart}${partition},"o":`);
     let next = range.from;
     let unknownRecord: string | null = null;
     for (const frame of frames) {
       if (frame.lastOffset < next) continue;
       if (next >= end || this.full || unknownRecord !== null) break;
-      const lines = lineBounds(frame.body);
       const from = next;
-      const first = lines.starts[from - frame.firstOffset] ?? 0;
+      const first = lineStart(frame.body, from - frame.firstOffset);
       let takenTo = first;
+      // One object for all lines of the frame: they are many.
+      const line = { place, source: frame.body, offset: next, start: first, end: first };
       while (next <= frame.lastOffset && next < end && !this.full) {
-        const at = next - frame.firstOffset;
-        const bounds = { start: lines.starts[at] as number, end: lines.ends[at] as number };
+        line.end = lineEnd(frame.body, line.start);
+        line.offset = next;
         try {
-          const outcome = this.#record(partition, next, frame.body, bounds);
+          const outcome = this.#record(line);
           if (outcome === 'newDayTooMany') {
             this.#daysFull = true;
             break;
@@ -116,7 +124,8 @@ export class BatchCutter {
           unknownRecord = error.message;
           break;
         }
-        takenTo = bounds.end;
+        takenTo = line.end;
+        line.start = line.end + 1;
         next += 1;
       }
       // A frame of which nothing was taken is not met when the plan is cut again: it may not leave a trace here.
@@ -126,75 +135,67 @@ export class BatchCutter {
     return { partition, from: range.from, to: next, counts, unknownRecord };
   }
 
-  #record(
-    partition: number,
-    offset: number,
-    body: Buffer,
-    bounds: { readonly start: number; readonly end: number },
-  ): keyof CutCounts | 'newDayTooMany' {
-    const head = body.toString('latin1', bounds.start, Math.min(bounds.end, bounds.start + HEAD_BYTES));
+  #record(line: RecordLine): keyof CutCounts | 'newDayTooMany' {
+    const { source, start, end } = line;
+    if (this.#telemetryStart.length > 0 && standsAt(source, start, this.#telemetryStart)) {
+      return this.#telemetry(line, this.#telemetryDay);
+    }
+    const head = source.toString('latin1', start, Math.min(end, start + HEAD_BYTES));
     const { kind, day } = peekLine(head);
-    if (this.#days.size >= this.#limits.daysMax && !this.#days.has(day)) return 'newDayTooMany';
-    const place = `${this.#lineStart}${partition},"o":${offset},`;
-    this.#bytes += bounds.end - bounds.start;
+    if (kind === 'telemetry') {
+      this.#telemetryStart = Buffer.from(`{"v":${RECORD_VERSION},"k":"telemetry","day":${day},`);
+      this.#telemetryDay = day;
+      return this.#telemetry(line, day);
+    }
+    if (this.#isNewDayTooMany(day)) return 'newDayTooMany';
+    this.#bytes += end - start;
     if (kind === 'deadLetter') {
-      this.#deadLetter({ head, place, day, body, bounds });
+      this.#deadLetter(line, head, day);
       return 'dead';
     }
     if (!STORED_KINDS.has(kind)) return 'nothingToStore';
-    if (kind === 'telemetry' && endsWith(body, bounds.end, EMPTY_POINTS)) return 'nothingToStore';
+    this.#linesOf(day).addRecord(line);
+    return 'stored';
+  }
+
+  #telemetry(line: RecordLine, day: number): keyof CutCounts | 'newDayTooMany' {
+    const { source, start, end } = line;
+    if (this.#isNewDayTooMany(day)) return 'newDayTooMany';
+    this.#bytes += end - start;
+    if (end - EMPTY_POINTS.length >= start && standsAt(source, end - EMPTY_POINTS.length, EMPTY_POINTS)) {
+      return 'nothingToStore';
+    }
     if (day !== DAY_MIXED) {
-      this.#linesOf(day).add(place, body, { start: bounds.start + 1, end: bounds.end });
+      this.#linesOf(day).addRecord(line);
       return 'stored';
     }
-    for (const [pieceDay, piece] of cutByDay(body.toString('utf8', bounds.start, bounds.end))) {
-      this.#linesOf(pieceDay).add(place + piece.slice(1), NOTHING, NO_BYTES);
+    for (const [pieceDay, piece] of cutByDay(source.toString('utf8', start, end))) {
+      this.#linesOf(pieceDay).add(line, piece.slice(1));
     }
     return 'stored';
   }
 
-  #deadLetter(letter: {
-    readonly head: string;
-    readonly place: string;
-    readonly day: number;
-    readonly body: Buffer;
-    readonly bounds: { readonly start: number; readonly end: number };
-  }): void {
-    const { head, place, day, body, bounds } = letter;
+  #deadLetter(line: RecordLine, head: string, day: number): void {
     const tenant = TENANT_PATTERN.exec(head)?.[1] ?? '';
     if (this.#keepDeadLetter(tenant, day)) {
-      this.#linesOf(day).add(place, body, { start: bounds.start + 1, end: bounds.end });
+      this.#linesOf(day).addRecord(line);
       return;
     }
-    const counted = `${place}"k":"deadLetterCounted","tenant":"${tenant}","ra":${day * DAY_MS}}`;
-    this.#linesOf(day).add(counted, NOTHING, NO_BYTES);
+    const counted = `"k":"deadLetterCounted","tenant":"${tenant}","ra":${day * DAY_MS}}`;
+    this.#linesOf(day).add(line, counted);
+  }
+
+  #isNewDayTooMany(day: number): boolean {
+    return this.#days.size >= this.#limits.daysMax && !this.#days.has(day);
   }
 
   #linesOf(day: number): DayLines {
     let lines = this.#days.get(day);
     if (lines === undefined) {
-      lines = new DayLines();
+      // Nearly everything is of one day; what else comes grows as it must.
+      lines = new DayLines(this.#days.size === 0 ? this.#expectedBytes : 0);
       this.#days.set(day, lines);
     }
     return lines;
   }
-}
-
-function lineBounds(body: Buffer): { readonly starts: readonly number[]; readonly ends: readonly number[] } {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let start = 0;
-  while (start <= body.length) {
-    const newline = body.indexOf(NEWLINE, start);
-    const end = newline === -1 ? body.length : newline;
-    starts.push(start);
-    ends.push(end);
-    start = end + 1;
-    if (newline === -1) break;
-  }
-  return { starts, ends };
-}
-
-function endsWith(body: Buffer, end: number, ending: Buffer): boolean {
-  return end >= ending.length && body.compare(ending, 0, ending.length, end - ending.length, end) === 0;
 }

@@ -7,9 +7,15 @@ import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { telemetryMigration } from './0001-telemetry.ts';
 import { ingestPlansMigration } from './0002-ingest-plans.ts';
 import { commandHistoryMigration } from './0003-command-history.ts';
+import { fewerMergesMigration } from './0004-fewer-merges.ts';
 import type { Migration } from './migration.ts';
 
-const MIGRATIONS: readonly Migration[] = [telemetryMigration, ingestPlansMigration, commandHistoryMigration];
+const MIGRATIONS: readonly Migration[] = [
+  telemetryMigration,
+  ingestPlansMigration,
+  commandHistoryMigration,
+  fewerMergesMigration,
+];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (
   name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')

@@ -16,6 +16,14 @@ export const writerSettings = {
     reason:
       'Least time between two insert rounds. Fewer, larger inserts cost ClickHouse far less than many small ones.',
   }),
+  roundIntervalMaxMs: integer('WRITER_ROUND_INTERVAL_MAX_MS', {
+    default: 1_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    reason:
+      'What the time between two rounds may grow to while rounds are slow: four times as long as the last one took. Rows are then later, and cost less.',
+  }),
   batchRecordsMax: integer('WRITER_BATCH_RECORDS', {
     default: 40_000,
     min: 1,
