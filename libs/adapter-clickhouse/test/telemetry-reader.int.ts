@@ -34,6 +34,7 @@ describe('what was stored', () => {
       '0001-telemetry',
       '0002-ingest-plans',
       '0003-command-history',
+      '0004-fewer-merges',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
