@@ -39,23 +39,25 @@ export class BodyFile {
     return null;
   }
 
-  /** False when there is no room for it; then nothing of it is kept. */
+  /** What was there before is gone. False when there is no room for it: then the file is not to be read. */
   async put(body: Uint8Array): Promise<boolean> {
     try {
+      await this.#file.truncate(0);
       for (let written = 0; written < body.length;) {
         const { bytesWritten } = await this.#file.write(body, written, body.length - written, written);
         written += bytesWritten;
       }
       return true;
     } catch {
-      await this.clear();
+      // A part of it may stay until the next one, which begins by cutting it off.
       return false;
     }
   }
 
   /** Gives the memory back. */
   async clear(): Promise<void> {
-    await this.#file.truncate(0);
+    // An insert that is done is not to fail for that; the next body cuts it off again.
+    await this.#file.truncate(0).catch(() => undefined);
   }
 
   async close(): Promise<void> {

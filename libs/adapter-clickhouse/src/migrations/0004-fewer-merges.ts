@@ -1,8 +1,8 @@
 import type { Migration } from './migration.ts';
 
 /**
- * Parts that a merge takes at least. ClickHouse counts every part as 5 MB when it weighs a merge, and a round's part has
- * some tens of KB: by its own measure it merges whenever five are new, and the day's large part with them each time.
+ * Parts that a merge takes at least. ClickHouse adds 5 MB to each part when it weighs a merge, and a round's part has
+ * some tens of KB: by that measure it merges whenever five are new, and the day's large part with them each time.
  */
 const PARTS_PER_MERGE_MIN = 24;
 
