@@ -34,7 +34,8 @@ const WARM_UP_RECORDS = 30_000;
 const VALUES_PER_RECORD = 5;
 const REDIS_BYTES_MAX = 8 * 1024 ** 3;
 const STORED_TIMEOUT_MS = 180_000;
-const POLL_MS = 100;
+/** Each poll makes the writer print all its metrics: more often, and that is what is measured. */
+const POLL_MS = 500;
 /** Merges have settled when there was none for so many polls. */
 const QUIET_POLLS = 4;
 const QUIET_POLL_MS = 500;
@@ -47,6 +48,7 @@ export async function measureRows(root: string, run: RowsRun): Promise<RowsMeasu
     redisMemoryBytesMax: REDIS_BYTES_MAX,
     writerArguments: run.profileDir === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${run.profileDir}`],
   });
+  let sampler: ProcessSampler | null = null;
   try {
     const feed = new RowsFeed(installation.redis, { devices: run.devices, partitions: PARTITIONS });
     await feed.backlog(WARM_UP_RECORDS);
@@ -57,7 +59,7 @@ export async function measureRows(root: string, run: RowsRun): Promise<RowsMeasu
       installation.signalWriter('SIGSTOP');
       await feed.backlog(run.records);
     }
-    const sampler = new ProcessSampler(() => installation.pids);
+    sampler = new ProcessSampler(() => installation.pids);
     const startMs = performance.now();
     let records = run.records;
     if (run.perSecond === null) installation.signalWriter('SIGCONT');
@@ -79,6 +81,7 @@ export async function measureRows(root: string, run: RowsRun): Promise<RowsMeasu
       ...(await stored(installation, WARM_UP_RECORDS + records)),
     };
   } finally {
+    sampler?.stop();
     await installation.stop();
   }
 }
