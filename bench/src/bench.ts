@@ -4,15 +4,18 @@ import { runMqttBenchmark } from './mqtt/run-mqtt-benchmark.ts';
 import { runRowsBenchmark } from './rows/run-rows-benchmark.ts';
 import { runPlatformBenchmark } from './run-benchmark.ts';
 import { runStormBenchmark } from './storm/run-storm-benchmark.ts';
+import { runTenantsBenchmark } from './tenants/run-tenants-benchmark.ts';
 import { runTwinsBenchmark } from './twins/run-twins-benchmark.ts';
 
 /**
  * `npm run bench` measures events at one rate, `-- storm` the whole storm, `-- commands` the path of commands,
- * `-- mqtt` the MQTT engine alone, `-- twins` the twin-workers, and `-- rows` the writer and ClickHouse alone.
+ * `-- tenants` what one tenant feels of a noisy one, `-- mqtt` the MQTT engine alone, `-- twins` the twin-workers, and
+ * `-- rows` the writer and ClickHouse alone.
  */
 void runProgram(async () => {
   const [subject, ...argv] = process.argv.slice(2);
   if (subject === 'storm') return void (await runStormBenchmark(argv));
+  if (subject === 'tenants') return runTenantsBenchmark(argv);
   if (subject === 'commands') return runCommandsBenchmark(argv);
   if (subject === 'twins') return runTwinsBenchmark(argv);
   if (subject === 'rows') return runRowsBenchmark(argv);
