@@ -1,3 +1,7 @@
+/**
+ * What the workflow of a command shares with those who start, tell and find it. Workflow code runs without Node, and
+ * therefore imports this file alone, and never the package as a whole.
+ */
 import type { CommandState, CommandTransition, DeviceId, Incarnation, JsonValue, TenantId } from '@breakwater/twin';
 
 /** The queue that workers for commands listen on. */
@@ -11,6 +15,17 @@ export const COMMAND_CHANGED = 'commandChanged';
 
 /** The query that answers the newest document. */
 export const COMMAND_QUERY = 'command';
+
+/**
+ * What a search in Temporal finds the workflows of commands by, each of Temporal's type Keyword. The names are part of
+ * the data: a namespace keeps those that it was given. They are stored unencrypted, so nothing personal goes in.
+ */
+export const COMMAND_SEARCH_ATTRIBUTES = {
+  tenant: 'TenantId',
+  device: 'DeviceId',
+  method: 'CommandMethod',
+  state: 'CommandState',
+} as const;
 
 /** How often, and how far apart, a command is sent again whose PUBACK does not come. */
 export interface CommandRetry {

@@ -1,7 +1,7 @@
-export { COMMAND_SEARCH_ATTRIBUTES } from './command-search-attributes.ts';
 export {
   COMMAND_CHANGED,
   COMMAND_QUERY,
+  COMMAND_SEARCH_ATTRIBUTES,
   COMMAND_TASK_QUEUE,
   commandWorkflowId,
   DEVICE_COMMAND,

@@ -1,4 +1,4 @@
-import type { DeviceCommandInput } from '@breakwater/wire';
+import type { DeviceCommandInput } from '@breakwater/wire/command-workflow';
 
 /** What the workflow has done for it. All of them are records for the twin: told twice they are done once. */
 export interface CommandActivities {

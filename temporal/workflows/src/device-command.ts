@@ -5,7 +5,7 @@ import {
   COMMAND_SEARCH_ATTRIBUTES,
   type CommandDocument,
   type DeviceCommandInput,
-} from '@breakwater/wire';
+} from '@breakwater/wire/command-workflow';
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   CancellationScope,

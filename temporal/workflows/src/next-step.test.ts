@@ -1,5 +1,5 @@
 import type { DeviceId, Incarnation, TenantId } from '@breakwater/twin';
-import type { CommandDocument, DeviceCommandInput } from '@breakwater/wire';
+import type { CommandDocument, DeviceCommandInput } from '@breakwater/wire/command-workflow';
 import { describe, expect, it } from '@jest/globals';
 
 import { type CommandProgressLog, nextStep, VERDICT_GRACE_MS } from './next-step.ts';

@@ -1,5 +1,5 @@
 import { rankOf } from '@breakwater/twin';
-import type { CommandDocument, DeviceCommandInput } from '@breakwater/wire';
+import type { CommandDocument, DeviceCommandInput } from '@breakwater/wire/command-workflow';
 
 /** How long the twin may take to say that it was ordered something, before it is ordered again. */
 const ORDER_WORD_MS = 5_000;
