@@ -9,7 +9,7 @@ import { Gateway } from '../src/gateway.ts';
 import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { readGatewaySettings } from '../src/read-gateway-settings.ts';
 import { connectRedisPorts } from '../src/redis-gateway-ports.ts';
-import { PARTITIONS, until } from './gateway-fixture.ts';
+import { MEMORY_OF_A_TEST_RUN_MB, PARTITIONS, until } from './gateway-fixture.ts';
 import { RawClient } from './raw-client.ts';
 
 const onRedis = redisServerAvailable() ? describe : describe.skip;
@@ -50,6 +50,7 @@ onRedis('bans of two gateways on Redis', () => {
       bindHost: '127.0.0.1',
       mqttPort: 0,
       drainMs: 2_000,
+      memoryMegabytesMax: MEMORY_OF_A_TEST_RUN_MB,
     };
     const { ports, close } = await connectRedisPorts(settings, logger);
     const gateway = new Gateway({ settings, ports, metrics: new Metrics('gateway'), logger });

@@ -94,6 +94,9 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Gatewa
   return startOn(shared, options);
 }
 
+/** The process is that of all suites of this run: its memory says nothing of a gateway. */
+export const MEMORY_OF_A_TEST_RUN_MB = 65_536;
+
 async function startOn(shared: Shared, options: FixtureOptions): Promise<GatewayFixture> {
   const settings = {
     ...readGatewaySettings({}),
@@ -103,6 +106,7 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
     partitionCount: PARTITIONS,
     downlinkWaitMs: 20,
     drainMs: 2_000,
+    memoryMegabytesMax: MEMORY_OF_A_TEST_RUN_MB,
     ...options.settings,
   };
   const ports: GatewayPorts = {

@@ -8,7 +8,7 @@ import { Gateway } from '../src/gateway.ts';
 import { readGatewaySettings } from '../src/read-gateway-settings.ts';
 import { type ConnectedPorts, connectRedisPorts } from '../src/redis-gateway-ports.ts';
 import { hashOfToken } from '../src/identity/device-tokens.ts';
-import { PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
+import { MEMORY_OF_A_TEST_RUN_MB, PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
 import { PersistentDevice } from './persistent-device.ts';
 
 const onRedis = redisServerAvailable() ? describe : describe.skip;
@@ -25,6 +25,7 @@ async function startOn(redisUrl: string): Promise<RunningGateway> {
     bindHost: '127.0.0.1',
     mqttPort: 0,
     drainMs: 2_000,
+    memoryMegabytesMax: MEMORY_OF_A_TEST_RUN_MB,
   };
   const connected = await connectRedisPorts(settings, logger);
   const gateway = new Gateway({ settings, ports: connected.ports, metrics: new Metrics('gateway'), logger });
