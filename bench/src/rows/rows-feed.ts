@@ -1,16 +1,11 @@
 import { openEventLog } from '@breakwater/adapter-redis';
 import { eventLogSettings, readSettings } from '@breakwater/config';
-import {
-  deviceKey,
-  type DeviceId,
-  type Incarnation,
-  type Partition,
-  type SessionEpoch,
-  type TenantId,
-} from '@breakwater/twin';
+import { deviceKey, type DeviceId, type Partition, type TenantId } from '@breakwater/twin';
 import type { AppendRequest, EventLog } from '@breakwater/twin-runtime';
-import { encodeRecord, partitionOf } from '@breakwater/wire';
+import { partitionOf } from '@breakwater/wire';
 import type { Redis } from 'ioredis';
+
+import { telemetryLine } from '../telemetry-line.ts';
 
 const TENANT = 'bench' as TenantId;
 const PRODUCER = 'rows-benchmark';
@@ -105,16 +100,5 @@ function recordLine(device: DeviceId, seq: number, tsMs: number): string {
     ['v', round(3.6 + wave / 10, 2)],
     ['on', seq % 2],
   ]);
-  return encodeRecord({
-    tenant: TENANT,
-    device,
-    incarnation: 1 as Incarnation,
-    sessionEpoch: 1 as SessionEpoch,
-    packetId: (seq % 65_535) + 1,
-    digest: (seq * 2_654_435_761) % 4_294_967_296,
-    messageId: String(seq),
-    receivedAtMs: tsMs,
-    traceparent: '',
-    message: { kind: 'telemetry', points: [{ tsMs, values }] },
-  });
+  return telemetryLine({ tenant: TENANT, device, seq, tsMs, receivedAtMs: tsMs, values });
 }

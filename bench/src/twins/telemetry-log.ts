@@ -1,15 +1,9 @@
 import { RedisEventLog } from '@breakwater/adapter-redis';
-import {
-  deviceKey,
-  type DeviceId,
-  type Incarnation,
-  type JsonValue,
-  type Partition,
-  type SessionEpoch,
-  type TenantId,
-} from '@breakwater/twin';
-import { encodeRecord, partitionOf } from '@breakwater/wire';
+import { deviceKey, type DeviceId, type Partition, type TenantId } from '@breakwater/twin';
+import { partitionOf } from '@breakwater/wire';
 import type { Redis } from 'ioredis';
+
+import { telemetryLine } from '../telemetry-line.ts';
 
 const TENANT = 'default' as TenantId;
 const LANE_BYTES_MAX = 8 * 1024 ** 3;
@@ -70,23 +64,12 @@ export class TelemetryLog {
 /** The record that the gateway makes of the benchmark's payload: five values, about 90 bytes. */
 function lineOf(device: DeviceId, seq: number, nowMs: number): string {
   const wave = Math.sin(seq / 500);
-  const values = new Map<string, JsonValue>([
+  const values = new Map<string, number>([
     ['seq', seq],
     ['t', Number((20 + 5 * wave).toFixed(1))],
     ['h', Number((50 + 10 * wave).toFixed(1))],
     ['v', Number((3.3 + wave / 10).toFixed(2))],
     ['on', seq % 2],
   ]);
-  return encodeRecord({
-    tenant: TENANT,
-    device,
-    incarnation: 1 as Incarnation,
-    sessionEpoch: 1 as SessionEpoch,
-    packetId: (seq % 65_535) + 1,
-    digest: (seq * 2_654_435_761) % 4_294_967_296,
-    messageId: String(seq),
-    receivedAtMs: nowMs,
-    traceparent: '',
-    message: { kind: 'telemetry', points: [{ tsMs: nowMs - 5, values }] },
-  });
+  return telemetryLine({ tenant: TENANT, device, seq, tsMs: nowMs - 5, receivedAtMs: nowMs, values });
 }
