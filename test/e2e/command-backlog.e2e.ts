@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { CONDITION_TIMEOUT_MS, patchTwin, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const BACKLOG = 60_000;
 const EVENTS_PER_SECOND = 10_000;
@@ -17,17 +18,14 @@ const COMMANDS = 5;
     let installation: Installation;
     let steps: CommandSteps;
 
-    beforeAll(async () => {
-      installation = await Installation.start({ env: SLOW });
-      steps = new CommandSteps(installation);
-      await steps.ready();
-    }, TEST_TIMEOUT_MS);
-
-    afterAll(async () => {
-      const code = await installation.stop();
-      await installation.remove();
-      expect(code).toBe(0);
-    }, TEST_TIMEOUT_MS);
+    suiteInstallation(
+      async (started) => {
+        installation = started;
+        steps = new CommandSteps(installation);
+        await steps.ready();
+      },
+      { env: SLOW },
+    );
 
     it(
       'does not stand before commands and patches: they are through while most of it still waits',

@@ -38,8 +38,10 @@ function hasMosquitto(): boolean {
         steps = new CommandSteps(installation);
         await steps.ready();
       },
-      () => {
-        device?.kill('SIGKILL');
+      {
+        end: () => {
+          device?.kill('SIGKILL');
+        },
       },
     );
 

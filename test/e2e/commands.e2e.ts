@@ -29,8 +29,10 @@ const program = temporalProgram();
         steps = new CommandSteps(installation);
         await steps.ready();
       },
-      () => {
-        for (const device of devices) device.stop();
+      {
+        end: () => {
+          for (const device of devices) device.stop();
+        },
       },
     );
 

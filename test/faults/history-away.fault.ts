@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 
 import type { CommandDevice } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { patchTwin, pause, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const MIB = 1024 * 1024;
 /** All twins in one shard, and a lane that is full at once. */
@@ -48,17 +49,14 @@ async function fill(installation: Installation): Promise<LoadGenerator> {
     let installation: Installation;
     let steps: CommandSteps;
 
-    beforeAll(async () => {
-      installation = await Installation.start({ env: SMALL });
-      steps = new CommandSteps(installation);
-      await steps.ready();
-    }, TEST_TIMEOUT_MS);
-
-    afterAll(async () => {
-      const code = await installation.stop();
-      await installation.remove();
-      expect(code).toBe(0);
-    }, TEST_TIMEOUT_MS);
+    suiteInstallation(
+      async (started) => {
+        installation = started;
+        steps = new CommandSteps(installation);
+        await steps.ready();
+      },
+      { env: SMALL },
+    );
 
     it(
       'stops neither commands nor PATCH of its shard, and nothing is missing in the history afterwards',

@@ -3,6 +3,11 @@ import { Installation } from '@breakwater/bench';
 
 import { TEST_TIMEOUT_MS } from './platform-steps.ts';
 
+interface SuiteInstallationOptions {
+  readonly end?: () => void;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface SuiteInstallation {
   /** The suite has stopped its installation and started another one: that one is stopped at the end. */
   replacedBy(installation: Installation): void;
@@ -13,21 +18,21 @@ export interface SuiteInstallation {
  * left behind.
  *
  * @param begin gets it when it is ready. It may wait for more.
- * @param end before it is stopped.
+ * @param options `end` runs before it is stopped; `env` are settings other than the defaults.
  */
 export function suiteInstallation(
   begin: (installation: Installation) => void | Promise<void>,
-  end: () => void = () => undefined,
+  { end, env = {} }: SuiteInstallationOptions = {},
 ): SuiteInstallation {
   let current: Installation | null = null;
 
   beforeAll(async () => {
-    current = await Installation.start();
+    current = await Installation.start({ env });
     await begin(current);
   }, TEST_TIMEOUT_MS);
 
   afterAll(async () => {
-    end();
+    end?.();
     const code = await current?.stop();
     await current?.remove();
     expect(code).toBe(0);
