@@ -59,8 +59,9 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     package: /^temporal\/workflows$/,
-    may: [...workspace('twin', 'wire'), /^@temporalio\/(?:workflow|common)$/],
-    reason: 'workflows are replayed: they know the domain and their engine, and no world',
+    may: [...workspace('twin'), /^@breakwater\/wire\/command-workflow$/, /^@temporalio\/(?:workflow|common)$/],
+    // The whole of `wire` does not load in a workflow's sandbox.
+    reason: 'workflows are replayed: they know the domain, their own types of the wire and their engine, and no world',
   },
   {
     package: /^temporal\//,

@@ -1,0 +1,81 @@
+import type { ClickHouse } from '@breakwater/adapter-clickhouse';
+import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
+
+import type { TelemetryWriter } from '../src/telemetry-writer.ts';
+import { CuttingProxy } from './cutting-proxy.ts';
+import {
+  expectedRows,
+  LogUnderTest,
+  openClickHouse,
+  query,
+  rollupDifferences,
+  storedRows,
+  writerOn,
+} from './writer-bench.ts';
+
+export const TIMEOUT_MS = 120_000;
+
+type WriterArguments = Parameters<typeof writerOn> extends [unknown, ...infer Rest] ? Rest : never;
+
+/** A log, an embedded ClickHouse and a proxy before it, and every writer that a test starts and its end stops. */
+export class WriterSuite {
+  embedded!: EmbeddedProcess;
+  proxy!: CuttingProxy;
+  clickhouse!: ClickHouse;
+  throughProxy!: ClickHouse;
+  log = new LogUnderTest(4);
+  readonly #writers: TelemetryWriter[] = [];
+
+  async open(): Promise<void> {
+    this.embedded = await EmbeddedProcess.start();
+    this.proxy = await CuttingProxy.start(() => this.embedded.port);
+  }
+
+  async close(): Promise<void> {
+    await this.proxy.close();
+    await this.embedded.remove();
+  }
+
+  async beginTest(): Promise<void> {
+    this.clickhouse = openClickHouse(this.embedded.url);
+    this.throughProxy = openClickHouse(this.proxy.url);
+    await this.clickhouse.client.command({ query: 'DROP DATABASE IF EXISTS breakwater' });
+    this.log = new LogUnderTest(4);
+  }
+
+  async endTest(): Promise<void> {
+    this.proxy.onInsertReply = () => 'pass';
+    await Promise.all(this.#writers.splice(0).map((writer) => writer.stop()));
+    await this.clickhouse.client.close();
+    await this.throughProxy.client.close();
+  }
+
+  /** `ended` tells how the writer's run ended, and never rejects. */
+  start(...args: WriterArguments) {
+    const writer = writerOn(this.log, ...args);
+    this.#writers.push(writer);
+    const ended = writer.run().then(
+      () => null,
+      (error: unknown) => error as Error & { code?: string },
+    );
+    return { writer, ended };
+  }
+
+  async expectExact(): Promise<void> {
+    expect(await storedRows(this.clickhouse)).toEqual(expectedRows(this.log));
+    expect(await rollupDifferences(this.clickhouse)).toEqual([]);
+    const unsettled = 'SELECT number FROM breakwater.ingest_plans GROUP BY number HAVING countDistinct(state) != 2';
+    expect(await query(this.clickhouse, unsettled)).toEqual([]);
+  }
+}
+
+/** A suite whose tests each begin with an empty ClickHouse and an empty log. */
+export function writerSuite(): WriterSuite {
+  const suite = new WriterSuite();
+  beforeAll(() => suite.open(), TIMEOUT_MS);
+  beforeEach(() => suite.beginTest());
+  afterEach(() => suite.endTest(), TIMEOUT_MS);
+  afterAll(() => suite.close());
+  return suite;
+}
