@@ -48,6 +48,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     reason: 'an adapter knows the ports and one technology',
   },
   {
+    package: /^libs\/adapter-kafka$/,
+    may: [...adapterBase, /^@platformatic\/kafka$/],
+    reason: 'an adapter knows the ports and one technology',
+  },
+  {
     package: /^libs\/adapter-clickhouse$/,
     may: [...adapterBase, /^@clickhouse\/client$/, /^umzug$/],
     reason: 'an adapter knows the ports and one technology',
