@@ -136,7 +136,7 @@ function portProviders({ ports, options, metrics, logger }: ApiModuleOptions): P
     [tokens.TENANT_TRUST, ports.trust],
     [tokens.EVENT_LOG, ports.log],
     [tokens.TWIN_STORE, ports.twins],
-    [tokens.PARTITION_LEASES, ports.leases],
+    [tokens.PARTITION_HOLDERS, ports.holders],
     [tokens.SESSION_DIRECTORY, ports.sessions],
     [tokens.DOWNLINK_CHANNEL, ports.downlinks],
     [tokens.CHANGE_FEED, ports.changes],

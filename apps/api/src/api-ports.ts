@@ -11,7 +11,7 @@ import type {
   EventLog,
   Lane,
   OperationAnswers,
-  PartitionLeases,
+  PartitionHolders,
   RefusalCounts,
   SessionDirectory,
   TenantTrustStore,
@@ -30,7 +30,7 @@ export interface ApiPorts {
   readonly log: EventLog;
   readonly twins: TwinStore;
   readonly bans: BanList;
-  readonly leases: PartitionLeases;
+  readonly holders: PartitionHolders;
   readonly sessions: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;
@@ -52,7 +52,7 @@ export const DEVICE_REGISTRY = Symbol('DeviceRegistry');
 export const TENANT_TRUST = Symbol('TenantTrust');
 export const EVENT_LOG = Symbol('EventLog');
 export const TWIN_STORE = Symbol('TwinStore');
-export const PARTITION_LEASES = Symbol('PartitionLeases');
+export const PARTITION_HOLDERS = Symbol('PartitionHolders');
 export const SESSION_DIRECTORY = Symbol('SessionDirectory');
 export const DOWNLINK_CHANNEL = Symbol('DownlinkChannel');
 export const CHANGE_FEED = Symbol('ChangeFeed');

@@ -96,7 +96,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     log,
     twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
     bans: new RedisBanList(redis, settings),
-    leases: new RedisPartitionLeases(redis),
+    holders: new RedisPartitionLeases(redis),
     sessions: new RedisSessionDirectory(redis),
     downlinks,
     changes,

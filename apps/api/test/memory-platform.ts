@@ -122,7 +122,7 @@ export class MemoryPlatform {
         log: this.log,
         twins: this.twins,
         bans: this.bans,
-        leases: this.leases,
+        holders: this.leases,
         sessions: this.sessions,
         downlinks: this.downlinks,
         changes: this.changes,

@@ -35,7 +35,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
   constructor({ settings, ports }: EventLogStrategyOptions) {
     super();
     const memberId = `worker-${ports.random.id()}`;
-    const { clock, random, leases, store } = ports;
+    const { clock, random, store } = ports;
     const producer = new ControlProducer({ log: ports.log, clock, producerId: memberId });
     const producerOf = (source: RecordSource): ControlProducer =>
       new ControlProducer({ log: ports.log, clock, producerId: `${memberId}-${source}`, source });
@@ -48,10 +48,9 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
     const observer = this.#observer();
     this.#region = new ShardRegion({
       memberId,
-      partitionCount: settings.partitionCount,
+      membership: ports.membershipOf(memberId),
       log: ports.log,
       store,
-      leases,
       effects: new OutboxEffects({
         ...ports,
         history: producerOf('commandHistory'),
@@ -64,7 +63,6 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       random,
       observer,
       limits: {
-        leaseTtlMs: settings.leaseTtlMs,
         heartbeatMs: Math.floor(settings.leaseTtlMs / 5),
         cacheBytesMax: settings.twinCacheBytes,
         recordsPerBatchMax: settings.batchRecordsMax,
@@ -118,6 +116,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       shardStarted: tell('shardStarted'),
       shardEnded: tell('shardEnded'),
       committed: tell('committed'),
+      redone: tell('redone'),
       telemetryChanged: (partition, keys) => this.#hinter.changed(partition, keys),
       deadLettered: tell('deadLettered'),
       answersGivenUp: tell('answersGivenUp'),

@@ -13,7 +13,7 @@ import {
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
-import { systemClock, systemRandom } from '@breakwater/twin-runtime';
+import { LeasedMembership, systemClock, systemRandom } from '@breakwater/twin-runtime';
 
 import type { WorkerSettings } from './read-worker-settings.ts';
 import type { WorkerPorts } from './worker-ports.ts';
@@ -42,7 +42,8 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
     ports: {
       log,
       store: new RedisTwinStore({ redis: commits, ...settings }),
-      leases: new RedisPartitionLeases(others),
+      membershipOf: (memberId) =>
+        new LeasedMembership({ ...settings, leases: new RedisPartitionLeases(others), memberId, clock: systemClock }),
       directory: new RedisSessionDirectory(others),
       downlinks: new RedisDownlinkChannel({
         redis: others,

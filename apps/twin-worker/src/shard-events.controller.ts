@@ -45,6 +45,11 @@ export class ShardEventsController {
     this.#metrics.committed(batch);
   }
 
+  @EventPattern(ShardEvent.redone)
+  redone(@Payload() [, records]: Told<'redone'>): void {
+    this.#metrics.redone(records);
+  }
+
   @EventPattern(ShardEvent.deadLettered)
   deadLettered(@Payload() [partition, lane, code, error]: Told<'deadLettered'>): void {
     this.#metrics.deadLettered(code);

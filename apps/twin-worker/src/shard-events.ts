@@ -5,6 +5,7 @@ export const ShardEvent = {
   shardStarted: 'shard.started',
   shardEnded: 'shard.ended',
   committed: 'shard.committed',
+  redone: 'shard.redone',
   deadLettered: 'shard.deadLettered',
   answersGivenUp: 'shard.answersGivenUp',
   deadLettersGivenUp: 'shard.deadLettersGivenUp',

@@ -10,6 +10,7 @@ const MS_PER_SECOND = 1000;
 /** What a worker counts and times. */
 export class WorkerMetrics {
   readonly #records;
+  readonly #recordsRedone;
   readonly #commits;
   readonly #batchRecords;
   readonly #deviceToTwin;
@@ -24,6 +25,10 @@ export class WorkerMetrics {
 
   constructor(metrics: Metrics) {
     this.#records = metrics.counter('twin_records_total', 'Records by lane and outcome', ['lane', 'outcome']);
+    this.#recordsRedone = metrics.counter(
+      'twin_records_redone_total',
+      'Records that were applied for nothing: their commit did not go through, and the next owner applies them again',
+    );
     this.#commits = metrics.counter('twin_commits_total', 'Commits of shards');
     this.#batchRecords = metrics.histogram('twin_batch_records', 'Records of one commit', {
       buckets: [1, 4, 16, 64, 256, 1024, 4096],
@@ -66,6 +71,10 @@ export class WorkerMetrics {
     this.#batchRecords.observe(batch.records);
     this.#logToTwin.observe(Math.max(nowMs - batch.oldestAppendedAtMs, 0) / MS_PER_SECOND);
     for (const sentAtMs of batch.sentAtMs) this.#deviceToTwin.observe(Math.max(nowMs - sentAtMs, 0) / MS_PER_SECOND);
+  }
+
+  redone(records: number): void {
+    this.#recordsRedone.inc(records);
   }
 
   shardStarted(): void {

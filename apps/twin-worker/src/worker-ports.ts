@@ -6,7 +6,7 @@ import type {
   DownlinkChannel,
   EventLog,
   OperationAnswers,
-  PartitionLeases,
+  PartitionMembership,
   Random,
   SessionDirectory,
   TelemetryHints,
@@ -17,7 +17,8 @@ import type {
 export interface WorkerPorts {
   readonly log: EventLog;
   readonly store: TwinStore;
-  readonly leases: PartitionLeases;
+  /** This process as a member of the group that shares out the partitions. */
+  readonly membershipOf: (memberId: string) => PartitionMembership;
   readonly directory: SessionDirectory;
   readonly downlinks: DownlinkChannel;
   readonly changes: ChangeFeed;

@@ -11,7 +11,9 @@ import {
   downlinkChannelContract,
   eventLogContract,
   operationAnswersContract,
+  leasedGroup,
   partitionLeasesContract,
+  partitionMembershipContract,
   refusalCountsContract,
   sessionArchiveContract,
   sessionDirectoryContract,
@@ -53,6 +55,12 @@ eventLogContract('memory', {
 });
 twinStoreContract('memory', { make: async (options) => plain(new MemoryTwinStore(options)) });
 partitionLeasesContract('memory', { make: async () => underVirtualTime((clock) => new MemoryPartitionLeases(clock)) });
+partitionMembershipContract('leases in memory', async () => {
+  const clock = new VirtualClock(1_000_000);
+  const leases = new MemoryPartitionLeases(clock);
+  const pass = (): Promise<void> => clock.advance(100);
+  return leasedGroup({ leases, clock, leaseTtlMs: 2_000, pass, cleanup: async () => {} });
+});
 sessionDirectoryContract('memory', {
   make: async () => underVirtualTime((clock) => new MemorySessionDirectory(clock)),
 });

@@ -8,13 +8,16 @@ import {
   deviceRegistryContract,
   downlinkChannelContract,
   operationAnswersContract,
+  leasedGroup,
   partitionLeasesContract,
+  partitionMembershipContract,
   refusalCountsContract,
   sessionArchiveContract,
   sessionDirectoryContract,
   telemetryHintsContract,
   tenantTrustContract,
 } from '@breakwater/twin-runtime/testing';
+import { systemClock } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import {
@@ -57,6 +60,16 @@ const BYTES_MAX = 1024 * 1024;
   });
   banListContract('Redis', { make: (options) => make((redis) => new RedisBanList(redis, options)) });
   partitionLeasesContract('Redis', { make: () => make((redis) => new RedisPartitionLeases(redis)) });
+  partitionMembershipContract('leases in Redis', async () => {
+    const redis = await server.emptyConnection();
+    return leasedGroup({
+      leases: new RedisPartitionLeases(redis),
+      clock: systemClock,
+      leaseTtlMs: 1_000,
+      pass: () => systemClock.sleep(20),
+      cleanup: async () => redis.disconnect(),
+    });
+  });
   sessionDirectoryContract('Redis', { make: () => make((redis) => new RedisSessionDirectory(redis)) });
   sessionArchiveContract('Redis', {
     make: (options) => make((redis) => new RedisSessionDirectory(redis, options)),

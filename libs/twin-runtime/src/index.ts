@@ -53,7 +53,8 @@ export type {
   RecordSource,
 } from './ports/event-log.ts';
 export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
-export type { PartitionLeases } from './ports/partition-leases.ts';
+export type { PartitionHolders, PartitionLeases } from './ports/partition-leases.ts';
+export type { PartitionClaims, PartitionMembership } from './ports/partition-membership.ts';
 export { REFUSAL_LINES_MAX } from './ports/refusal-counts.ts';
 export type { Refusal, RefusalCounts, RefusalFlush } from './ports/refusal-counts.ts';
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
@@ -111,6 +112,8 @@ export type { RuntimeLimits } from './runtime-limits.ts';
 export { DEFAULT_SESSION_REAPER_LIMITS, SessionReaper } from './session-reaper.ts';
 export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper.ts';
 export { partitionsOf } from './sharding/assignment.ts';
+export { LeasedMembership } from './sharding/leased-membership.ts';
+export type { LeasedMembershipOptions } from './sharding/leased-membership.ts';
 export { OTHER_TENANTS, UNREADABLE } from './sharding/outcome-tally.ts';
 export { ShardRegion } from './sharding/shard-region.ts';
 export type { RegionStatus, ShardRegionOptions } from './sharding/shard-region.ts';

@@ -26,6 +26,8 @@ export interface RegionObserver {
   shardStarted(partition: Partition, ownership: Ownership): void;
   shardEnded(partition: Partition, end: ShardEnd, error: unknown): void;
   committed(batch: CommittedBatch): void;
+  /** Records that were applied and whose commit is not known to have gone through: they may be applied again. */
+  redone(partition: Partition, records: number): void;
   /** Twins of which only telemetry changed, per commit, bounded. Best effort: for live views only. */
   telemetryChanged(partition: Partition, keys: readonly DeviceKey[]): void;
   deadLettered(partition: Partition, lane: Lane, code: string, error: unknown): void;
@@ -44,6 +46,7 @@ export const silentObserver: RegionObserver = {
   shardStarted: ignore,
   shardEnded: ignore,
   committed: ignore,
+  redone: ignore,
   telemetryChanged: ignore,
   deadLettered: ignore,
   answersGivenUp: ignore,

@@ -39,12 +39,10 @@ export interface RuntimeLimits {
   /** How long an unconfirmed outbox entry rests before it is dispatched again; doubles up to the maximum. */
   readonly outboxRetryMs: number;
   readonly outboxRetryMaxMs: number;
-  /** How often a member says that it lives, and renews its leases. */
+  /** How often a member that has its share renews its claims. */
   readonly heartbeatMs: number;
-  /** How soon a member asks again for a lease that it should have and another still holds. */
+  /** How soon a member asks again for a partition that it should have and another still holds. */
   readonly acquireRetryMs: number;
-  /** How long a lease, and a member, lives without being renewed. */
-  readonly leaseTtlMs: number;
   /** How long a hand-off waits for the batch in flight before it gives the shard up as it is. */
   readonly drainMaxMs: number;
   /** How long a shard rests that lost its ownership or a commit; doubles up to the maximum. */
@@ -92,7 +90,6 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   outboxRetryMaxMs: 30_000,
   heartbeatMs: 1_000,
   acquireRetryMs: 200,
-  leaseTtlMs: 5_000,
   drainMaxMs: 3_000,
   retakeMs: 100,
   retakeMaxMs: 5_000,

@@ -8,6 +8,7 @@ import type { DeviceId, Incarnation, LogId, Partition, SessionEpoch, TenantId } 
 import {
   type InputRecord,
   type Lane,
+  LeasedMembership,
   type OutboxEntry,
   ShardRegion,
   type ShardRegionOptions,
@@ -19,6 +20,7 @@ import { decodeLine } from './workload.ts';
 
 const START_MS = 1_790_000_000_000;
 const STEP_MS = 10;
+const LEASE_TTL_MS = 5_000;
 /** Virtual: a condition that does not hold by then never will. */
 const WAIT_MS_MAX = 60_000;
 
@@ -56,16 +58,17 @@ export class CalmPlatform {
 
   region(options: Partial<ShardRegionOptions> = {}): ShardRegion {
     const number = ++this.#regions;
+    const memberId = `worker-${number}`;
+    const { leases, partitionCount, time: clock } = this;
     return new ShardRegion({
-      memberId: `worker-${number}`,
-      partitionCount: this.partitionCount,
+      memberId,
+      membership: new LeasedMembership({ leases, memberId, partitionCount, clock, leaseTtlMs: LEASE_TTL_MS }),
       log: this.log,
       store: this.store,
-      leases: this.leases,
       effects: { dispatch: async (_partition, _epoch, entries) => this.#done(entries) },
       input: { appendRecords: (partition, records) => this.appendInput(partition, records) },
       decode: decodeLine,
-      clock: this.time,
+      clock,
       random: new SeededRandom(number),
       ...options,
       observer: {

@@ -1,6 +1,7 @@
 import {
   ControlProducer,
   type EventLog,
+  LeasedMembership,
   type PartitionLeases,
   type RecordAppender,
   type RuntimeLimits,
@@ -33,7 +34,6 @@ const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
   outboxRetryMs: 300,
   outboxRetryMaxMs: 2_000,
   heartbeatMs: 500,
-  leaseTtlMs: 2_000,
   drainMaxMs: 1_000,
   retakeMaxMs: 1_000,
   failureRestMaxMs: 500,
@@ -41,6 +41,7 @@ const SIMULATED_LIMITS: Partial<RuntimeLimits> = {
   suspectRecords: 16,
 };
 
+const LEASE_TTL_MS = 2_000;
 const GATEWAY_CONFIRMS_MS_MAX = 800;
 const REJECTED_DISPATCH = 0.02;
 
@@ -74,10 +75,15 @@ export class SimulatedWorker {
     const log = remoteLog(surroundings.log, network, process);
     this.#region = new ShardRegion({
       memberId,
-      partitionCount,
       log,
       store,
-      leases: remoteLeases(surroundings.leases, network, process),
+      membership: new LeasedMembership({
+        leases: remoteLeases(surroundings.leases, network, process),
+        memberId,
+        partitionCount,
+        leaseTtlMs: LEASE_TTL_MS,
+        clock: process.clock,
+      }),
       effects: {
         dispatch: (partition, _epoch, entries) =>
           network.call(process, async () => {

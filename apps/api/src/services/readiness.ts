@@ -2,11 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { TemporalHealth } from '@breakwater/adapter-temporal';
 import type { Partition } from '@breakwater/twin';
 import type { Readiness as ReadinessAnswer } from '@breakwater/observability';
-import type { PartitionLeases, TwinStore, WriterLedger } from '@breakwater/twin-runtime';
+import type { PartitionHolders, TwinStore, WriterLedger } from '@breakwater/twin-runtime';
 
 import {
   API_OPTIONS,
-  PARTITION_LEASES,
+  PARTITION_HOLDERS,
   TEMPORAL_HEALTH,
   TWIN_STORE,
   WRITER_LEDGER,
@@ -39,7 +39,7 @@ export class Readiness {
 
   constructor(
     @Inject(TWIN_STORE) private readonly twins: TwinStore,
-    @Inject(PARTITION_LEASES) private readonly leases: PartitionLeases,
+    @Inject(PARTITION_HOLDERS) private readonly holders: PartitionHolders,
     @Inject(WRITER_LEDGER) private readonly writer: WriterLedger,
     @Inject(TEMPORAL_HEALTH) private readonly temporal: TemporalHealth,
     @Inject(API_OPTIONS) private readonly options: ApiOptions,
@@ -71,7 +71,7 @@ export class Readiness {
 
   async #shardsKeepUp(onSomeOwned: () => void): Promise<void> {
     const partitions = Array.from({ length: this.options.partitionCount }, (_, at) => at as Partition);
-    const held = await this.leases.held(partitions);
+    const held = await this.holders.held(partitions);
     const unowned = held.filter((isHeld) => !isHeld).length;
     if (unowned < partitions.length) onSomeOwned();
     if (unowned > 0) throw new NotReady(`${unowned} of ${partitions.length} shards have no worker`);

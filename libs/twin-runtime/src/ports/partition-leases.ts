@@ -1,15 +1,19 @@
 import type { Partition } from '@breakwater/twin';
 
+/** For those who only want to know whether somebody works on partitions. */
+export interface PartitionHolders {
+  /** Whether anybody holds them now, in the order of the partitions. */
+  held(partitions: readonly Partition[]): Promise<readonly boolean[]>;
+}
+
 /** Who works on which partition. A wrong lease is harmless: the epoch in the twin store decides (ADR 0002). */
-export interface PartitionLeases {
+export interface PartitionLeases extends PartitionHolders {
   /** Says that this member lives, and answers all members that do, sorted. */
   heartbeat(memberId: string, ttlMs: number): Promise<readonly string[]>;
   /** True when the member now holds the lease, or held it already: then it is renewed. */
   acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean>;
   /** Gives the lease up; without effect when another member holds it. */
   release(partition: Partition, memberId: string): Promise<void>;
-  /** Whether anybody holds them now, in the order of the partitions: for those who only want to know. */
-  held(partitions: readonly Partition[]): Promise<readonly boolean[]>;
   /** Leaves the membership at once instead of by time-out. */
   leave(memberId: string): Promise<void>;
 }

@@ -84,7 +84,7 @@ export class CommitLoop {
       throw error;
     }
     // A commit that failed meanwhile has taken its shard, and what was computed on top of it, with it.
-    const standing = computed.filter(({ batch }) => batch.shard.isAlive || this.#discard(batch));
+    const standing = computed.filter(({ batch }) => batch.shard.isAlive || this.#giveUp(batch));
     if (standing.length > 0) this.#inFlight = this.#commit(standing);
     return standing.reduce((sum, { batch }) => sum + batch.appliedRecords, 0);
   }
@@ -210,9 +210,15 @@ export class CommitLoop {
     }
   }
 
-  #discard(batch: ShardBatch): boolean {
+  #settle(batch: ShardBatch): void {
     batch.release();
     batch.shard.uncommitted--;
+  }
+
+  /** Whoever owns the shard next applies these records again, unless the commit went through after all. */
+  #giveUp(batch: ShardBatch): boolean {
+    this.#settle(batch);
+    this.#parts.observer.redone(batch.shard.partition, batch.appliedRecords);
     return false;
   }
 
@@ -223,7 +229,7 @@ export class CommitLoop {
       results = await this.#parts.store.commit(computed.map(({ commit }) => commit));
     } catch (error) {
       for (const { batch } of computed) {
-        this.#discard(batch);
+        this.#giveUp(batch);
         this.#table.end(batch.shard, 'commitUnknown', error);
       }
       return;
@@ -238,7 +244,7 @@ export class CommitLoop {
   #committed({ batch, commit }: Computed): void {
     const { shard } = batch;
     const { observer, answers, clock } = this.#parts;
-    this.#discard(batch);
+    this.#settle(batch);
     this.#table.progressed(shard.partition);
     shard.committed();
     for (const name of batch.firedTimers) shard.firing.delete(name);
@@ -256,7 +262,7 @@ export class CommitLoop {
 
   #refused(batch: ShardBatch, code: string): void {
     const { shard } = batch;
-    this.#discard(batch);
+    this.#giveUp(batch);
     if (code === 'COMMIT_TOO_LARGE') this.#suspect(batch, code, code);
     else this.#table.end(shard, 'commitRefused', code);
   }

@@ -6,11 +6,15 @@ import type { RegionParts } from './region-parts.ts';
 import type { ShardTable } from './shard-table.ts';
 
 describe('OwnershipLoop', () => {
-  it('leaves while the leases are away: its membership ends by itself', async () => {
+  it('leaves while the group is away: its membership ends by itself', async () => {
     const failures: string[] = [];
     const parts = {
       memberId: 'worker-1',
-      leases: { leave: () => Promise.reject(new Error('no connection')) },
+      membership: {
+        claims: { held: new Map(), asked: new Set(), complete: false },
+        onChange: () => undefined,
+        leave: () => Promise.reject(new Error('no connection')),
+      },
       observer: { ...silentObserver, failed: (where: string) => failures.push(where) },
     } as unknown as RegionParts;
     const loop = new OwnershipLoop(parts, {} as ShardTable);

@@ -3,7 +3,6 @@ import { assert, type LogId, type Partition } from '@breakwater/twin';
 import { PlatformError } from '../platform-error.ts';
 import { LANES } from '../ports/event-log.ts';
 import type { Ownership } from '../ports/twin-store.ts';
-import { partitionsOf } from './assignment.ts';
 import { outboxReadMax } from './outbox-pump.ts';
 import type { RegionParts } from './region-parts.ts';
 import { Shard } from './shard.ts';
@@ -15,9 +14,8 @@ const DRAIN_POLL_MS = 5;
 const STALE = 'STALE_EPOCH';
 
 /**
- * Who works on what. Every member computes the same assignment from the same list of live members, takes the free
- * leases of its own share, and hands over what is another's: it stops applying, waits for its commit in flight, ends
- * the shard and only then gives the lease up.
+ * Who works on what. The group says which partitions are this member's; it starts their shards, and hands over what
+ * others are to have: it stops applying, waits for its commit in flight, ends the shard and only then releases.
  *
  * Nothing here makes a double owner impossible: clocks and networks do not allow that. It makes one rare, and the
  * epoch, which every commit carries, makes it harmless (ADR 0002).
@@ -25,8 +23,8 @@ const STALE = 'STALE_EPOCH';
 export class OwnershipLoop {
   readonly #parts: RegionParts;
   readonly #table: ShardTable;
-  /** Until when this member may believe in a lease, by its own clock, counted from before it asked. */
-  readonly #leasedUntilMs = new Map<Partition, number>();
+  /** Claims that a shard was started for, or may be. */
+  readonly #taken = new Set<Partition>();
   readonly #releasing = new Map<Partition, Promise<void>>();
   #wake = new AbortController();
   #logId: LogId | null = null;
@@ -35,6 +33,7 @@ export class OwnershipLoop {
     this.#parts = parts;
     this.#table = table;
     table.onEnd = () => this.#wake.abort();
+    parts.membership.onChange(() => this.#wake.abort());
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -47,7 +46,7 @@ export class OwnershipLoop {
         complete = await this.#tick(signal);
       } catch (error) {
         observer.failed('ownership', error);
-        this.#endExpired();
+        this.#endLost();
       }
       const restMs = complete ? limits.heartbeatMs : limits.acquireRetryMs;
       // An ended shard rests before it starts again, so waking up earlier than that would be for nothing.
@@ -58,10 +57,11 @@ export class OwnershipLoop {
 
   /** Hands everything over and leaves. */
   async leave(): Promise<void> {
-    const { leases, memberId, observer } = this.#parts;
-    await Promise.all([...this.#leasedUntilMs.keys()].map((partition) => this.#release(partition)));
+    const { membership, observer } = this.#parts;
+    const partitions = new Set([...membership.claims.held.keys(), ...this.#taken, ...this.#releasing.keys()]);
+    await Promise.all([...partitions].map((partition) => this.#release(partition)));
     try {
-      await leases.leave(memberId);
+      await membership.leave();
     } catch (error) {
       // The others miss its heartbeat soon.
       observer.failed('leave', error);
@@ -70,26 +70,22 @@ export class OwnershipLoop {
 
   /** Answers whether this member has everything that it should have. */
   async #tick(signal: AbortSignal): Promise<boolean> {
-    const { leases, memberId, limits, partitionCount } = this.#parts;
-    const members = await leases.heartbeat(memberId, limits.leaseTtlMs);
+    const { membership } = this.#parts;
     await this.#checkLog();
-    const mine = partitionsOf(memberId, members, partitionCount);
-    for (const partition of this.#leasedUntilMs.keys()) if (!mine.has(partition)) void this.#release(partition);
-    const held = await Promise.all([...mine].map((partition) => this.#hold(partition, signal)));
-    this.#endExpired();
-    return held.every(Boolean);
+    await membership.renew();
+    this.#endLost();
+    const { held, asked, complete } = membership.claims;
+    for (const partition of asked) void this.#release(partition);
+    const mine = [...held.keys()].filter((partition) => !asked.has(partition));
+    const working = await Promise.all(mine.map((partition) => this.#take(partition, signal)));
+    this.#endLost();
+    return complete && working.every(Boolean);
   }
 
-  /** Takes or renews the lease of a partition of ours, and starts its shard where there is none. */
-  async #hold(partition: Partition, signal: AbortSignal): Promise<boolean> {
-    const { leases, memberId, limits, clock } = this.#parts;
+  /** Starts the shard of a partition of ours where there is none. */
+  async #take(partition: Partition, signal: AbortSignal): Promise<boolean> {
     if (this.#releasing.has(partition)) return false;
-    const untilMs = clock.nowMs() + limits.leaseTtlMs;
-    if (!(await leases.acquire(partition, memberId, limits.leaseTtlMs))) {
-      this.#lost(partition);
-      return false;
-    }
-    this.#leasedUntilMs.set(partition, untilMs);
+    this.#taken.add(partition);
     if (this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null) return true;
     if (!this.#table.mayStart(partition) || signal.aborted) return false;
     await this.#start(partition, signal);
@@ -108,8 +104,8 @@ export class OwnershipLoop {
       return;
     }
     const outbox = await store.outbox(partition, outboxReadMax(limits));
-    // The lease may have been lost while the store answered; then the next owner has its epoch already, or will.
-    if (signal.aborted || !this.#isLeased(partition)) return;
+    // The claim may have been lost while the store answered; then the next owner has its epoch already, or will.
+    if (signal.aborted || !this.#mayWork(partition)) return;
     const suspect = this.#table.suspects.takeSuspicion(partition);
     this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
   }
@@ -154,16 +150,22 @@ export class OwnershipLoop {
     });
   }
 
-  #isLeased(partition: Partition): boolean {
-    return (this.#leasedUntilMs.get(partition) ?? 0) > this.#parts.clock.nowMs();
+  #mayWork(partition: Partition): boolean {
+    const { held, asked } = this.#parts.membership.claims;
+    return this.#isHeld(partition, held) && !asked.has(partition);
   }
 
-  #endExpired(): void {
-    for (const partition of [...this.#leasedUntilMs.keys()]) if (!this.#isLeased(partition)) this.#lost(partition);
+  #isHeld(partition: Partition, held: ReadonlyMap<Partition, number>): boolean {
+    return (held.get(partition) ?? 0) > this.#parts.clock.nowMs();
+  }
+
+  #endLost(): void {
+    const { held } = this.#parts.membership.claims;
+    for (const partition of [...this.#taken]) if (!this.#isHeld(partition, held)) this.#lost(partition);
   }
 
   #lost(partition: Partition): void {
-    this.#leasedUntilMs.delete(partition);
+    this.#taken.delete(partition);
     const shard = this.#table.shardOf(partition);
     if (shard !== null) this.#table.end(shard, 'leaseLost');
     this.#table.forget(partition);
@@ -179,7 +181,7 @@ export class OwnershipLoop {
   }
 
   async #drainAndRelease(partition: Partition): Promise<void> {
-    const { leases, memberId, clock, limits, observer } = this.#parts;
+    const { membership, clock, limits, observer } = this.#parts;
     const shard = this.#table.shardOf(partition);
     if (shard !== null) {
       shard.draining = true;
@@ -187,13 +189,13 @@ export class OwnershipLoop {
       while (shard.uncommitted > 0 && shard.isAlive && clock.nowMs() < untilMs) await clock.sleep(DRAIN_POLL_MS);
       this.#table.end(shard, 'handedOff');
     }
-    this.#leasedUntilMs.delete(partition);
+    this.#taken.delete(partition);
     this.#table.forget(partition);
     try {
-      await leases.release(partition, memberId);
+      await membership.release(partition);
     } catch (error) {
       // It ends by itself.
-      observer.failed('lease release', error);
+      observer.failed('release', error);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { EffectDispatcher } from '../ports/effect-dispatcher.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { OperationAnswers } from '../ports/operation-answers.ts';
-import type { PartitionLeases } from '../ports/partition-leases.ts';
+import type { PartitionMembership } from '../ports/partition-membership.ts';
 import type { RecordAppender } from '../ports/record-appender.ts';
 import type { RecordDecoder } from '../ports/record-decoder.ts';
 import type { TwinStore } from '../ports/twin-store.ts';
@@ -15,10 +15,9 @@ import type { TwinCache } from './twin-cache.ts';
 export interface RegionParts {
   /** One life of one worker process; never used twice. */
   readonly memberId: string;
-  readonly partitionCount: number;
   readonly log: EventLog;
   readonly store: TwinStore;
-  readonly leases: PartitionLeases;
+  readonly membership: PartitionMembership;
   readonly effects: EffectDispatcher;
   /** Where due timers enter the log. */
   readonly input: RecordAppender;

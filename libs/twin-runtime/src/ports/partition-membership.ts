@@ -1,0 +1,29 @@
+import type { Partition } from '@breakwater/twin';
+
+/** What a member may work on at the moment. A live view: it changes while the group does. */
+export interface PartitionClaims {
+  /** Until when the member may believe so, by its own clock, should it hear nothing more. */
+  readonly held: ReadonlyMap<Partition, number>;
+  /** Those of `held` that are to go to another member: to be drained, and then released. */
+  readonly asked: ReadonlySet<Partition>;
+  /** The member holds all of its share. Otherwise it is worth asking again soon. */
+  readonly complete: boolean;
+}
+
+/**
+ * One member's part in a group that shares out the partitions: leases that every member computes alike, or Kafka's
+ * consumer group. Claims only decide who tries; a wrong one is harmless, because the epoch in the store decides
+ * (ADR 0002). A partition goes from one member to another only after the first has released it, or has not been heard
+ * of for as long as it may believe in it.
+ */
+export interface PartitionMembership {
+  readonly claims: PartitionClaims;
+  /** Joins at the first call; then says that the member lives, and brings the claims up to date. */
+  renew(): Promise<void>;
+  /** Gives a partition up. From this call on it is none of the claims. */
+  release(partition: Partition): Promise<void>;
+  /** Leaves at once instead of by time-out. Everything was released before. */
+  leave(): Promise<void>;
+  /** Tells of changes between two renewals; a group that is only asked in `renew` has none. */
+  onChange(listener: () => void): void;
+}
