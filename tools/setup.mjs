@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { buildWorkspace } from './setup/build-workspace.mjs';
 import { installDependencies } from './setup/install-dependencies.mjs';
+import { provideKafka } from './setup/provide-kafka.mjs';
 import { provideRedisServer } from './setup/provide-redis-server.mjs';
 import { provideTemporal } from './setup/provide-temporal.mjs';
 import { provideTestPrograms } from './setup/provide-test-programs.mjs';
@@ -20,6 +21,7 @@ try {
   runStep('node', () => verifyPlatformNode(rootFolder));
   runStep('redis-server', () => provideRedisServer(process.env));
   runStep('temporal', () => provideTemporal(rootFolder, process.env, { inCi }));
+  runStep('kafka', () => provideKafka(rootFolder, process.env, { inCi }));
   if (inCi) runStep('test programs', () => provideTestPrograms());
   runStep('build', () => buildWorkspace(rootFolder, { force: installed.changed }));
 } catch (error) {

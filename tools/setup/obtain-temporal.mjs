@@ -1,20 +1,17 @@
 // Obtains the program `temporal` for a machine that has none: by Homebrew, by the download of Temporal's own SDK, or by
-// building it with Go. Nothing here blocks, so that whoever waits for it can end it at any time, and what is half done
-// lies in a folder that the next run removes.
-import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+// building it with Go.
+import { copyFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { findProgram } from './find-program.mjs';
 import { findTemporal, TEMPORAL_CLI_VERSION, temporalCacheFolder } from './find-temporal.mjs';
+import { inCacheFolder, runToEnd } from './obtain-in-cache.mjs';
 import { SetupRefused } from './run-step.mjs';
 
 const GO_PACKAGE = 'github.com/temporalio/cli/cmd/temporal';
 const GO_VERSION_VARIABLE = 'github.com/temporalio/cli/temporalcli.Version';
-const WAIT_FOR_OTHER_MS = 1_000;
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
 const PROGRAM_TIMEOUT_MS = 45 * 60_000;
-const OUTPUT_LENGTH_MAX = 2_000;
 
 const WAYS_OUT = [
   'Ways out: install it (macOS: `brew install temporal`), name it with TEMPORAL_CLI_PATH, or install Go 1.25 or newer,',
@@ -34,15 +31,7 @@ export const TEMPORAL_WAYS = [
  */
 export async function obtainTemporal(env, { onWay = () => undefined, ways = TEMPORAL_WAYS } = {}) {
   const cache = temporalCacheFolder(env);
-  mkdirSync(cache, { recursive: true });
-  await waitForOther(cache);
-  const work = join(cache, `obtaining-${process.pid}`);
-  mkdirSync(work, { recursive: true });
-  try {
-    return findTemporal(env) ?? (await tryWays(ways, { env, cache, work, onWay }));
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  return inCacheFolder(cache, async (work) => findTemporal(env) ?? (await tryWays(ways, { env, cache, work, onWay })));
 }
 
 async function tryWays(ways, { env, cache, work, onWay }) {
@@ -111,39 +100,5 @@ async function byGo(env, work) {
 }
 
 function run(command, args, env) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: PROGRAM_TIMEOUT_MS });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-OUTPUT_LENGTH_MAX)));
-    }
-    child.on('error', (error) => reject(new SetupRefused(error.message)));
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new SetupRefused(`ended with ${signal ?? code}: ${output.trim()}`));
-    });
-  });
-}
-
-/** Two first starts at once would do the same minutes of work twice. What a killed one left is removed. */
-async function waitForOther(cache) {
-  for (;;) {
-    const others = readdirSync(cache).filter((name) => name.startsWith('obtaining-'));
-    const alive = others.filter((name) => isAlive(Number(name.slice('obtaining-'.length))));
-    for (const name of others.filter((other) => !alive.includes(other))) {
-      rmSync(join(cache, name), { recursive: true, force: true });
-    }
-    if (alive.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, WAIT_FOR_OTHER_MS));
-  }
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return pid !== process.pid;
-  } catch (error) {
-    // Not ours to signal, but there.
-    return error.code === 'EPERM';
-  }
+  return runToEnd(command, args, { env, timeoutMs: PROGRAM_TIMEOUT_MS });
 }

@@ -1,0 +1,4 @@
+export { KafkaBroker } from './kafka-broker.ts';
+export { KafkaCluster } from './kafka-cluster.ts';
+export type { KafkaClusterOptions } from './kafka-cluster.ts';
+export { findKafkaProgram, kafkaAvailable } from './kafka-program.ts';

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Admin } from '@platformatic/kafka';
+
+import type { BrokerNode } from '../broker/broker-properties.ts';
+import { KafkaBroker } from './kafka-broker.ts';
+import { findKafkaProgram } from './kafka-program.ts';
+
+export interface KafkaClusterOptions {
+  /** 1 by default. With 3, a record is acknowledged when two have it. */
+  readonly brokers?: 1 | 3;
+  readonly heapMb?: number;
+  /** Properties of every broker, over ours. */
+  readonly properties?: Readonly<Record<string, string | number>>;
+  /** For a broker that is measured: Java compiles as far as it can, which makes it slower to start. */
+  readonly optimised?: boolean;
+}
+
+const READY_TIMEOUT_MS = 90_000;
+const READY_POLL_MS = 100;
+const HEAP_MB = 256;
+/** A broker that is stopped takes connections, and answers nothing. */
+const ASKING = { retries: 0, connectTimeout: 2_000, requestTimeout: 3_000 };
+
+/** Real brokers on free loopback ports, in a folder of their own. */
+export class KafkaCluster {
+  readonly brokers: readonly KafkaBroker[];
+  readonly #folder: string;
+
+  private constructor(folder: string, brokers: readonly KafkaBroker[]) {
+    this.#folder = folder;
+    this.brokers = brokers;
+  }
+
+  static async start(options: KafkaClusterOptions = {}): Promise<KafkaCluster> {
+    const { brokers: count = 1, heapMb = HEAP_MB, properties = {}, optimised = false } = options;
+    const program = findKafkaProgram();
+    if (program === undefined) throw new Error('there is no Kafka here: run `node tools/provide-kafka.mjs`');
+    const folder = await mkdtemp(join(tmpdir(), 'breakwater-kafka-'));
+    const ports = await freePorts(2 * count);
+    const nodes: BrokerNode[] = Array.from({ length: count }, (_, index) => ({
+      nodeId: index + 1,
+      brokerPort: ports[2 * index]!,
+      controllerPort: ports[2 * index + 1]!,
+    }));
+    const clusterId = randomBytes(16).toString('base64url');
+    const shared = { nodes, clusterId, program, heapMb, properties, optimised };
+    const cluster = new KafkaCluster(
+      folder,
+      nodes.map((node) => new KafkaBroker({ ...shared, node, folder: join(folder, `node-${node.nodeId}`) })),
+    );
+    try {
+      await Promise.all(cluster.brokers.map((broker) => broker.format()));
+      for (const broker of cluster.brokers) broker.start();
+      await cluster.ready();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** `host:port` of each broker. */
+  get bootstrap(): string[] {
+    return this.brokers.map(({ address }) => address);
+  }
+
+  /** Settles when so many brokers, all of them by default, take part. */
+  async ready(count = this.brokers.length): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const seen = await this.#brokersSeen();
+      if (seen >= count) return;
+      const ended = this.brokers.find((broker) => broker.hasFailed);
+      if (ended !== undefined) throw new Error(`broker ${ended.nodeId} ended: ${await ended.lastWords()}`);
+      if (performance.now() > deadline) throw new Error(`${seen} of ${count} brokers took part in time`);
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
+  }
+
+  /** The broker that leads a partition at the moment. */
+  async leaderOf(topic: string, partition: number): Promise<KafkaBroker> {
+    const leader = await this.#asking(async (admin) => {
+      const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
+      return topics.get(topic)?.partitions[partition]?.leader;
+    });
+    const broker = this.brokers.find(({ nodeId }) => nodeId === leader);
+    if (broker === undefined) throw new Error(`partition ${partition} of ${topic} has no leader`);
+    return broker;
+  }
+
+  /** Ends every broker and removes all data. */
+  async stop(): Promise<void> {
+    await Promise.all(this.brokers.map((broker) => broker.kill()));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #brokersSeen(): Promise<number> {
+    try {
+      return await this.#asking(
+        async (admin) => (await admin.metadata({ topics: [], forceUpdate: true })).brokers.size,
+      );
+    } catch {
+      // Not up yet.
+      return 0;
+    }
+  }
+
+  async #asking<Answer>(ask: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+    const bootstrapBrokers = this.brokers.filter(({ isRunning }) => isRunning).map(({ address }) => address);
+    const admin = new Admin({ clientId: 'cluster-under-test', bootstrapBrokers, ...ASKING });
+    try {
+      return await ask(admin);
+    } finally {
+      await admin.close();
+    }
+  }
+}
+
+/** All are held until each has its port, or two would get the same. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
