@@ -1,9 +1,15 @@
 import type { LogId, Offset, Partition } from '@breakwater/twin';
-import { INSERT_SETTINGS, type IngestPlan, type PlanPartition } from '@breakwater/adapter-clickhouse';
+import {
+  INSERT_SETTINGS,
+  type IngestPlan,
+  type PlanPartition,
+  PLANS_PER_TENANT_TOTALS,
+} from '@breakwater/adapter-clickhouse';
 
 import { BatchCutter, type CutLimits, type CutRange } from './cut/batch-cutter.ts';
 import type { DeadLetterDraft } from './cut/dead-letter-quota.ts';
 import type { LogBuffer } from './log-buffer.ts';
+import type { TenantTotals } from './tenant-totals.ts';
 
 /** A plan with the lines that it stands for. */
 export interface IngestBatch {
@@ -22,6 +28,9 @@ export interface WriterState {
   readonly owner: string;
   readonly logId: LogId;
   readonly partitions: readonly PlanPartition[];
+  readonly tenants: TenantTotals;
+  /** The next plan says the totals by tenant, whatever its number is: the first of a writer's life does. */
+  readonly isFirst: boolean;
   readonly blockMark: number;
 }
 
@@ -52,11 +61,18 @@ export function cutBatch(
     unknownRecord === null ? [] : [{ partition: partition as Partition, reason: unknownRecord }],
   );
   if (cutter.records === 0 && halted.length === 0) return null;
+  const number = state.number + 1;
+  const tenants = state.tenants.ofRanges(ranges);
   return {
     plan: {
-      ...state,
-      number: state.number + 1,
+      number,
+      epoch: state.epoch,
+      owner: state.owner,
+      logId: state.logId,
+      blockMark: state.blockMark,
       partitions: advancePartitions(state.partitions, ranges),
+      tenants,
+      tenantTotals: state.isFirst || number % PLANS_PER_TENANT_TOTALS === 0 ? state.tenants.with(tenants) : null,
       days: [...cutter.days].map(([day, { lines }]) => ({ day, lines })),
       records: cutter.records,
       digest: cutter.digest(),

@@ -1,6 +1,6 @@
 import { assert, type LogId, type Offset, type Partition } from '@breakwater/twin';
 import { PlatformError, type Clock, type EventLog, type LogOrigin } from '@breakwater/twin-runtime';
-import type { IngestPlan, LastPlan, PlanPartition } from '@breakwater/adapter-clickhouse';
+import type { IngestPlan, LastPlan, PlanPartition, PlanTenant } from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 import { LIMITS } from '@breakwater/wire';
 
@@ -12,6 +12,7 @@ import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './
 import { LogBuffer } from './log-buffer.ts';
 import { settlePlan, type SettleStores } from './settle/settle-plan.ts';
 import { DayInserter } from './store/insert-days.ts';
+import { TenantTotals, totalsBeforeTenants } from './tenant-totals.ts';
 import type { WriterMetrics } from './writer-metrics.ts';
 
 /** What the writer needs of ClickHouse beside settling. */
@@ -21,6 +22,8 @@ export interface WriterStores extends SettleStores, AuditStores {
     AuditStores['plans'] & {
       takeEpoch(owner: string): Promise<number>;
       lastPlan(): Promise<LastPlan | null>;
+      /** Records by tenant since the log of a closed plan began; null when plans of an older build do not say it. */
+      tenantTotals(closed: IngestPlan): Promise<readonly PlanTenant[] | null>;
       /** Closes the plan before in the same write. */
       open(plan: IngestPlan, closes: IngestPlan | null): Promise<void>;
     };
@@ -162,17 +165,20 @@ export class TelemetryWriter {
     const epoch = await stores.plans.takeEpoch(owner);
     const logId = await log.logId();
     const last = await stores.plans.lastPlan();
-    const carried = last === null ? null : carriedOver(last.plan, logId, await this.#options.logOrigins());
-    if (last?.open === true) {
-      logger.info({ plan: last.plan.number, records: last.plan.records }, 'a plan was left open: it is settled first');
+    let newest = last?.plan ?? null;
+    const carried = newest === null ? null : carriedOver(newest, logId, await this.#options.logOrigins());
+    if (newest !== null && last?.open === true) {
+      logger.info({ plan: newest.number, records: newest.records }, 'a plan was left open: it is settled first');
       const windowBlocks = this.#options.windowBlocks;
-      const logIsThere = last.plan.logId === logId || carriesWhole(carried, last.plan);
-      await settlePlan({ log, stores, logger }, { plan: last.plan, epoch, owner, logIsThere, windowBlocks });
+      const logIsThere = newest.logId === logId || carriesWhole(carried, newest);
+      newest = await settlePlan({ log, stores, logger }, { plan: newest, epoch, owner, logIsThere, windowBlocks });
     }
     await this.#audit(logId, epoch);
-    const partitions = await this.#startPartitions(last?.plan ?? null, logId, carried);
+    const partitions = await this.#startPartitions(newest, logId, carried);
+    const tenants = new TenantTotals(newest?.logId === logId ? await this.#tenantTotals(newest) : []);
     const blockMark = await stores.plans.blockCounter();
-    const state = { number: last?.plan.number ?? 0, epoch, owner, logId, partitions, blockMark };
+    const number = newest?.number ?? 0;
+    const state = { number, epoch, owner, logId, partitions, tenants, isFirst: true, blockMark };
     const positions = new Map(partitions.map(({ partition, to }) => [partition as Partition, to as Offset]));
     this.#halted.clear();
     this.#confirm(logId, positions);
@@ -234,6 +240,10 @@ export class TelemetryWriter {
     return partitions;
   }
 
+  async #tenantTotals(closed: IngestPlan): Promise<readonly PlanTenant[]> {
+    return (await this.#options.stores.plans.tenantTotals(closed)) ?? totalsBeforeTenants(closed.partitions);
+  }
+
   async #runRounds(session: Session): Promise<void> {
     const { clock } = this.#options;
     while (!this.#stop.signal.aborted) {
@@ -290,7 +300,11 @@ export class TelemetryWriter {
     session.unclosed = plan;
     const remark = plan.number % PLANS_PER_BLOCK_MARK === 0;
     const blockMark = remark ? await this.#options.stores.plans.blockCounter() : plan.blockMark;
-    session.state = { ...session.state, number: plan.number, partitions: plan.partitions, blockMark };
+    session.state.tenants.add(plan.tenants);
+    session.state = {
+      ...session.state,
+      ...{ number: plan.number, partitions: plan.partitions, isFirst: false, blockMark },
+    };
     this.#away = null;
     this.#options.metrics.refused.set(0);
     this.#options.metrics.stored(plan, batch.bodies, this.#options.clock.nowMs() - startedMs);

@@ -72,6 +72,7 @@ function delegating(real: WriterStores): WriterStores {
     plans: {
       takeEpoch: (owner) => real.plans.takeEpoch(owner),
       lastPlan: () => real.plans.lastPlan(),
+      tenantTotals: (closed) => real.plans.tenantTotals(closed),
       open: (plan, closes) => real.plans.open(plan, closes),
       close: (plan) => real.plans.close(plan),
       closedPlans: (logId, plansMax) => real.plans.closedPlans(logId, plansMax),

@@ -1,4 +1,4 @@
-import type { ClickHouse } from '@breakwater/adapter-clickhouse';
+import { type ClickHouse, ClickHouseWriterLedger } from '@breakwater/adapter-clickhouse';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 
@@ -67,6 +67,14 @@ export class WriterSuite {
     expect(await rollupDifferences(this.clickhouse)).toEqual([]);
     const unsettled = 'SELECT number FROM breakwater.ingest_plans GROUP BY number HAVING countDistinct(state) != 2';
     expect(await query(this.clickhouse, unsettled)).toEqual([]);
+    await this.expectTenantsCounted();
+  }
+
+  /** All records are of one tenant. */
+  async expectTenantsCounted(): Promise<void> {
+    for (const { counts, tenants } of await new ClickHouseWriterLedger(this.clickhouse).readWriterLedger()) {
+      expect(Object.values(tenants ?? {})).toEqual([counts]);
+    }
   }
 }
 

@@ -1,10 +1,11 @@
 export { clickHouseFailure } from './clickhouse-failure.ts';
 export { connectClickHouse } from './connect-clickhouse.ts';
 export type { ClickHouse, ClickHouseOptions } from './connect-clickhouse.ts';
-export { INSERT_SETTINGS, insertToken } from './ingest/ingest-plan.ts';
-export type { IngestPlan, InsertSettings, PlanDay, PlanPartition } from './ingest/ingest-plan.ts';
+export { BEFORE_TENANTS, INSERT_SETTINGS, insertToken, PLANS_PER_TENANT_TOTALS } from './ingest/ingest-plan.ts';
+export type { IngestPlan, InsertSettings, PlanDay, PlanPartition, PlanTenant } from './ingest/ingest-plan.ts';
 export { PlanStore } from './ingest/plan-store.ts';
 export type { LastPlan } from './ingest/plan-store.ts';
+export { sumByTenant } from './ingest/tenant-sums.ts';
 export { plansWithRows } from './ingest/plans-with-rows.ts';
 export type { AuditedPlan } from './ingest/plans-with-rows.ts';
 export { isRefusedForLines } from './ingest/refused-for-lines.ts';

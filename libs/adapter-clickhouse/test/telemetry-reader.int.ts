@@ -35,6 +35,7 @@ describe('what was stored', () => {
       '0002-ingest-plans',
       '0003-command-history',
       '0004-fewer-merges',
+      '0005-plan-tenants',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
@@ -50,6 +51,8 @@ describe('what was stored', () => {
       keptDeadLetters: {},
       settings: INSERT_SETTINGS,
       blockMark: 0,
+      tenants: [{ partition: 3, tenant: 'acme', stored: 1, nothingToStore: 0, dead: 1 }],
+      tenantTotals: [{ partition: 3, tenant: 'acme', stored: 5, nothingToStore: 1, dead: 1 }],
       days: [{ day: DAY, lines: lines.length }],
       partitions: [{ partition: 3, from: 0, to: lines.length, stored: lines.length - 2, nothingToStore: 1, dead: 1 }],
     };
@@ -66,13 +69,17 @@ describe('what was stored', () => {
   it('counts in the ledger once its plan is closed', async () => {
     const ledger = new ClickHouseWriterLedger(clickhouse);
     const ofLog = { partition: 3, logId: plan.logId, began: 0 };
-    const open = { ...ofLog, position: 0, counts: { stored: 0, nothingToStore: 0, dead: 0 }, openPlans: 1 };
+    const nothing = { stored: 0, nothingToStore: 0, dead: 0 };
+    const open = { ...ofLog, position: 0, counts: nothing, tenants: {}, openPlans: 1 };
     expect(await ledger.readWriterLedger()).toEqual([open]);
     expect(await ledger.auditNewest(plan.logId, 16)).toEqual({ plans: null, recordsMissing: 0, repeatedRows: 0 });
     await new PlanStore(clickhouse).close(plan);
     const { stored, nothingToStore, dead, to } = plan.partitions[0] ?? { stored: 0, nothingToStore: 0, dead: 0, to: 0 };
     expect(await ledger.readWriterLedger()).toEqual([
-      { ...ofLog, position: to, counts: { stored, nothingToStore, dead }, openPlans: 0 },
+      {
+        ...{ ...ofLog, position: to, counts: { stored, nothingToStore, dead }, openPlans: 0 },
+        tenants: { acme: { stored: 5, nothingToStore: 1, dead: 1 } },
+      },
     ]);
   });
 

@@ -103,6 +103,7 @@ export type {
   TelemetryReader,
   WriterAudit,
   WriterLedger,
+  WriterCounts,
   WriterLedgerEntry,
 } from './ports/telemetry-reader.ts';
 export { silentObserver } from './region-observer.ts';
@@ -114,7 +115,7 @@ export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper
 export { partitionsOf } from './sharding/assignment.ts';
 export { LeasedMembership } from './sharding/leased-membership.ts';
 export type { LeasedMembershipOptions } from './sharding/leased-membership.ts';
-export { OTHER_TENANTS, UNREADABLE } from './sharding/outcome-tally.ts';
+export { OTHER_TENANTS, TenantNames, UNREADABLE } from './sharding/outcome-tally.ts';
 export { ShardRegion } from './sharding/shard-region.ts';
 export type { RegionStatus, ShardRegionOptions } from './sharding/shard-region.ts';
 export { TwinCache } from './sharding/twin-cache.ts';

@@ -29,6 +29,7 @@ const WRONG: WriterLedgerEntry = {
   partition: 0 as Partition,
   position: 0,
   counts: { stored: 2, nothingToStore: 0, dead: 0 },
+  tenants: null,
   openPlans: 0,
   logId: LOG,
   began: 0,

@@ -106,7 +106,7 @@ async function read(platform: Platform, pause: () => Promise<unknown>): Promise<
     readWriterLedger: async () => {
       await pause();
       const { position, counts } = writer;
-      return [{ partition: P0, position, counts: { ...counts }, openPlans: 0, logId: LOG, began: 0 }];
+      return [{ partition: P0, position, counts: { ...counts }, tenants: null, openPlans: 0, logId: LOG, began: 0 }];
     },
   } as unknown as WriterLedger;
   const tenantLedger = async (partition: Partition): Promise<TenantLedger> => {

@@ -16,7 +16,7 @@ function plansOf(sizes: readonly number[]): readonly IngestPlan[] {
     const stored = Math.ceil(to / 2);
     return {
       ...{ number: index + 1, epoch: 1, owner: 'o', logId: LOG, days: [], records: size, digest: '', blockMark: 0 },
-      ...{ keptDeadLetters: {}, settings: INSERT_SETTINGS },
+      ...{ tenants: [], tenantTotals: null, keptDeadLetters: {}, settings: INSERT_SETTINGS },
       partitions: [{ partition: 0, from, to, stored, nothingToStore: to - stored, dead: 0 }],
     };
   });

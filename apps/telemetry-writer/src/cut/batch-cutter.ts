@@ -7,6 +7,7 @@ import { DAY_MIXED, peekLine, RECORD_VERSION, UnknownRecordVersion } from '@brea
 import { cutByDay } from './cut-by-day.ts';
 import { DayLines, type RecordLine } from './day-lines.ts';
 import { lineEnd, lineStart, standsAt } from './line-bounds.ts';
+import { TenantCounter, tenantOf } from './tenant-counter.ts';
 
 /**
  * A batch is a function of the log's records and the limits alone: cutting the ranges of a stored plan again gives the
@@ -32,6 +33,8 @@ export interface CutRange {
   readonly from: number;
   readonly to: number;
   readonly counts: CutCounts;
+  /** The same by tenant; the empty name is of records that do not say theirs. */
+  readonly tenants: ReadonlyMap<string, CutCounts>;
   /** The record at `to` has a version that this build does not know: nothing behind it may be taken. */
   readonly unknownRecord: string | null;
 }
@@ -41,7 +44,6 @@ export type KeepDeadLetter = (tenant: string, day: number) => boolean;
 
 /** Enough for version, kind, day and tenant, which stand first. */
 const HEAD_BYTES = 160;
-const TENANT_PATTERN = /"tenant":"([a-z0-9-]+)"/;
 const EMPTY_POINTS = Buffer.from('"p":[]}');
 const DAY_MS = 86_400_000;
 const STORED_KINDS: ReadonlySet<string> = new Set(['telemetry', 'event', 'commandRecorded']);
@@ -97,6 +99,7 @@ export class BatchCutter {
     range: { readonly from: number; readonly to: number; readonly recordsMax: number },
   ): CutRange {
     const counts = { stored: 0, nothingToStore: 0, dead: 0 };
+    const tenants = new TenantCounter();
     const end = Math.min(range.to, range.from + range.recordsMax);
     const place = Buffer.from(`${this.#lineStart}${partition},"o":`);
     let next = range.from;
@@ -119,6 +122,7 @@ export class BatchCutter {
             break;
           }
           counts[outcome] += 1;
+          tenants.count(line, outcome);
         } catch (error) {
           if (!(error instanceof UnknownRecordVersion)) throw error;
           unknownRecord = error.message;
@@ -132,7 +136,7 @@ export class BatchCutter {
       if (next > from) this.#digest.update(`${partition}:${next};`).update(frame.body.subarray(first, takenTo));
     }
     this.#records += next - range.from;
-    return { partition, from: range.from, to: next, counts, unknownRecord };
+    return { partition, from: range.from, to: next, counts, tenants: tenants.counts, unknownRecord };
   }
 
   #record(line: RecordLine): keyof CutCounts | 'newDayTooMany' {
@@ -176,7 +180,7 @@ export class BatchCutter {
   }
 
   #deadLetter(line: RecordLine, head: string, day: number): void {
-    const tenant = TENANT_PATTERN.exec(head)?.[1] ?? '';
+    const tenant = tenantOf(head);
     if (this.#keepDeadLetter(tenant, day)) {
       this.#linesOf(day).addRecord(line);
       return;

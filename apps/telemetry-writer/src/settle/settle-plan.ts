@@ -36,12 +36,13 @@ interface OpenPlan {
 /**
  * Brings a plan that was left open to its end, before anything else is inserted. While its tokens are remembered, the
  * same inserts are repeated: that adds nothing where they had arrived and completes rollups that were left half done.
- * Once they may be forgotten, rows are looked up by identity instead, and the rollups of the day are made anew.
+ * Once they may be forgotten, rows are looked up by identity instead, and the rollups of the day are made anew. Answers
+ * the plan as it was closed: what had to become a dead letter is counted as one.
  */
 export async function settlePlan(
   parts: { readonly log: EventLog; readonly stores: SettleStores; readonly logger: Logger },
   open: OpenPlan,
-): Promise<Settlement> {
+): Promise<IngestPlan> {
   const { stores, logger } = parts;
   const plan = { ...open.plan, epoch: open.epoch, owner: open.owner };
   const inserter = new DayInserter(stores, logger);
@@ -50,9 +51,10 @@ export async function settlePlan(
   if (repeatedRows > 0) {
     logger.error({ plan: plan.number, repeatedRows }, 'rows of a settled plan are stored more than once');
   }
-  await stores.plans.close(inserter.settled(plan));
+  const settled = inserter.settled(plan);
+  await stores.plans.close(settled);
   logger.info({ plan: plan.number, settlement }, 'the open plan is settled');
-  return settlement;
+  return settled;
 }
 
 async function bringToEnd(

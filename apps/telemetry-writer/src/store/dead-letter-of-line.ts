@@ -1,8 +1,12 @@
+import { tenantOf } from '../cut/tenant-counter.ts';
+
 /** What is known of a refused line: the writer itself put its place in front. */
 export interface RefusedPlace {
   readonly partition: number;
   readonly offset: number;
   readonly kind: string;
+  /** Empty when the line names none. */
+  readonly tenant: string;
 }
 
 const HEAD_BYTES = 1_024;
@@ -12,7 +16,8 @@ const DETAIL = 'ClickHouse cannot read this record; the payload is its line';
 export function placeOfLine(line: Buffer): RefusedPlace {
   const head = line.toString('latin1', 0, HEAD_BYTES);
   const [, partition, offset] = PLACE_PATTERN.exec(head) ?? [];
-  return { partition: Number(partition), offset: Number(offset), kind: /"k":"([a-zA-Z]+)"/.exec(head)?.[1] ?? '' };
+  const kind = /"k":"([a-zA-Z]+)"/.exec(head)?.[1] ?? '';
+  return { partition: Number(partition), offset: Number(offset), kind, tenant: tenantOf(head) };
 }
 
 /** The dead letter that takes the place of a line: same log position, so it is as much there once as the line was. */
@@ -21,7 +26,7 @@ export function deadLetterOfLine(line: Buffer, day: number): string {
   const field = (pattern: RegExp) => pattern.exec(head)?.[1] ?? '';
   const place = PLACE_PATTERN.exec(head)?.[0] ?? '{';
   const receivedAt = field(/"ra":(\d{1,15})[,}]/) || String(day * 86_400_000);
-  const who = `"k":"deadLetter","tenant":"${field(/"tenant":"([a-z0-9-]+)"/)}"`;
+  const who = `"k":"deadLetter","tenant":"${tenantOf(head)}"`;
   const device = `"device":"${field(/"device":"([A-Za-z0-9_.:~-]+)"/)}"`;
   const data = {
     code: 'INSERT_REFUSED',

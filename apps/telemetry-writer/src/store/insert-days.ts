@@ -1,4 +1,10 @@
-import { isRefusedForLines, type IngestPlan, type PlanPartition } from '@breakwater/adapter-clickhouse';
+import {
+  isRefusedForLines,
+  type IngestPlan,
+  type PlanPartition,
+  type PlanTenant,
+} from '@breakwater/adapter-clickhouse';
+import { OTHER_TENANTS } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
 import { deadLetterOfLine, placeOfLine, type RefusedPlace } from './dead-letter-of-line.ts';
@@ -49,13 +55,22 @@ export class DayInserter {
   /** The plan with the counts that it is closed with: what became a dead letter here was planned as stored. */
   settled(plan: IngestPlan): IngestPlan {
     if (this.#dead.size === 0) return plan;
-    const dead = (partition: number) =>
-      [...this.#dead.values()].filter((place) => place.partition === partition && place.kind !== 'deadLetter').length;
-    const partitions = plan.partitions.map((part): PlanPartition => {
-      const count = dead(part.partition);
-      return { ...part, stored: part.stored - count, dead: part.dead + count };
-    });
-    return { ...plan, partitions };
+    const dead = [...this.#dead.values()].filter(({ kind }) => kind !== 'deadLetter');
+    const isNamed = (place: RefusedPlace): boolean =>
+      plan.tenants.some(({ partition, tenant }) => partition === place.partition && tenant === place.tenant);
+    const nameOf = (place: RefusedPlace): string => (isNamed(place) ? place.tenant : OTHER_TENANTS);
+    const moved = <Counts extends PlanPartition | PlanTenant>(counts: Counts): Counts => {
+      const isOf = (place: RefusedPlace): boolean =>
+        place.partition === counts.partition && (!('tenant' in counts) || nameOf(place) === counts.tenant);
+      const count = dead.filter(isOf).length;
+      return { ...counts, stored: counts.stored - count, dead: counts.dead + count };
+    };
+    return {
+      ...plan,
+      partitions: plan.partitions.map(moved),
+      tenants: plan.tenants.map(moved),
+      tenantTotals: plan.tenantTotals?.map(moved) ?? null,
+    };
   }
 
   #note(plan: IngestPlan, line: Buffer, error: unknown): void {

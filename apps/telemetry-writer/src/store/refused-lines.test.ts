@@ -52,6 +52,6 @@ describe('refused lines', () => {
       data: { code: 'INSERT_REFUSED' },
     });
     expect(Buffer.from(letter.data.payloadBase64, 'base64')).toEqual(line);
-    expect(placeOfLine(line)).toEqual({ partition: 3, offset: 10, kind: 'telemetry' });
+    expect(placeOfLine(line)).toEqual({ partition: 3, offset: 10, kind: 'telemetry', tenant: 't-1' });
   });
 });

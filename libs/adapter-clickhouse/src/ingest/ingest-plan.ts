@@ -13,6 +13,20 @@ export interface PlanPartition {
   readonly dead: number;
 }
 
+/** One tenant's records of one partition, by outcome. */
+export interface PlanTenant {
+  readonly partition: number;
+  readonly tenant: string;
+  readonly stored: number;
+  readonly nothingToStore: number;
+  readonly dead: number;
+}
+
+/** Every so many plans the running totals by tenant stand in the plan; those between have their own records only. */
+export const PLANS_PER_TENANT_TOTALS = 64;
+/** Stands for the senders of what was counted before tenants were. No tenant's id can hold a parenthesis. */
+export const BEFORE_TENANTS = '(before)';
+
 /** One insert of a plan: everything of it that belongs to one day, which is one block and one partition per table. */
 export interface PlanDay {
   /** Days since 1970 (UTC). */
@@ -36,6 +50,10 @@ export interface IngestPlan {
   readonly logId: LogId;
   /** All partitions of the writer, also those that the plan has nothing of. */
   readonly partitions: readonly PlanPartition[];
+  /** The plan's own records by tenant. */
+  readonly tenants: readonly PlanTenant[];
+  /** Records by tenant since this log began, this plan included; null in plans that stand between two totals. */
+  readonly tenantTotals: readonly PlanTenant[] | null;
   readonly days: readonly PlanDay[];
   readonly records: number;
   /** SHA-256 over the record lines, which must be the same when the plan is repeated. */

@@ -1,6 +1,6 @@
 import type { LogId } from '@breakwater/twin';
 
-import type { IngestPlan, InsertSettings } from './ingest-plan.ts';
+import type { IngestPlan, InsertSettings, PlanTenant } from './ingest-plan.ts';
 
 /** A plan as it stands in the table: one array per field of its partitions and days. 64-bit numbers come as text. */
 export interface PlanRow {
@@ -23,7 +23,12 @@ export interface PlanRow {
   readonly digest: string;
   readonly kept_dead_letters: string;
   readonly settings: string;
+  /** Lists of `[partition, tenant, stored, nothing to store, dead]`; empty where there is no list. */
+  readonly tenants: string;
+  readonly tenant_totals: string;
 }
+
+type TenantEntry = readonly [partition: number, tenant: string, stored: number, nothing: number, dead: number];
 
 export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state']): PlanRow {
   return {
@@ -46,6 +51,8 @@ export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state
     digest: plan.digest,
     kept_dead_letters: JSON.stringify(plan.keptDeadLetters),
     settings: JSON.stringify(plan.settings),
+    tenants: tenantsToText(plan.tenants),
+    tenant_totals: plan.tenantTotals === null ? '' : tenantsToText(plan.tenantTotals),
   };
 }
 
@@ -70,5 +77,22 @@ export function planFromRow(row: PlanRow): IngestPlan {
     digest: row.digest,
     keptDeadLetters: JSON.parse(row.kept_dead_letters) as Record<string, number>,
     settings: JSON.parse(row.settings) as InsertSettings,
+    tenants: tenantsFromText(row.tenants) ?? [],
+    tenantTotals: tenantsFromText(row.tenant_totals),
   };
+}
+
+export function tenantsFromText(text: string): readonly PlanTenant[] | null {
+  if (text === '') return null;
+  return (JSON.parse(text) as TenantEntry[]).map(([partition, tenant, stored, nothingToStore, dead]) => ({
+    ...{ partition, tenant, stored, nothingToStore, dead },
+  }));
+}
+
+function tenantsToText(tenants: readonly PlanTenant[]): string {
+  return JSON.stringify(
+    tenants.map(({ partition, tenant, stored, nothingToStore, dead }): TenantEntry => [
+      ...([partition, tenant, stored, nothingToStore, dead] as const),
+    ]),
+  );
 }

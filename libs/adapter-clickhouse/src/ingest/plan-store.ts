@@ -4,8 +4,9 @@ import { PlatformError } from '@breakwater/twin-runtime';
 import { clickHouseFailure } from '../clickhouse-failure.ts';
 import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { PLANS_PER_PARTITION } from '../migrations/0002-ingest-plans.ts';
-import { planFromRow, planToRow, type PlanRow } from './plan-row.ts';
-import type { IngestPlan } from './ingest-plan.ts';
+import { type IngestPlan, PLANS_PER_TENANT_TOTALS, type PlanTenant } from './ingest-plan.ts';
+import { planFromRow, planToRow, type PlanRow, tenantsFromText } from './plan-row.ts';
+import { sumByTenant } from './tenant-sums.ts';
 
 const SCOPE = 'telemetry';
 /** Old plans are kept for audits: about ten days at three rounds a second. */
@@ -89,6 +90,25 @@ export class PlanStore {
     const closed = rows.find(({ state }) => state === 'closed');
     const open = rows.find((row) => row.state === 'open' && Number(row.number) > Number(closed?.number ?? 0));
     return { closed: closed ? planFromRow(closed) : null, open: open ? planFromRow(open) : null };
+  }
+
+  /**
+   * Records by tenant since the log of this closed plan began, or null when that is not known: plans of an older build
+   * do not say it.
+   */
+  async tenantTotals(closed: IngestPlan): Promise<readonly PlanTenant[] | null> {
+    if (closed.tenantTotals !== null) return closed.tenantTotals;
+    const rows = await this.#rows<Pick<PlanRow, 'tenants' | 'tenant_totals'>>(
+      `SELECT tenants, tenant_totals FROM {database:Identifier}.ingest_plans
+       WHERE scope = {scope:String} AND state = 'closed' AND log_id = {log:String}
+         AND number <= {number:UInt64} AND number + {plans:UInt64} > {number:UInt64}
+       ORDER BY number DESC LIMIT 1 BY number`,
+      { log: closed.logId, number: closed.number, plans: PLANS_PER_TENANT_TOTALS },
+    );
+    const at = rows.findIndex((row) => row.tenant_totals !== '');
+    if (at < 0) return null;
+    const since = rows.slice(0, at).map((row) => tenantsFromText(row.tenants) ?? []);
+    return sumByTenant([tenantsFromText(rows[at]?.tenant_totals ?? '') ?? [], ...since]);
   }
 
   /**

@@ -19,6 +19,8 @@ function plan(number: number, stored: number, day = OLDEST_DAY): IngestPlan {
     days: [{ day, lines: 1 }],
     records: 1,
     digest: '',
+    tenants: [],
+    tenantTotals: null,
     keptDeadLetters: {},
     settings: INSERT_SETTINGS,
     blockMark: 0,

@@ -8,6 +8,7 @@ import { telemetryMigration } from './0001-telemetry.ts';
 import { ingestPlansMigration } from './0002-ingest-plans.ts';
 import { commandHistoryMigration } from './0003-command-history.ts';
 import { fewerMergesMigration } from './0004-fewer-merges.ts';
+import { planTenantsMigration } from './0005-plan-tenants.ts';
 import type { Migration } from './migration.ts';
 
 const MIGRATIONS: readonly Migration[] = [
@@ -15,6 +16,7 @@ const MIGRATIONS: readonly Migration[] = [
   ingestPlansMigration,
   commandHistoryMigration,
   fewerMergesMigration,
+  planTenantsMigration,
 ];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (

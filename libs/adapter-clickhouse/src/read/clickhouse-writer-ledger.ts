@@ -3,7 +3,7 @@ import type { WriterAudit, WriterLedger, WriterLedgerEntry } from '@breakwater/t
 import { LIMITS } from '@breakwater/wire';
 
 import type { ClickHouse } from '../connect-clickhouse.ts';
-import type { PlanPartition } from '../ingest/ingest-plan.ts';
+import type { PlanPartition, PlanTenant } from '../ingest/ingest-plan.ts';
 import { PlanStore } from '../ingest/plan-store.ts';
 import { plansWithRows } from '../ingest/plans-with-rows.ts';
 import { RowIdentity } from '../ingest/row-identity.ts';
@@ -28,6 +28,7 @@ export class ClickHouseWriterLedger implements WriterLedger {
     const plan = closed ?? open;
     if (plan === null) return [];
     const began = await this.#beganOf(plan.logId);
+    const totals = closed === null ? [] : await this.#plans.tenantTotals(closed);
     return plan.partitions.map((part) => {
       const inPlan = open?.partitions.find(({ partition }) => partition === part.partition);
       const position = closed === null ? part.from : part.to;
@@ -38,6 +39,7 @@ export class ClickHouseWriterLedger implements WriterLedger {
           closed === null
             ? { stored: 0, nothingToStore: 0, dead: 0 }
             : { stored: part.stored, nothingToStore: part.nothingToStore, dead: part.dead },
+        tenants: totals === null ? null : countsByTenant(totals, part.partition),
         openPlans: inPlan !== undefined && inPlan.from < inPlan.to ? 1 : 0,
         logId: plan.logId,
         began: closed === null ? position : (began.get(part.partition) ?? position - countedBy(part)),
@@ -76,4 +78,11 @@ export class ClickHouseWriterLedger implements WriterLedger {
 
 function countedBy({ stored, nothingToStore, dead }: PlanPartition): number {
   return stored + nothingToStore + dead;
+}
+
+function countsByTenant(totals: readonly PlanTenant[], partition: number): WriterLedgerEntry['tenants'] {
+  const ofPartition = totals.filter((each) => each.partition === partition);
+  return Object.fromEntries(
+    ofPartition.map(({ tenant, stored, nothingToStore, dead }) => [tenant, { stored, nothingToStore, dead }]),
+  );
 }

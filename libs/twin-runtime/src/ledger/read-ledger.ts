@@ -92,7 +92,7 @@ async function readWriter({ writer, onWriterAway }: LedgerParts): Promise<Writer
   try {
     const entries = await writer.readWriterLedger();
     return new Map(
-      entries.map(({ partition, position, began, counts, logId: counted }) => [
+      entries.map(({ partition, position, began, counts, tenants, logId: counted }) => [
         partition,
         {
           consumer: 'writer',
@@ -102,7 +102,7 @@ async function readWriter({ writer, onWriterAway }: LedgerParts): Promise<Writer
           began,
           logId: counted,
           outcomes: counts,
-          tenants: null,
+          tenants,
         },
       ]),
     );

@@ -116,13 +116,18 @@ export interface StoredCounts {
   readonly deadLetters: number;
 }
 
+/** Records of the telemetry lane by what the writer made of them. */
+export type WriterCounts = Readonly<Record<'stored' | 'nothingToStore' | 'dead', number>>;
+
 /** What the writer says of one partition. Positions and counts were stored in one write. */
 export interface WriterLedgerEntry {
   readonly partition: Partition;
   /** The next offset of the telemetry lane that the writer will take. */
   readonly position: number;
   /** Records by outcome; their sum is `position` less the offset at which this log began. */
-  readonly counts: { readonly stored: number; readonly nothingToStore: number; readonly dead: number };
+  readonly counts: WriterCounts;
+  /** The same by tenant; null while it is not known, because a build counted that did not tell them apart. */
+  readonly tenants: Readonly<Record<string, WriterCounts>> | null;
   /** Plans that were begun and not yet confirmed. */
   readonly openPlans: number;
   /** The log that position and counts belong to. */
