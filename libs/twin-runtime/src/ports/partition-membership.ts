@@ -1,5 +1,7 @@
 import type { Partition } from '@breakwater/twin';
 
+import type { LanePositions } from './twin-store.ts';
+
 /** What a member may work on at the moment. A live view: it changes while the group does. */
 export interface PartitionClaims {
   /** Until when the member may believe so, by its own clock, should it hear nothing more. */
@@ -20,10 +22,12 @@ export interface PartitionMembership {
   readonly claims: PartitionClaims;
   /** Joins at the first call; then says that the member lives, and brings the claims up to date. */
   renew(): Promise<void>;
-  /** Gives a partition up. From this call on it is none of the claims. */
+  /** Gives a partition up. From this call on it is none of the claims, unless the group gives it again. */
   release(partition: Partition): Promise<void>;
   /** Leaves at once instead of by time-out. Everything was released before. */
   leave(): Promise<void>;
+  /** Says how far the member's work has come, for tools that watch the group's lag. It decides nothing. */
+  committed(partition: Partition, positions: LanePositions): void;
   /** Tells of changes between two renewals; a group that is only asked in `renew` has none. */
   onChange(listener: () => void): void;
 }

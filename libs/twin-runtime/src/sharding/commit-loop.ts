@@ -256,6 +256,7 @@ export class CommitLoop {
     const { appliedRecords: records, oldestAppendedAtMs, sentAtMs, telemetryOnly } = batch;
     const sizes = { records, twins: twins.length, outbox: outbox.length };
     const times = { oldestAppendedAtMs, sentAtMs, atMs: clock.nowMs() };
+    this.#parts.membership.committed(partition, next);
     observer.committed({ partition, ...sizes, counts, positions: next, ...times });
     if (telemetryOnly.size > 0) observer.telemetryChanged(partition, [...telemetryOnly]);
   }

@@ -61,6 +61,9 @@ export class LeasedMembership implements PartitionMembership {
     await this.#options.leases.leave(this.#options.memberId);
   }
 
+  /** Leases know nothing of positions. */
+  committed(): void {}
+
   onChange(): void {}
 
   async #acquire(partition: Partition): Promise<boolean> {

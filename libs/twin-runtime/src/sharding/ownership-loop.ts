@@ -107,6 +107,7 @@ export class OwnershipLoop {
     // The claim may have been lost while the store answered; then the next owner has its epoch already, or will.
     if (signal.aborted || !this.#mayWork(partition)) return;
     const suspect = this.#table.suspects.takeSuspicion(partition);
+    this.#parts.membership.committed(partition, ownership.positions);
     this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
   }
 

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Partition } from '@breakwater/twin';
+import { consumerGroupHeartbeatV1, metadataV12, offsetCommitV9 } from '@platformatic/kafka';
+
+import { groupErrorOf, type GroupLink } from './group-coordinator.ts';
+import {
+  type Beat,
+  type FollowedOffsets,
+  type GroupProtocol,
+  type GroupProtocolOptions,
+  QUICK_CALL_TIMEOUT_MS,
+  REBALANCE_TIMEOUT_MS,
+} from './group-protocol.ts';
+import { offsetCommitTopics } from './offset-commit-topics.ts';
+
+const JOINING = 0;
+const LEAVING = -1;
+const EXPELLED = ['FENCED_MEMBER_EPOCH', 'UNKNOWN_MEMBER_ID'];
+
+/**
+ * Kafka's newer protocol (KIP-848): the broker assigns, and each heartbeat says what the member holds and brings what
+ * it is to hold. The broker gives a partition to the next member when the last one's heartbeats name it no longer.
+ */
+export class ConsumerGroup implements GroupProtocol {
+  readonly #link: GroupLink;
+  readonly #options: GroupProtocolOptions;
+  readonly #memberId = randomUUID();
+  #memberEpoch = JOINING;
+  #topicId: string | null = null;
+
+  constructor(link: GroupLink, options: GroupProtocolOptions) {
+    this.#link = link;
+    this.#options = options;
+  }
+
+  get isMember(): boolean {
+    return this.#memberEpoch > JOINING;
+  }
+
+  async beat(owned: ReadonlySet<Partition>): Promise<Beat> {
+    const { nowMs, onHeard } = this.#options;
+    const topicId = await this.#findTopic();
+    const sentAtMs = nowMs();
+    try {
+      const held = this.#memberEpoch === JOINING || owned.size === 0 ? [] : [{ topicId, partitions: [...owned] }];
+      const answer = await this.#heartbeat(this.#memberEpoch, held);
+      onHeard(sentAtMs);
+      this.#memberEpoch = answer.memberEpoch;
+      if (answer.assignment === null) return { kind: 'unchanged' };
+      const mine = answer.assignment.topicPartitions.filter((each) => each.topicId === topicId);
+      return { kind: 'assigned', partitions: new Set(mine.flatMap(({ partitions }) => partitions as Partition[])) };
+    } catch (error) {
+      const code = groupErrorOf(error);
+      if (code === null || !EXPELLED.includes(code)) throw error;
+      this.#memberEpoch = JOINING;
+      return { kind: 'expelled' };
+    }
+  }
+
+  /** Every heartbeat says what is held. */
+  released(): void {}
+
+  async commit(offsets: FollowedOffsets): Promise<void> {
+    const { groupId } = this.#options;
+    const topics = offsetCommitTopics(offsets, this.#options);
+    await this.#link.call({
+      api: offsetCommitV9.api,
+      args: [groupId, this.#memberEpoch, this.#memberId, null, topics],
+      timeoutMs: QUICK_CALL_TIMEOUT_MS,
+    });
+  }
+
+  async leave(): Promise<void> {
+    if (this.isMember) await this.#heartbeat(LEAVING, []);
+  }
+
+  #heartbeat(
+    memberEpoch: number,
+    held: { topicId: string; partitions: number[] }[],
+  ): ReturnType<typeof consumerGroupHeartbeatV1.api.async> {
+    const { groupId, topic } = this.#options;
+    return this.#link.call({
+      api: consumerGroupHeartbeatV1.api,
+      args: [
+        ...([groupId, this.#memberId, memberEpoch, null, null, REBALANCE_TIMEOUT_MS] as const),
+        ...([[topic], null, null, held] as [string[], null, null, { topicId: string; partitions: number[] }[]]),
+      ],
+      timeoutMs: QUICK_CALL_TIMEOUT_MS,
+    });
+  }
+
+  async #findTopic(): Promise<string> {
+    if (this.#topicId !== null) return this.#topicId;
+    const { topic } = this.#options;
+    const { topics } = await this.#link.call({
+      api: metadataV12.api,
+      args: [[topic], false, false],
+      timeoutMs: QUICK_CALL_TIMEOUT_MS,
+    });
+    const found = topics.find(({ name }) => name === topic);
+    if (found === undefined) throw new Error(`there is no topic ${topic}`);
+    this.#topicId = found.topicId;
+    return found.topicId;
+  }
+}
