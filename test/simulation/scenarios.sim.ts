@@ -2,14 +2,27 @@ import { describe, expect, it } from '@jest/globals';
 
 import { MemoryTwinStore } from '@breakwater/adapter-memory';
 import type { DeviceKey, Offset, Partition } from '@breakwater/twin';
-import { SessionReaper, type TwinModel, twinModel } from '@breakwater/twin-runtime';
+import {
+  DEFAULT_RUNTIME_LIMITS,
+  LeasedMembership,
+  type PartitionLeases,
+  SessionReaper,
+  type ShardRegion,
+  type TwinModel,
+  twinModel,
+} from '@breakwater/twin-runtime';
 
 import { CalmPlatform } from '../src/simulation/calm-platform.ts';
 import { explosiveModel, THROWING_EVENT } from '../src/simulation/chain-model.ts';
+import { ShardPauses } from '../src/simulation/shard-pauses.ts';
 import { simulate } from '../src/simulation/simulator.ts';
 
 const P0 = 0 as Partition;
 const KEY = 'default/d1' as DeviceKey;
+/** So many that some also move between members that were there before and stay. */
+const PARTITIONS_MANY = 200;
+/** A tick that is under way when a lease comes free. */
+const PAUSE_SLACK_MS = 50;
 
 describe('a seed that once failed', () => {
   it('41: an owner that is merely late does not take a trimmed log for a lost one', () => expectKept(41));
@@ -229,6 +242,56 @@ describe('shards move', () => {
   });
 });
 
+describe('a planned move', () => {
+  it('leaves a shard without an owner no longer than the next owner rests between two questions', async () => {
+    const { acquireRetryMs, heartbeatMs } = DEFAULT_RUNTIME_LIMITS;
+    const platform = new CalmPlatform({ partitionCount: PARTITIONS_MANY });
+    const pauses = new ShardPauses(platform.time);
+    const regions: ShardRegion[] = [];
+    const settled = (): boolean =>
+      regions.every(({ status }) => status.partitions.length >= Math.floor(PARTITIONS_MANY / regions.length));
+    // Each joins, and then each leaves, at another moment between the heartbeats of the others.
+    for (const moment of [0.1, 0.5, 0.9, 0.3, 0.7]) {
+      // The rest after a hand-over sets a member's rhythm: with the same rest all would soon look at the same time.
+      const region = platform.region({ observer: pauses.observer, limits: { retakeMs: heartbeatMs * moment } });
+      region.start();
+      regions.push(region);
+      await platform.until('all have their share', settled);
+      await platform.time.advance(heartbeatMs * (3 + moment));
+    }
+    while (regions.length > 1) {
+      await stop(platform, regions.shift()!);
+      await platform.until('all have their share again', settled);
+      await platform.time.advance(heartbeatMs * 3.4);
+    }
+    expect(pauses.moves).toBeGreaterThan(30);
+    expect(pauses.longestMs).toBeLessThanOrEqual(acquireRetryMs + PAUSE_SLACK_MS);
+    await stop(platform, regions[0]!);
+  });
+
+  it('costs one call for all the leases of a member, and none for those that it asked for just now', async () => {
+    const platform = new CalmPlatform({ partitionCount: 64 });
+    const asked: number[] = [];
+    const leases = {
+      ...portOf(platform.leases),
+      acquire: (partitions: readonly Partition[], memberId: string, ttlMs: number) => {
+        asked.push(partitions.length);
+        return platform.leases.acquire(partitions, memberId, ttlMs);
+      },
+    };
+    await platform.leases.acquire([P0], 'somebody else', 3_000);
+    const member = { memberId: 'counted', partitionCount: 64, leaseTtlMs: 5 * DEFAULT_RUNTIME_LIMITS.heartbeatMs };
+    const region = platform.region({ membership: new LeasedMembership({ ...member, leases, clock: platform.time }) });
+    region.start();
+    await platform.time.advance(3_500);
+    expect(region.status.partitions.length).toBe(64);
+    // Twice in a heartbeat at most all are asked for; in between only the one that is missing.
+    expect(asked.filter((count) => count > 1).length).toBeLessThanOrEqual(7);
+    expect(asked.filter((count) => count === 1).length).toBeGreaterThan(8);
+    await stop(platform, region);
+  });
+});
+
 describe('the session reaper', () => {
   it('ends sessions of dead gateways through the log, and nobody within the first lease time', async () => {
     const platform = new CalmPlatform();
@@ -281,6 +344,16 @@ async function stop(platform: CalmPlatform, region: { stop(): Promise<void> }): 
   });
   await platform.until('the region stopped', () => stopped);
   await stopping;
+}
+
+function portOf(leases: PartitionLeases): PartitionLeases {
+  return {
+    heartbeat: (memberId, ttlMs) => leases.heartbeat(memberId, ttlMs),
+    acquire: (partitions, memberId, ttlMs) => leases.acquire(partitions, memberId, ttlMs),
+    release: (partition, memberId) => leases.release(partition, memberId),
+    held: (partitions) => leases.held(partitions),
+    leave: (memberId) => leases.leave(memberId),
+  };
 }
 
 function shares(...regions: { readonly status: { readonly partitions: readonly Partition[] } }[]): string {

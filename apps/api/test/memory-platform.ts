@@ -140,9 +140,8 @@ export class MemoryPlatform {
       logger: createLogger('api', 'silent'),
     });
     await this.app.getHttpAdapter().getInstance().ready();
-    for (let at = 0; at < this.options.partitionCount; at += 1) {
-      await this.leases.acquire(at as Partition, 'worker', LEASE_TTL_MS);
-    }
+    const partitions = Array.from({ length: this.options.partitionCount }, (_, number) => number as Partition);
+    await this.leases.acquire(partitions, 'worker', LEASE_TTL_MS);
     this.worker.start();
     return this;
   }

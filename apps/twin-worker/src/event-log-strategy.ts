@@ -1,6 +1,7 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import {
   ControlProducer,
+  HEARTBEATS_PER_LEASE,
   type RecordSource,
   type RegionObserver,
   SessionReaper,
@@ -63,7 +64,7 @@ export class EventLogStrategy extends Server implements CustomTransportStrategy 
       random,
       observer,
       limits: {
-        heartbeatMs: Math.floor(settings.leaseTtlMs / 5),
+        heartbeatMs: Math.floor(settings.leaseTtlMs / HEARTBEATS_PER_LEASE),
         cacheBytesMax: settings.twinCacheBytes,
         recordsPerBatchMax: settings.batchRecordsMax,
         framesPerReadMax: settings.framesPerReadMax,

@@ -18,12 +18,8 @@ export class MemoryPartitionLeases implements PartitionLeases {
     return [...this.#members.keys()].sort();
   }
 
-  async acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean> {
-    const nowMs = this.#clock.nowMs();
-    const lease = this.#leases.get(partition);
-    if (lease !== undefined && lease.untilMs > nowMs && lease.memberId !== memberId) return false;
-    this.#leases.set(partition, { memberId, untilMs: nowMs + ttlMs });
-    return true;
+  async acquire(partitions: readonly Partition[], memberId: string, ttlMs: number): Promise<readonly boolean[]> {
+    return partitions.map((partition) => this.#acquire(partition, memberId, ttlMs));
   }
 
   async release(partition: Partition, memberId: string): Promise<void> {
@@ -37,5 +33,13 @@ export class MemoryPartitionLeases implements PartitionLeases {
 
   async leave(memberId: string): Promise<void> {
     this.#members.delete(memberId);
+  }
+
+  #acquire(partition: Partition, memberId: string, ttlMs: number): boolean {
+    const nowMs = this.#clock.nowMs();
+    const lease = this.#leases.get(partition);
+    if (lease !== undefined && lease.untilMs > nowMs && lease.memberId !== memberId) return false;
+    this.#leases.set(partition, { memberId, untilMs: nowMs + ttlMs });
+    return true;
   }
 }

@@ -11,6 +11,9 @@ import {
   releaseLeaseScript,
 } from './scripts/partition-lease-scripts.ts';
 
+/** So many are done in one turn of Redis' event loop, some milliseconds, before it serves somebody else. */
+const LEASES_PER_CALL_MAX = 256;
+
 /** Leases by the clock of Redis. They only spread the work: what keeps one writer per twin is the epoch. */
 export class RedisPartitionLeases implements PartitionLeases {
   readonly #redis: Redis;
@@ -24,8 +27,16 @@ export class RedisPartitionLeases implements PartitionLeases {
     return members.sort();
   }
 
-  async acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean> {
-    return (await acquireLeaseScript.run(this.#redis, [redisKeys.lease(partition)], [memberId, ttlMs])) === 1;
+  async acquire(partitions: readonly Partition[], memberId: string, ttlMs: number): Promise<readonly boolean[]> {
+    const answers: boolean[] = [];
+    for (let first = 0; first < partitions.length; first += LEASES_PER_CALL_MAX) {
+      const calls = partitions
+        .slice(first, first + LEASES_PER_CALL_MAX)
+        .map((partition) => ({ keys: [redisKeys.lease(partition)], args: [memberId, ttlMs] }));
+      const replies = valuesOf(await acquireLeaseScript.runAll(this.#redis, calls));
+      answers.push(...replies.map((held) => held === 1));
+    }
+    return answers;
   }
 
   async release(partition: Partition, memberId: string): Promise<void> {

@@ -39,7 +39,7 @@ const TRIES_MAX = 400;
       const sessions = new RedisSessionDirectory(redis);
       const leases = new RedisPartitionLeases(redis);
       await sessions.registerGateway('g1', TTL_MS);
-      await leases.acquire(P0, 'a', TTL_MS);
+      await leases.acquire([P0], 'a', TTL_MS);
       await leases.heartbeat('a', TTL_MS);
       const writtenAtMs = Date.now();
       await server.kill();
@@ -49,12 +49,12 @@ const TRIES_MAX = 400;
       redis = await connectRedis(server.url);
       const after = { sessions: new RedisSessionDirectory(redis), leases: new RedisPartitionLeases(redis) };
       expect(await after.sessions.liveGateways(['g1'])).toEqual(new Set(['g1']));
-      expect(await after.leases.acquire(P0, 'b', TTL_MS)).toBe(false);
+      expect(await after.leases.acquire([P0], 'b', TTL_MS)).toEqual([false]);
       expect(await after.leases.heartbeat('b', TTL_MS)).toEqual(['a', 'b']);
       // And it ends: who does not come back is declared dead.
       await until(async () => (await after.sessions.liveGateways(['g1'])).size === 0);
       expect(await after.sessions.renewGateway('g1', TTL_MS)).toBe(false);
-      await until(() => after.leases.acquire(P0, 'b', TTL_MS));
+      await until(async () => (await after.leases.acquire([P0], 'b', TTL_MS))[0] === true);
     },
     TIMEOUT_MS,
   );

@@ -113,7 +113,7 @@ export type { RuntimeLimits } from './runtime-limits.ts';
 export { DEFAULT_SESSION_REAPER_LIMITS, SessionReaper } from './session-reaper.ts';
 export type { SessionReaperLimits, SessionReaperOptions } from './session-reaper.ts';
 export { partitionsOf } from './sharding/assignment.ts';
-export { LeasedMembership } from './sharding/leased-membership.ts';
+export { HEARTBEATS_PER_LEASE, LeasedMembership } from './sharding/leased-membership.ts';
 export type { LeasedMembershipOptions } from './sharding/leased-membership.ts';
 export { OTHER_TENANTS, TenantNames, UNREADABLE } from './sharding/outcome-tally.ts';
 export { ShardRegion } from './sharding/shard-region.ts';

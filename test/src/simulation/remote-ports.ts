@@ -39,7 +39,7 @@ export function remoteStore(store: TwinStore, network: Network, process: Simulat
 export function remoteLeases(leases: PartitionLeases, network: Network, process: SimulatedProcess): PartitionLeases {
   return {
     heartbeat: (memberId, ttlMs) => network.call(process, () => leases.heartbeat(memberId, ttlMs)),
-    acquire: (partition, memberId, ttlMs) => network.call(process, () => leases.acquire(partition, memberId, ttlMs)),
+    acquire: (partitions, memberId, ttlMs) => network.call(process, () => leases.acquire(partitions, memberId, ttlMs)),
     release: (partition, memberId) => network.call(process, () => leases.release(partition, memberId)),
     held: (partitions) => network.call(process, () => leases.held(partitions)),
     leave: (memberId) => network.call(process, () => leases.leave(memberId)),

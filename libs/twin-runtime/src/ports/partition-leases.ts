@@ -10,8 +10,11 @@ export interface PartitionHolders {
 export interface PartitionLeases extends PartitionHolders {
   /** Says that this member lives, and answers all members that do, sorted. */
   heartbeat(memberId: string, ttlMs: number): Promise<readonly string[]>;
-  /** True when the member now holds the lease, or held it already: then it is renewed. */
-  acquire(partition: Partition, memberId: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Asks for many at once, because a member with many partitions renews all of them in one heartbeat. Answers of each,
+   * in their order, whether the member now holds it; one that it held already is renewed.
+   */
+  acquire(partitions: readonly Partition[], memberId: string, ttlMs: number): Promise<readonly boolean[]>;
   /** Gives the lease up; without effect when another member holds it. */
   release(partition: Partition, memberId: string): Promise<void>;
   /** Leaves the membership at once instead of by time-out. */

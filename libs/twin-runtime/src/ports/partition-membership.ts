@@ -24,6 +24,11 @@ export interface PartitionMembership {
   renew(): Promise<void>;
   /** Gives a partition up. From this call on it is none of the claims, unless the group gives it again. */
   release(partition: Partition): Promise<void>;
+  /**
+   * Says that this member is about to leave, and resolves when whoever comes next knows, where that is worth waiting
+   * for. Its claims stay until it releases them; it renews no more.
+   */
+  retire(): Promise<void>;
   /** Leaves at once instead of by time-out. Everything was released before. */
   leave(): Promise<void>;
   /** Says how far the member's work has come, for tools that watch the group's lag. It decides nothing. */

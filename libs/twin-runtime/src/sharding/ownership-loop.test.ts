@@ -13,12 +13,13 @@ describe('OwnershipLoop', () => {
       membership: {
         claims: { held: new Map(), asked: new Set(), complete: false },
         onChange: () => undefined,
+        retire: () => Promise.reject(new Error('no connection')),
         leave: () => Promise.reject(new Error('no connection')),
       },
       observer: { ...silentObserver, failed: (where: string) => failures.push(where) },
     } as unknown as RegionParts;
     const loop = new OwnershipLoop(parts, {} as ShardTable);
     await loop.leave();
-    expect(failures).toEqual(['leave']);
+    expect(failures).toEqual(['retire', 'leave']);
   });
 });

@@ -58,6 +58,12 @@ export class OwnershipLoop {
   /** Hands everything over and leaves. */
   async leave(): Promise<void> {
     const { membership, observer } = this.#parts;
+    try {
+      await membership.retire();
+    } catch (error) {
+      // Then the others learn of it when they find its partitions free.
+      observer.failed('retire', error);
+    }
     const partitions = new Set([...membership.claims.held.keys(), ...this.#taken, ...this.#releasing.keys()]);
     await Promise.all([...partitions].map((partition) => this.#release(partition)));
     try {
@@ -88,8 +94,13 @@ export class OwnershipLoop {
     this.#taken.add(partition);
     if (this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null) return true;
     if (!this.#table.mayStart(partition) || signal.aborted) return false;
-    await this.#start(partition, signal);
-    return true;
+    try {
+      await this.#start(partition, signal);
+    } catch (error) {
+      // It is tried again. Thrown on, the next look would begin while the other starts of this one are under way.
+      this.#parts.observer.failed('ownership', error);
+    }
+    return this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null;
   }
 
   async #start(partition: Partition, signal: AbortSignal): Promise<void> {

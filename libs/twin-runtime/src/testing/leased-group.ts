@@ -42,7 +42,7 @@ function cuttable(leases: PartitionLeases, isCut: () => boolean): PartitionLease
   };
   return {
     heartbeat: (memberId, ttlMs) => reach(() => leases.heartbeat(memberId, ttlMs)),
-    acquire: (partition, memberId, ttlMs) => reach(() => leases.acquire(partition, memberId, ttlMs)),
+    acquire: (partitions, memberId, ttlMs) => reach(() => leases.acquire(partitions, memberId, ttlMs)),
     release: (partition, memberId) => reach(() => leases.release(partition, memberId)),
     held: (partitions) => reach(() => leases.held(partitions)),
     leave: (memberId) => reach(() => leases.leave(memberId)),

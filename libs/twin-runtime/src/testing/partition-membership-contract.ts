@@ -146,6 +146,14 @@ export function partitionMembershipContract(
         const [first, second] = [await join(), await join()];
         await until('two share', () => isFair([first, second]));
         members = [first];
+        const had = heldBy(second);
+        let hasRetired = false;
+        const retiring = second.membership.retire().then(() => {
+          hasRetired = true;
+        });
+        await until('the second may go', () => hasRetired);
+        await retiring;
+        expect(heldBy(second)).toEqual(had);
         for (const partition of heldBy(second)) await second.membership.release(partition);
         await second.membership.leave();
         await until('the first holds all', () => isFair([first]));
