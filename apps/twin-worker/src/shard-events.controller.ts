@@ -26,14 +26,14 @@ export class ShardEventsController {
 
   @EventPattern(ShardEvent.shardStarted)
   started(@Payload() [partition, ownership]: Told<'shardStarted'>): void {
-    this.#metrics.shardStarted();
     const { epoch, positions, attempts } = ownership;
+    this.#metrics.shardStarted(partition, epoch);
     this.#logger.info({ partition, epoch, positions, attempts }, 'shard started');
   }
 
   @EventPattern(ShardEvent.shardEnded)
   ended(@Payload() [partition, reason, error]: Told<'shardEnded'>): void {
-    this.#metrics.shardEnded(reason);
+    this.#metrics.shardEnded(partition, reason);
     if (reason === 'commitRefused') this.#metrics.commitRefused(String(error));
     if (reason === 'stopped')
       this.#logger.error({ partition, reason, err: error }, 'shard stopped: it waits for an operator');

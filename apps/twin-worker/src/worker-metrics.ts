@@ -1,4 +1,5 @@
 import type { Metrics } from '@breakwater/observability';
+import type { Epoch, Partition } from '@breakwater/twin';
 import { LANES, type CommittedBatch } from '@breakwater/twin-runtime';
 
 const SECONDS_BUCKETS = [
@@ -16,6 +17,8 @@ export class WorkerMetrics {
   readonly #deviceToTwin;
   readonly #logToTwin;
   readonly #shards;
+  readonly #shardEpochs;
+  readonly #owned = new Set<Partition>();
   readonly #shardEnds;
   readonly #commitsRefused;
   readonly #deadLetters;
@@ -44,6 +47,11 @@ export class WorkerMetrics {
       { buckets: SECONDS_BUCKETS },
     );
     this.#shards = metrics.gauge('twin_shards', 'Shards that this worker owns');
+    this.#shardEpochs = metrics.gauge(
+      'twin_shard_epoch',
+      'Epoch of each shard that this worker runs: over all workers, each partition once',
+      ['partition'],
+    );
     this.#shardEnds = metrics.counter('twin_shard_ends_total', 'Shards that ended, by reason', ['reason']);
     this.#commitsRefused = metrics.counter(
       'twin_commits_refused_total',
@@ -77,12 +85,17 @@ export class WorkerMetrics {
     this.#recordsRedone.inc(records);
   }
 
-  shardStarted(): void {
-    this.#shards.inc();
+  shardStarted(partition: Partition, epoch: Epoch): void {
+    this.#owned.add(partition);
+    this.#shards.set(this.#owned.size);
+    this.#shardEpochs.set({ partition }, Number.parseInt(epoch, 10));
   }
 
-  shardEnded(reason: string): void {
-    this.#shards.dec();
+  /** A partition may stop before its shard ever ran here. */
+  shardEnded(partition: Partition, reason: string): void {
+    this.#owned.delete(partition);
+    this.#shards.set(this.#owned.size);
+    this.#shardEpochs.remove({ partition });
     this.#shardEnds.inc({ reason });
   }
 

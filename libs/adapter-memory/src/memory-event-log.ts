@@ -59,14 +59,14 @@ export class MemoryEventLog implements EventLog {
 
   async append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
     const results = requests.map((request) => this.#appendOne(request));
-    this.#arrivals.arrived();
+    this.#arrivals.arrived(requests.map(({ lane, partition }) => placeOf(lane, partition)));
     return results;
   }
 
   async read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
     const batches = this.#readNow(requests, limits);
     if (batches.length > 0 || limits.waitMs === 0) return batches;
-    await this.#arrivals.wait(limits.waitMs);
+    await this.#arrivals.wait(limits.waitMs, new Set(requests.map(({ lane, partition }) => placeOf(lane, partition))));
     return this.#readNow(requests, limits);
   }
 
@@ -135,7 +135,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   #lane(lane: Lane, partition: Partition): LaneLog {
-    const key = `${lane}:${partition}`;
+    const key = placeOf(lane, partition);
     let log = this.#lanes.get(key);
     if (log === undefined) {
       log = { frames: [], first: 0, end: 0, bytes: 0, producers: new Map() };
@@ -143,6 +143,10 @@ export class MemoryEventLog implements EventLog {
     }
     return log;
   }
+}
+
+function placeOf(lane: Lane, partition: Partition): string {
+  return `${lane}:${partition}`;
 }
 
 /** Index of the first frame whose last offset is at or after `from`. */

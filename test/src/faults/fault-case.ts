@@ -1,5 +1,11 @@
 import type { PlatformUnderFault, PlatformSetup } from './platform-under-fault.ts';
 
+/** The load that a fault strikes. */
+export interface LoadUnderFault {
+  /** Ids of its devices. */
+  readonly devices: readonly string[];
+}
+
 /** One fault under load: what happens, and what beyond the rules for all of them must hold. */
 export interface FaultCase {
   readonly name: string;
@@ -17,7 +23,7 @@ export interface FaultCase {
   readonly lacks?: () => string | null;
 
   /** Brings the fault, and ends it if it does not end by itself. Answers what is worth a note. */
-  readonly strike: (platform: PlatformUnderFault) => Promise<string | undefined>;
+  readonly strike: (platform: PlatformUnderFault, load: LoadUnderFault) => Promise<string | undefined>;
 }
 
 export interface FaultResult {

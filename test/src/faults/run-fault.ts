@@ -127,7 +127,7 @@ async function strikeUnderLoad(
   const partitions = new PartitionWatch(platform, PARTITIONS);
   try {
     await pause(STRIKE_AFTER_MS);
-    const note = await fault.strike(platform);
+    const note = await fault.strike(platform, { devices: logins.map(({ id }) => id) });
     const load = await running;
     await platform.isWell(parts);
     await until('the gateway to have let go of every connection', async () => {

@@ -1,6 +1,6 @@
 import type { PlatformUnderFault } from './platform-under-fault.ts';
 
-const SAMPLE_EVERY_MS = 200;
+const SAMPLE_EVERY_MS = 100;
 
 interface SeenPartition {
   position: number;
@@ -16,6 +16,7 @@ export class PartitionWatch {
   readonly #partitions: number;
   readonly #seen = new Map<number, SeenPartition>();
   #worstMs = 0;
+  #stageMs = new Map<number, number>();
   #running = true;
   readonly #ended: Promise<void>;
 
@@ -23,6 +24,13 @@ export class PartitionWatch {
     this.#platform = platform;
     this.#partitions = partitions;
     this.#ended = this.#run();
+  }
+
+  /** The worst of each partition since the last call. */
+  takeStage(): ReadonlyMap<number, number> {
+    const taken = this.#stageMs;
+    this.#stageMs = new Map();
+    return taken;
   }
 
   async stop(): Promise<number> {
@@ -65,7 +73,9 @@ export class PartitionWatch {
       this.#seen.set(partition, { position, movedAtMs: nowMs });
       return;
     }
-    this.#worstMs = Math.max(this.#worstMs, nowMs - seen.movedAtMs);
+    const waitedMs = nowMs - seen.movedAtMs;
+    this.#worstMs = Math.max(this.#worstMs, waitedMs);
+    this.#stageMs.set(partition, Math.max(this.#stageMs.get(partition) ?? 0, waitedMs));
     if (position !== seen.position || position === end) {
       seen.position = position;
       seen.movedAtMs = nowMs;

@@ -19,10 +19,12 @@ const SAID_LENGTH_MAX = 10_000;
  * that only this one is to have, such as a clock of its own.
  */
 export class WorkerOfTheTest {
+  readonly metricsPort: number;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, metricsPort: number) {
     this.#child = child;
+    this.metricsPort = metricsPort;
   }
 
   static async start(
@@ -40,12 +42,15 @@ export class WorkerOfTheTest {
       env: { ...Object.fromEntries(entries), ...env },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
-    await isReady(child);
-    return new WorkerOfTheTest(child);
+    return new WorkerOfTheTest(child, await metricsPortOf(child));
   }
 
   get pid(): number {
     return this.#child.pid as number;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 
   /** SIGTERM; it gives its shards away first. Answers the exit code. */
@@ -61,16 +66,18 @@ export class WorkerOfTheTest {
   }
 }
 
-function isReady(child: ChildProcess): Promise<void> {
+/** Its ready line names it. */
+function metricsPortOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     let said = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), READY_MS_MAX);
     child.stdout?.on('data', (chunk: Buffer) => {
       if (said.length > SAID_LENGTH_MAX) return;
       said += chunk.toString();
-      if (!said.includes('"event":"ready"')) return;
+      const line = said.split('\n').find((each) => each.includes('"event":"ready"') && each.endsWith('}'));
+      if (line === undefined) return;
       clearTimeout(timer);
-      resolve();
+      resolve((JSON.parse(line) as { readonly ports: { readonly metrics: number } }).ports.metrics);
     });
     child.once('exit', () => reject(new Error(`the worker ended before it was ready: ${said}`)));
   });

@@ -4,6 +4,7 @@ import {
   LeasedMembership,
   type PartitionLeases,
   type RecordAppender,
+  type RegionObserver,
   type RuntimeLimits,
   ShardRegion,
   TwinCache,
@@ -58,6 +59,10 @@ export interface Surroundings {
   readonly modelFor: (onKill: () => void) => TwinModel;
   /** For planting a bug in the cache. */
   readonly cacheFor: (bytesMax: number) => TwinCache;
+  /** Instead of small numbers. */
+  readonly pace?: { readonly limits: RuntimeLimits; readonly leaseTtlMs: number };
+  /** Is told of the shards of this worker. */
+  readonly observerOf?: (memberId: string) => Pick<RegionObserver, 'shardStarted' | 'shardEnded'>;
 }
 
 /** One life of one worker process: the production region on simulated wires. */
@@ -71,6 +76,8 @@ export class SimulatedWorker {
     this.memberId = memberId;
     this.process = new SimulatedProcess(time);
     const { process } = this;
+    const limits = surroundings.pace?.limits ?? SIMULATED_LIMITS;
+    const observer = surroundings.observerOf?.(memberId);
     const store = remoteStore(surroundings.store, network, process);
     const log = remoteLog(surroundings.log, network, process);
     this.#region = new ShardRegion({
@@ -81,7 +88,7 @@ export class SimulatedWorker {
         leases: remoteLeases(surroundings.leases, network, process),
         memberId,
         partitionCount,
-        leaseTtlMs: LEASE_TTL_MS,
+        leaseTtlMs: surroundings.pace?.leaseTtlMs ?? LEASE_TTL_MS,
         clock: process.clock,
       }),
       effects: {
@@ -100,11 +107,13 @@ export class SimulatedWorker {
       decode: decodeLine,
       clock: process.clock,
       random,
-      limits: SIMULATED_LIMITS,
-      cache: surroundings.cacheFor(SIMULATED_LIMITS.cacheBytesMax ?? 0),
+      limits,
+      cache: surroundings.cacheFor(limits.cacheBytesMax ?? 0),
       model: surroundings.modelFor(() => process.kill()),
       observer: {
+        shardStarted: (partition, ownership) => observer?.shardStarted(partition, ownership),
         shardEnded: (partition, end, error) => {
+          observer?.shardEnded(partition, end, error);
           trace.add(time.nowMs(), `${memberId} ends ${partition}: ${end} ${describe(error)}`);
         },
       },

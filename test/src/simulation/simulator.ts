@@ -14,6 +14,7 @@ import { SimulatedProcess } from './simulated-process.ts';
 import { SimulatedWorker, type Surroundings } from './simulated-worker.ts';
 import { remoteLog } from './remote-ports.ts';
 import { Trace } from './trace.ts';
+import { unsettledPartitions } from './unsettled-partitions.ts';
 import { decodeLine, keyOfDevice, Workload } from './workload.ts';
 
 /** Bugs that can be planted; each by putting a faulty part in the place of a good one. */
@@ -158,19 +159,7 @@ class Simulator {
 
   /** What is still on its way, or wrong. */
   async #unsettled(): Promise<readonly string[]> {
-    const problems: string[] = [];
-    for (const partition of PARTITION_LIST) {
-      const { positions, counts } = await this.#store.ledger(partition);
-      for (const lane of LANES) {
-        const { end } = await this.#log.bounds(lane, partition);
-        const sum = Object.values(counts[lane]).reduce((total, count) => total + count, 0);
-        if (positions[lane] !== end) problems.push(`${lane} of ${partition} stands at ${positions[lane]} of ${end}`);
-        if (sum !== positions[lane])
-          problems.push(`${lane} of ${partition} has ${sum} outcomes for ${positions[lane]} records`);
-      }
-      const outbox = await this.#store.outbox(partition, 10);
-      if (outbox.length > 0) problems.push(`outbox of ${partition} holds ${outbox.map(({ id }) => id).join(' ')}`);
-    }
+    const problems = [...(await unsettledPartitions(PARTITION_LIST, { log: this.#log, store: this.#store }))];
     for (const { gateway } of this.#gateways) {
       const waiting = gateway.pending().length;
       if (waiting > 0) problems.push(`${gateway.id} has ${waiting} messages without acknowledgement`);

@@ -10,7 +10,6 @@ const KILLED_LOAD_SECONDS = 16;
 const TAKEOVER_MS_MAX = 10_000;
 const KEPT_DOWN_MS = 20_000;
 const BETWEEN_KILLS_MS = 1_500;
-const BETWEEN_RESTARTS_MS = 2_000;
 const LOOK_AGAIN_MS = 100;
 const WORKERS = 'twin-worker';
 const ONE_WORKER = 'twin-worker-1';
@@ -44,19 +43,6 @@ export const ENDED_PARTS: readonly FaultCase[] = [
     lines: ['F30'],
     loadSeconds: 30,
     strike: (platform) => killOften(platform, 'telemetry-writer', { everyMs: BETWEEN_KILLS_MS, forMs: KEPT_DOWN_MS }),
-  },
-  {
-    name: 'restart-in-turn',
-    title: 'SIGTERM for one part after another, as a rolling restart does it',
-    lines: ['F6'],
-    loadSeconds: 30,
-    strike: async (platform) => {
-      for (const part of [ONE_WORKER, 'twin-worker-2', 'telemetry-writer', 'gateway', 'api']) {
-        await endsAndComesBack(platform, part, 'SIGTERM');
-        await pause(BETWEEN_RESTARTS_MS);
-      }
-      return undefined;
-    },
   },
   {
     name: 'kill-supervisor',
@@ -147,7 +133,12 @@ async function refusedWrites(platform: PlatformUnderFault): Promise<string> {
   return `STALE_EPOCH refused ${stale}, leases lost ${lost}`;
 }
 
-async function endsAndComesBack(platform: PlatformUnderFault, part: string, signal: NodeJS.Signals): Promise<void> {
+/** Ends a part and waits until the supervisor has started it again. */
+export async function endsAndComesBack(
+  platform: PlatformUnderFault,
+  part: string,
+  signal: NodeJS.Signals,
+): Promise<void> {
   const [before] = await platform.pidsOf(part);
   await platform.signal(part, signal);
   await until(`${part} to be there again`, async () => {

@@ -13,7 +13,6 @@ const STRESS_MS = 30_000;
 const MEMORY_MB = 256;
 const CLOCK_STEPS_SECONDS = [600, -600, 0];
 const BETWEEN_STEPS_MS = 7_000;
-const SCALED_MS = 8_000;
 
 /** What the machine does to the platform, and what is in the log that should not be. */
 export const SPOILT_MACHINE: readonly FaultCase[] = [
@@ -48,20 +47,6 @@ export const SPOILT_MACHINE: readonly FaultCase[] = [
       await pause(BETWEEN_STEPS_MS);
       const code = await worker.stop();
       return `the worker ended with ${String(code)}`;
-    },
-  },
-  {
-    name: 'scale-workers',
-    title: 'from two workers to four and back, in order',
-    lines: ['F7'],
-    loadSeconds: 36,
-    takeoverMaxMs: TAKEOVER_MS_MAX,
-    strike: async (platform) => {
-      const more = await Promise.all([WorkerOfTheTest.start(platform), WorkerOfTheTest.start(platform)]);
-      await pause(SCALED_MS);
-      const codes = [];
-      for (const worker of more) codes.push(await worker.stop());
-      return `they ended with ${codes.join(' and ')}`;
     },
   },
   {
