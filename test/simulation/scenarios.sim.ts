@@ -66,11 +66,38 @@ describe('a partition stops loudly', () => {
     await stop(restored, successor);
   });
 
-  it('when the log no longer has what comes next', async () => {
+  it('when the store has nothing and the log not all, and goes on when the store has it', async () => {
     const platform = new CalmPlatform();
     await platform.appendMessages('control', [report(1)]);
     await platform.appendMessages('control', [report(2)]);
     await platform.log.trim('control', P0, 1 as Offset);
+    const region = platform.region();
+    region.start();
+    await platform.until('the partition stopped', () => region.status.stopped.size > 0);
+    expect(region.status.stopped.get(P0)?.code).toBe('TWIN_STORE_EMPTY');
+    expect(region.status.stopped.get(P0)?.message).toContain('breakwater rebuild');
+    const { epoch } = await platform.store.takeOwnership(P0, 'a rebuild');
+    const [none, one] = [0 as Offset, 1 as Offset];
+    const tenants = { control: { t: { noop: 1 } }, telemetry: {} };
+    const nothing = { twins: [], outbox: [], timers: [], tenants };
+    const positions = { expected: { control: none, telemetry: none }, next: { control: one, telemetry: none } };
+    const counts = { control: { noop: 1 }, telemetry: {} };
+    const logId = await platform.log.logId();
+    await platform.store.commit([{ partition: P0, epoch, logId, ...positions, counts, ...nothing }]);
+    await platform.until('the partition went on', () => region.status.stopped.size === 0);
+    await stop(platform, region);
+  });
+
+  it('when the log no longer has what comes next', async () => {
+    const platform = new CalmPlatform();
+    const first = platform.region();
+    first.start();
+    await platform.appendMessages('control', [report(1)]);
+    await platform.until('it is applied', async () => (await platform.store.ledger(P0)).positions.control === 1);
+    await stop(platform, first);
+    await platform.appendMessages('control', [report(2)]);
+    await platform.appendMessages('control', [report(3)]);
+    await platform.log.trim('control', P0, 2 as Offset);
     const region = platform.region();
     region.start();
     await platform.until('the partition stopped', () => region.status.stopped.size > 0);

@@ -13,6 +13,8 @@ import {
   type TelemetryItem,
   type TelemetryQuery,
   type TelemetryReader,
+  type TwinHistoryItem,
+  type TwinHistoryQuery,
   type WriterAudit,
   type WriterLedger,
   type WriterLedgerEntry,
@@ -24,6 +26,7 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
   events: EventItem[] = [];
   commands: TwinCommand[] = [];
   deadLetters: DeadLetterItem[] = [];
+  history: TwinHistoryItem[] = [];
   writerEntries: WriterLedgerEntry[] = [];
   audit: WriterAudit = { plans: null, recordsMissing: 0, repeatedRows: 0 };
   isAway = false;
@@ -59,6 +62,10 @@ export class MemoryTelemetry implements TelemetryReader, WriterLedger {
 
   async readDeadLetters(query: { limit: number; cursor?: string | null }): Promise<Page<DeadLetterItem>> {
     return this.#page(query, this.deadLetters);
+  }
+
+  async readTwinHistory(query: TwinHistoryQuery): Promise<Page<TwinHistoryItem>> {
+    return this.#page(query, this.history);
   }
 
   async readStoredCounts(): Promise<readonly never[]> {

@@ -155,6 +155,8 @@ export class MemoryWorker {
         changeNumber: state.changeNumber,
         sections: effect.sections,
         tsMs: at.nowMs,
+        ...{ version: state.version, reportedVersion: state.reportedVersion },
+        ...{ logId: 'memory' as LogId, lane: 'control', offset: 0 as Offset },
         document: JSON.stringify(twinDocument(state)),
       },
     ]);

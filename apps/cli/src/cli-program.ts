@@ -6,8 +6,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { deadLettersCommand, type DeadLettersOptions } from './commands/dead-letters-command.ts';
 import { ledgerCommand, type LedgerOptions } from './commands/ledger-command.ts';
 import { logRestoredCommand } from './commands/log-restored-command.ts';
+import { rebuildCommand } from './commands/rebuild-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
-import { connectStores, type Stores } from './installation/connect-stores.ts';
+import { connectForRebuild, connectStores, type Stores } from './installation/connect-stores.ts';
 import { findInstallation, type Installation } from './installation/find-installation.ts';
 import type { Terminal } from './terminal.ts';
 import { VERIFIED_PARTS } from './verify/finding.ts';
@@ -47,6 +48,7 @@ export function cliProgram(parts: ProgramParts): Command {
     .showHelpAfterError();
   addLedger(program, parts);
   addVerify(program, parts);
+  addRebuild(program, parts);
   addDeadLetters(program, parts);
   addLog(program, parts);
   return program;
@@ -77,6 +79,20 @@ function addVerify(program: Command, { env, terminal, onEnd }: ProgramParts): vo
     .action(async (options: VerifyOptions, command: Command) => {
       const run = (stores: Stores): Promise<number> => verifyCommand(stores, options, terminal);
       onEnd(await withStores(installationOf(command, env), env, run));
+    });
+}
+
+function addRebuild(program: Command, { env, terminal, signal, onEnd }: ProgramParts): void {
+  program
+    .command('rebuild')
+    .description('bring lost twins back, from their snapshots in ClickHouse and the log; touches nothing that is there')
+    .action(async (_options: object, command: Command) => {
+      const stores = await connectForRebuild(installationOf(command, env), env);
+      try {
+        onEnd(await rebuildCommand(stores, terminal, signal));
+      } finally {
+        await stores.close();
+      }
     });
 }
 

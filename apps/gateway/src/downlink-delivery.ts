@@ -117,15 +117,11 @@ export class DownlinkDelivery {
       void this.#deliver(notice.downlink);
       return;
     }
-    const { key, sessionEpoch, reason } = notice;
-    if (reason === 'takenOver') {
-      if (sessionEpoch !== null) this.#options.sessions.takenOver({ key, sessionEpoch });
-      return;
-    }
-    this.#options.authenticator.forget(key);
-    const session = this.#options.sessions.find(key);
+    if (notice.reason !== 'takenOver') this.#options.authenticator.forget(notice.key);
+    const session = this.#options.sessions.find(notice.key);
     if (session === undefined) return;
-    if (sessionEpoch === null || sessionEpoch === session.identity.sessionEpoch) session.close('revoked');
+    if (notice.sessionEpoch !== null && notice.sessionEpoch !== session.identity.sessionEpoch) return;
+    session.close(notice.reason === 'takenOver' ? 'takenOver' : 'revoked');
   }
 
   async #deliver(downlink: Downlink): Promise<void> {

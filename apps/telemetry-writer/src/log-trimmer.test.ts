@@ -14,6 +14,7 @@ function trims(options: {
   readonly twin?: number;
   readonly end?: number;
   readonly bytes?: number;
+  readonly floor?: number | null;
 }) {
   const seen: [Lane, number][] = [];
   const log = {
@@ -31,6 +32,10 @@ function trims(options: {
       logId: (options.writerLog ?? LOG) as LogId,
       positions: new Map([[0 as Partition, (options.writer ?? 0) as Offset]]),
     }),
+    rebuildFloor: () => {
+      const { floor = 1_000 } = options;
+      return floor === null ? null : { control: floor as Offset, telemetry: floor as Offset };
+    },
     clock,
     logger: createLogger('test', 'error'),
     partitionCount: 1,
@@ -71,6 +76,24 @@ describe('trimming the log', () => {
       ['telemetry', 900],
     ]);
     const pressed = trims({ writer: 1_000, twin: 1_000, bytes: 200_000 });
+    await pressed.trimmer.trimOnce();
+    expect(pressed.seen).toEqual([
+      ['control', 975],
+      ['telemetry', 900],
+    ]);
+  });
+
+  it('keeps what a rebuild needs until the lane is half full, and everything while that is not known', async () => {
+    const behind = trims({ writer: 1_000, twin: 1_000, floor: 600, bytes: 20_000 });
+    await behind.trimmer.trimOnce();
+    expect(behind.seen).toEqual([
+      ['control', 750],
+      ['telemetry', 600],
+    ]);
+    const unknown = trims({ writer: 1_000, twin: 1_000, floor: null });
+    await unknown.trimmer.trimOnce();
+    expect(unknown.seen).toEqual([]);
+    const pressed = trims({ writer: 1_000, twin: 1_000, floor: null, bytes: 200_000 });
     await pressed.trimmer.trimOnce();
     expect(pressed.seen).toEqual([
       ['control', 975],

@@ -1,5 +1,13 @@
 import type { LogId, Offset, Partition } from '@breakwater/twin';
-import { type Clock, type EventLog, type Lane, LANES, type LogBounds, type TwinStore } from '@breakwater/twin-runtime';
+import {
+  type Clock,
+  type EventLog,
+  type Lane,
+  LANES,
+  type LanePositions,
+  type LogBounds,
+  type TwinStore,
+} from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
 export interface LogTrimmerOptions {
@@ -9,6 +17,8 @@ export interface LogTrimmerOptions {
     readonly logId: LogId | null;
     readonly positions: ReadonlyMap<Partition, Offset>;
   };
+  /** From where on a rebuild needs the records of a partition; null while that is not known. */
+  readonly rebuildFloor: (partition: Partition, logId: LogId) => LanePositions | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly partitionCount: number;
@@ -24,8 +34,8 @@ const TAIL_SHARE = 0.5;
 /**
  * Forgets what no consumer needs any more: of the telemetry lane what both the twins and the writer have applied, of
  * the control lane what the twins have. A position is only asked of those who store it: a trim can come late, never
- * early. What is kept beyond that shrinks when the lane fills up: a lane that is full of what everybody has applied
- * would refuse appends for good.
+ * early. What is kept beyond that, for late readers and for a rebuild of the twins, shrinks when the lane fills up: a
+ * lane that is full of what everybody has applied would refuse appends for good.
  */
 export class LogTrimmer {
   readonly #options: LogTrimmerOptions;
@@ -60,15 +70,21 @@ export class LogTrimmer {
         control: twinPositions.control,
         telemetry: Math.min(twinPositions.telemetry, stored ?? 0),
       };
-      for (const lane of LANES) await this.#trim(lane, partition, needed[lane]);
+      const floor = this.#options.rebuildFloor(partition, logId);
+      for (const lane of LANES) await this.#trim(lane, partition, { needed: needed[lane], floor: floor?.[lane] ?? 0 });
     }
   }
 
-  async #trim(lane: Lane, partition: Partition, needed: number): Promise<void> {
+  async #trim(
+    lane: Lane,
+    partition: Partition,
+    { needed, floor }: { readonly needed: number; readonly floor: number },
+  ): Promise<void> {
     const key = `${lane}/${partition}`;
     const { retentionRecords, laneBytesMax, log } = this.#options;
     const bounds = await log.bounds(lane, partition);
-    const before = Math.min(needed, Math.max(needed - retentionRecords, tailStart(bounds, laneBytesMax[lane])));
+    const wanted = Math.min(needed - retentionRecords, floor);
+    const before = Math.min(needed, Math.max(wanted, tailStart(bounds, laneBytesMax[lane])));
     if (before <= (this.#trimmedTo.get(key) ?? 0)) return;
     // A position behind the log's end belongs to a log that is gone.
     if (needed > bounds.end) return;

@@ -1,5 +1,13 @@
-import { connectClickHouse } from '@breakwater/adapter-clickhouse';
-import { checkInstallation, connectRedis, logOriginsOf, openEventLog, RedisTwinStore } from '@breakwater/adapter-redis';
+import { ClickHouseSnapshotArchive, connectClickHouse, TwinHistoryStore } from '@breakwater/adapter-clickhouse';
+import {
+  checkInstallation,
+  connectRedis,
+  logOriginsOf,
+  openEventLog,
+  RedisChangeFeed,
+  RedisTwinSnapshots,
+  RedisTwinStore,
+} from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
@@ -27,17 +35,27 @@ export async function connectWriterPorts(
   });
   const log = openEventLog(redis, settings);
   const reading = log.reader();
+  const changes = new RedisChangeFeed({
+    redis,
+    entriesKept: settings.changesEntriesKept,
+    bytesKept: settings.changesBytesKept,
+  });
   return {
     ports: {
       log: reading,
       trimLog: log,
       twins: new RedisTwinStore({ redis, ...settings }),
       stores: clickHouseStores(clickhouse),
+      changes,
+      history: new TwinHistoryStore(clickhouse),
+      snapshotSource: new RedisTwinSnapshots(redis),
+      snapshotArchive: new ClickHouseSnapshotArchive(clickhouse),
       logOrigins: () => logOriginsOf(redis),
       clock: systemClock,
     },
     close: async () => {
       reading.close();
+      changes.close();
       log.close();
       redis.disconnect();
       await clickhouse.client.close();

@@ -1,5 +1,6 @@
-import type { Clock, EventLog, TwinStore } from '@breakwater/twin-runtime';
+import type { ChangeFeed, Clock, EventLog, SnapshotArchive, SnapshotSource, TwinStore } from '@breakwater/twin-runtime';
 
+import type { HistoryStore } from './history/twin-history.ts';
 import type { TelemetryWriterOptions, WriterStores } from './telemetry-writer.ts';
 
 /** Everything outside this process that the writer leans on. */
@@ -9,6 +10,11 @@ export interface WriterPorts {
   readonly trimLog: EventLog;
   readonly twins: Pick<TwinStore, 'ledger'>;
   readonly stores: WriterStores;
+  /** On a connection of its own. */
+  readonly changes: Pick<ChangeFeed, 'read' | 'end'>;
+  readonly history: HistoryStore;
+  readonly snapshotSource: SnapshotSource;
+  readonly snapshotArchive: SnapshotArchive;
   readonly logOrigins: TelemetryWriterOptions['logOrigins'];
   readonly clock: Clock;
 }

@@ -3,20 +3,26 @@ import { hostname } from 'node:os';
 import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
 import { laneBytesMaxOf } from '@breakwater/adapter-redis';
 import type { Logger, Metrics, QueueWatch, Readiness } from '@breakwater/observability';
+import { SnapshotLoop } from '@breakwater/twin-runtime';
 import { Inject, Injectable } from '@nestjs/common';
 
+import { historyMetrics } from './history/history-metrics.ts';
+import { TwinHistory } from './history/twin-history.ts';
 import { LogTrimmer } from './log-trimmer.ts';
+import { snapshotMetrics } from './snapshot/snapshot-metrics.ts';
 import type { WriterSettings } from './read-writer-settings.ts';
 import { TelemetryWriter } from './telemetry-writer.ts';
 import { writerMetrics } from './writer-metrics.ts';
 import { watchWriterQueues } from './writer-queues.ts';
 import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type WriterPorts } from './writer-ports.ts';
 
-/** The writer and the trimmer of one process. */
+/** What one process does for ClickHouse: the writer, the history and the snapshots of twins; and the trimmer. */
 @Injectable()
 export class WriterService {
   readonly #writer: TelemetryWriter;
   readonly #trimmer: LogTrimmer;
+  readonly #history: TwinHistory;
+  readonly #snapshots: SnapshotLoop;
   readonly #queues: QueueWatch<'telemetry-writer'>;
   readonly #logger: Logger;
 
@@ -51,7 +57,26 @@ export class WriterService {
       windowBlocks: DEDUPLICATION_WINDOW_BLOCKS,
     });
     this.#queues = watchWriterQueues({ settings, metrics, writer: this.#writer });
+    // The schema is there once the writer knows its position.
+    const isStoreReady = () => this.#writer.positions().logId !== null;
+    const laneBytesMax = laneBytesMaxOf(settings);
+    const common = { isStoreReady, clock, partitionCount, backoffMaxMs: settings.backoffMaxMs };
+    this.#history = new TwinHistory({
+      ...common,
+      feed: ports.changes,
+      store: ports.history,
+      logger,
+      metrics: historyMetrics(metrics),
+      roundIntervalMs: settings.historyIntervalMs,
+    });
+    this.#snapshots = new SnapshotLoop({
+      ...common,
+      ...{ source: ports.snapshotSource, archive: ports.snapshotArchive, twins, log: trimLog, laneBytesMax },
+      observer: snapshotMetrics(metrics, logger),
+      intervalMs: settings.snapshotIntervalSeconds * 1_000,
+    });
     this.#trimmer = new LogTrimmer({
+      rebuildFloor: (partition, logId) => this.#snapshots.floor(partition, logId),
       log: trimLog,
       twins,
       writerPositions: () => this.#writer.positions(),
@@ -59,7 +84,7 @@ export class WriterService {
       logger,
       partitionCount,
       retentionRecords: settings.retentionRecords,
-      laneBytesMax: laneBytesMaxOf(settings),
+      laneBytesMax,
       intervalMs: settings.trimIntervalMs,
     });
   }
@@ -71,17 +96,24 @@ export class WriterService {
       failed(error);
     });
     this.#trimmer.start();
+    this.#history.start();
+    this.#snapshots.start();
     this.#queues.start();
   }
 
   /** Ready as soon as it runs: while ClickHouse is away the log buffers, which is `degraded`, not down. */
   readiness(): Readiness {
-    return { ready: true, degraded: this.#writer.health().degraded };
+    const parts = [
+      { part: 'history of twins', detail: this.#history.trouble },
+      { part: 'snapshots of twins', detail: this.#snapshots.trouble },
+    ];
+    const behind = parts.flatMap(({ part, detail }) => (detail === null ? [] : [{ part, detail }]));
+    return { ready: true, degraded: [...this.#writer.health().degraded, ...behind] };
   }
 
   async stop(): Promise<void> {
     this.#queues.stop();
     await this.#trimmer.stop();
-    await this.#writer.stop();
+    await Promise.all([this.#writer.stop(), this.#history.stop(), this.#snapshots.stop()]);
   }
 }

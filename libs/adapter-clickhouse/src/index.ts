@@ -10,6 +10,8 @@ export { plansWithRows } from './ingest/plans-with-rows.ts';
 export type { AuditedPlan } from './ingest/plans-with-rows.ts';
 export { isRefusedForLines } from './ingest/refused-for-lines.ts';
 export { RecordSink } from './ingest/record-sink.ts';
+export { ClickHouseSnapshotArchive } from './history/clickhouse-snapshot-archive.ts';
+export { TwinHistoryStore } from './history/twin-history-store.ts';
 export { migrateClickHouse } from './migrations/migrate.ts';
 export { readDeadLetterTotals } from './ingest/dead-letter-totals.ts';
 export { ClickHouseTelemetryReader } from './read/clickhouse-telemetry-reader.ts';

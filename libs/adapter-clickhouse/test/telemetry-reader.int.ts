@@ -36,6 +36,8 @@ describe('what was stored', () => {
       '0003-command-history',
       '0004-fewer-merges',
       '0005-plan-tenants',
+      '0006-twin-history',
+      '0007-twin-snapshots',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);

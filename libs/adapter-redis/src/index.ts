@@ -23,5 +23,6 @@ export { RedisTelemetryHints } from './redis-telemetry-hints.ts';
 export { RedisDownlinkChannel } from './sessions/redis-downlink-channel.ts';
 export type { RedisDownlinkChannelOptions } from './sessions/redis-downlink-channel.ts';
 export { RedisSessionDirectory } from './sessions/redis-session-directory.ts';
+export { RedisTwinSnapshots } from './twins/redis-twin-snapshots.ts';
 export { RedisTwinStore } from './twins/redis-twin-store.ts';
 export type { RedisTwinStoreOptions } from './twins/redis-twin-store.ts';

@@ -62,7 +62,8 @@ export class RedisChangeFeed implements ChangeFeed {
     const partitions = new Map([...cursors.keys()].map((partition) => [redisKeys.changes(partition), partition]));
     const reply = (await this.#reading.call('XREAD', [
       'COUNT',
-      limits.entriesMax,
+      // Of each stream: none may take the room of the others, or theirs would never be read.
+      Math.max(1, Math.floor(limits.entriesMax / cursors.size)),
       // BLOCK 0 would wait for ever.
       ...(waitMs > 0 ? ['BLOCK', Math.ceil(waitMs)] : []),
       'STREAMS',

@@ -30,6 +30,10 @@ export const redisKeys = {
   /** Of all twins of the partition: what is written with every change, and what is not. */
   twins: (partition: Partition) => `bw:{${partition}}:twins`,
   twinDocuments: (partition: Partition) => `bw:{${partition}}:twins:documents`,
+  /** Twins that were written since the round of snapshots before the present one, those of the present one, and it. */
+  twinsChanged: (partition: Partition) => `bw:{${partition}}:twins:changed`,
+  twinsInRound: (partition: Partition) => `bw:{${partition}}:twins:in-round`,
+  snapshotRound: (partition: Partition) => `bw:{${partition}}:twins:round`,
   /** Where format 1 had a twin. */
   twinOfFormat1: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:twin:${key}`,
   outbox: (partition: Partition) => `bw:{${partition}}:outbox`,
@@ -40,8 +44,6 @@ export const redisKeys = {
 
   sessions: (partition: Partition) => `bw:{${partition}}:sessions`,
   sessionEpochs: (partition: Partition) => `bw:{${partition}}:session-epochs`,
-  /** Taken over from another gateway, and not closed there since. */
-  leavingSessions: (partition: Partition) => `bw:{${partition}}:sessions:leaving`,
   archivedSession: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:session:${key}`,
   gateway: (gatewayId: string) => `bw:{gateway:${gatewayId}}:lease`,
   gatewayChannel: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down`,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { DeviceId, DeviceKey, Partition, TenantId } from '@breakwater/twin';
+import type { DeviceId, DeviceKey, LogId, Offset, Partition, TenantId } from '@breakwater/twin';
 import type { GatewayNotice } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
@@ -92,6 +92,7 @@ const TRIES_MAX = 400;
       changeNumber,
       sections: [],
       tsMs: 1,
+      ...{ version: 1, reportedVersion: 0, logId: 'log' as LogId, lane: 'control' as const, offset: 0 as Offset },
       document: 'x'.repeat(1_000),
     });
     const start = await feed.end(P0);

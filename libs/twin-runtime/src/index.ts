@@ -60,8 +60,7 @@ export type { Refusal, RefusalCounts, RefusalFlush } from './ports/refusal-count
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
 export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
 export type { ArchivedSession, SessionArchive, SessionToKeep } from './ports/session-archive.ts';
-export { LEAVING_SESSIONS_MAX } from './ports/session-directory.ts';
-export type { LeavingSession, OpenedSession, SessionDirectory, SessionEntry } from './ports/session-directory.ts';
+export type { OpenedSession, SessionDirectory, SessionEntry } from './ports/session-directory.ts';
 export type {
   CommitResult,
   DueTimer,
@@ -81,6 +80,17 @@ export type {
   TwinStore,
   TwinWrite,
 } from './ports/twin-store.ts';
+export { SnapshotLoop } from './snapshots/snapshot-loop.ts';
+export type { SnapshotLoopOptions, SnapshotObserver } from './snapshots/snapshot-loop.ts';
+export type {
+  ArchivedPartition,
+  ArchivedTwin,
+  PartitionSnapshot,
+  SnapshotArchive,
+  SnapshotRound,
+  SnapshotSource,
+  TwinRestorer,
+} from './ports/twin-snapshots.ts';
 export { SECTION_END } from './ports/twin-store.ts';
 export type { TenantTrust, TenantTrustStore, TrustChanges } from './ports/tenant-trust.ts';
 export { TELEMETRY_HINT_KEYS_MAX } from './ports/telemetry-hints.ts';
@@ -102,6 +112,8 @@ export type {
   TelemetryItem,
   TelemetryQuery,
   TelemetryReader,
+  TwinHistoryItem,
+  TwinHistoryQuery,
   WriterAudit,
   WriterLedger,
   WriterCounts,

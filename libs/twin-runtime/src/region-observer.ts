@@ -5,7 +5,15 @@ import type { Lane } from './ports/event-log.ts';
 
 /** Why a shard ended. Only `stopped` waits for an operator: everything else goes on, here or elsewhere. */
 export type ShardEnd =
-  'handedOff' | 'leaseLost' | 'commitRefused' | 'commitUnknown' | 'positionLost' | 'suspect' | 'stopped';
+  | 'handedOff'
+  | 'leaseLost'
+  | 'commitRefused'
+  | 'commitUnknown'
+  | 'positionLost'
+  | 'suspect'
+  | 'stopped'
+  /** The store has less than it has confirmed. */
+  | 'storeWentBack';
 
 export interface CommittedBatch {
   readonly partition: Partition;

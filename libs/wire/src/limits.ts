@@ -16,6 +16,7 @@ export const LIMITS = {
   rollupMinuteRetentionDays: 365,
   deadLetterRetentionDays: 7,
   commandRetentionDays: 365,
+  twinHistoryRetentionDays: 90,
 } as const;
 
 const TELEMETRY_KEY_PATTERN = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -13,6 +13,8 @@ import {
   eventsQuery,
   telemetryPage,
   telemetryQuery,
+  twinHistoryPage,
+  twinHistoryQuery,
 } from '../schemas/telemetry-schemas.ts';
 import { TelemetryService, type List } from '../services/telemetry-service.ts';
 import { describeOperation } from './api-operation.ts';
@@ -55,6 +57,25 @@ export class TelemetryController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<List<unknown>> {
     return withLink(request, reply, await this.telemetry.events(caller.tenant, path.id, query));
+  }
+
+  @Get('devices/:id/twin/history')
+  @describeOperation({
+    summary: 'Read what a twin was, newest first',
+    description:
+      'One item per change, with the whole twin after it; kept for 90 days. Changes of `reported` and presence that ' +
+      'came at once are one item. The latest values in a twin are those of that moment; their own past is `telemetry`.',
+    success: { status: 200, description: 'One page; `Link` names the next.', schema: twinHistoryPage },
+    problems: [404],
+  })
+  async twinHistory(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: devicePath }) path: DevicePath,
+    @Query({ schema: twinHistoryQuery }) query: z.output<typeof twinHistoryQuery>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<List<unknown>> {
+    return withLink(request, reply, await this.telemetry.twinHistory(caller.tenant, path.id, query));
   }
 
   @Get('dead-letters')

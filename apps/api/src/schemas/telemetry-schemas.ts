@@ -2,6 +2,7 @@ import { AGGREGATIONS } from '@breakwater/twin-runtime';
 import { isTelemetryKey } from '@breakwater/wire';
 import { z } from 'zod';
 
+import { twin } from './twin-schemas.ts';
 import { cursorField, deviceIdField, limitField, unixMsField } from './request-fields.ts';
 
 const KEYS_MAX = 64;
@@ -59,6 +60,8 @@ export const eventsQuery = z.strictObject({
   cursor: cursorField,
 });
 
+export const twinHistoryQuery = z.strictObject({ from, to, limit: limitField, cursor: cursorField });
+
 export const deadLettersQuery = z.strictObject({
   device: deviceIdField.optional(),
   limit: limitField,
@@ -78,6 +81,19 @@ export const eventPage = z
     nextCursor,
   })
   .meta({ id: 'EventPage' });
+
+export const twinHistoryPage = z
+  .object({
+    items: z.array(
+      z.object({
+        ts,
+        sections: z.array(z.string()).meta({ description: 'What changed: `desired`, `tags`, `reported`, `presence`.' }),
+        twin: twin.meta({ description: 'The twin as it was after this change.' }),
+      }),
+    ),
+    nextCursor,
+  })
+  .meta({ id: 'TwinHistoryPage' });
 
 export const deadLetterPage = z
   .object({

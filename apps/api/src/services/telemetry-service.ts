@@ -94,6 +94,20 @@ export class TelemetryService {
     return { items, nextCursor: this.#next(range, page.nextCursor) };
   }
 
+  async twinHistory(
+    tenant: TenantId,
+    device: DeviceId,
+    request: Omit<EventsRequest, 'name'>,
+  ): Promise<List<Record<string, unknown>>> {
+    await this.twins.device(tenant, device);
+    const { range, cursor } = this.#page(request);
+    const page = await whenCursorIsGood(cursor, () =>
+      this.reader.readTwinHistory({ tenant, device, ...range, limit: request.limit, cursor }),
+    );
+    const items = page.items.map(({ tsMs, sections, document }) => ({ ts: tsMs, sections, twin: document }));
+    return { items, nextCursor: this.#next(range, page.nextCursor) };
+  }
+
   async deadLetters(
     tenant: TenantId,
     request: { device?: DeviceId | undefined; limit: number; cursor?: string | undefined },

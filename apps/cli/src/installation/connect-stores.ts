@@ -1,17 +1,20 @@
 import {
+  ClickHouseSnapshotArchive,
   ClickHouseWriterLedger,
   connectClickHouse,
   type ClickHouse,
   StoredAudit,
 } from '@breakwater/adapter-clickhouse';
 import {
+  checkInstallation,
   connectRedis,
   openEventLog,
   partitionCountOf,
   type RedisEventLog,
+  RedisTwinSnapshots,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
-import { eventLogSettings, readSettings, redisSettings } from '@breakwater/config';
+import { eventLogSettings, platformSettings, readSettings, redisSettings } from '@breakwater/config';
 
 import { CliFailure } from '../cli-failure.ts';
 import type { Installation } from './find-installation.ts';
@@ -27,7 +30,37 @@ export interface Stores {
   close(): Promise<void>;
 }
 
+/** What a rebuild works with: the stores, the snapshots of twins, and a twin store that takes them back. */
+export interface RebuildStores extends Stores {
+  readonly archive: ClickHouseSnapshotArchive;
+  readonly restorer: RedisTwinSnapshots;
+}
+
 const REDIS_TIMEOUT_MS = 5_000;
+
+/** As `connectStores`, on a Redis that may have lost everything: it becomes this installation's again. */
+export async function connectForRebuild(
+  installation: Installation,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<RebuildStores> {
+  const redis = await connectRedis(installation.redisUrl, { name: 'cli-rebuild', readyTimeoutMs: REDIS_TIMEOUT_MS });
+  try {
+    if ((await partitionCountOf(redis)) === null) await checkInstallation(redis, readSettings(platformSettings, env));
+    const stores = await connectStores(installation, env);
+    return {
+      ...stores,
+      archive: new ClickHouseSnapshotArchive(stores.clickhouse),
+      restorer: new RedisTwinSnapshots(redis),
+      close: async () => {
+        await stores.close();
+        redis.disconnect();
+      },
+    };
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+}
 
 export async function connectStores(
   installation: Installation,

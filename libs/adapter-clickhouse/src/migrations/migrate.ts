@@ -9,6 +9,8 @@ import { ingestPlansMigration } from './0002-ingest-plans.ts';
 import { commandHistoryMigration } from './0003-command-history.ts';
 import { fewerMergesMigration } from './0004-fewer-merges.ts';
 import { planTenantsMigration } from './0005-plan-tenants.ts';
+import { twinHistoryMigration } from './0006-twin-history.ts';
+import { twinSnapshotsMigration } from './0007-twin-snapshots.ts';
 import type { Migration } from './migration.ts';
 
 const MIGRATIONS: readonly Migration[] = [
@@ -17,6 +19,8 @@ const MIGRATIONS: readonly Migration[] = [
   commandHistoryMigration,
   fewerMergesMigration,
   planTenantsMigration,
+  twinHistoryMigration,
+  twinSnapshotsMigration,
 ];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (

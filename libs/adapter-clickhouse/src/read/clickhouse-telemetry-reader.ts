@@ -1,4 +1,4 @@
-import type { JsonValue, Partition, TwinCommand } from '@breakwater/twin';
+import type { JsonObject, JsonValue, Partition, TwinCommand } from '@breakwater/twin';
 import type {
   AggregateItem,
   AggregateQuery,
@@ -13,6 +13,8 @@ import type {
   TelemetryItem,
   TelemetryQuery,
   TelemetryReader,
+  TwinHistoryItem,
+  TwinHistoryQuery,
 } from '@breakwater/twin-runtime';
 
 import type { ClickHouse } from '../connect-clickhouse.ts';
@@ -29,6 +31,16 @@ interface RawRow {
   readonly partition: number;
   readonly log_offset: string;
   readonly row_index: number;
+}
+
+interface HistoryRow {
+  readonly ts_ms: string;
+  readonly incarnation: string;
+  readonly change_number: string;
+  readonly version: string;
+  readonly reported_version: string;
+  readonly sections: readonly string[];
+  readonly document: string;
 }
 
 /** Newest first; what has the same time is told apart by the row's own place in the log. */
@@ -67,6 +79,15 @@ FROM {database:Identifier}.dead_letters
 WHERE tenant = {tenant:String} AND ({device:String} = '' OR device_id = {device:String})
   AND (received_at, partition, log_offset) < (fromUnixTimestamp64Milli({ts:Int64}), {partition:UInt16}, {offset:UInt64})
 ORDER BY received_at DESC, partition DESC, log_offset DESC LIMIT {limit:UInt32}`;
+
+/** A change that was told twice stands there twice until its parts are merged. */
+const TWIN_HISTORY = `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, incarnation, change_number, version,
+  reported_version, sections, document
+FROM {database:Identifier}.twin_changes
+WHERE tenant = {tenant:String} AND device_id = {device:String}
+  AND ts >= fromUnixTimestamp64Milli({from:Int64}) AND ts < fromUnixTimestamp64Milli({to:Int64})
+  AND (incarnation, change_number) < ({incarnation:UInt64}, {change:UInt64})
+ORDER BY incarnation DESC, change_number DESC LIMIT 1 BY incarnation, change_number LIMIT {limit:UInt32}`;
 
 const STORED_COUNTS = `SELECT partition, sum(n) AS rows, sum(r) AS records, sum(n) - sum(i) AS repeated,
   sum(e) AS events, sum(c) AS command_changes, sum(d) AS dead_letters
@@ -202,6 +223,28 @@ export class ClickHouseTelemetryReader implements TelemetryReader {
         messageId: row.message_id,
       }),
       place: (row) => [Number(row.received_ms), row.partition, Number(row.log_offset)],
+    });
+  }
+
+  async readTwinHistory(query: TwinHistoryQuery): Promise<Page<TwinHistoryItem>> {
+    const [incarnation, change] = query.cursor
+      ? decodeCursor<readonly [number, number]>(query.cursor, ['number', 'number'])
+      : [OFFSET_MAX, OFFSET_MAX];
+    const rows = await this.#read<HistoryRow>('reading the history of a twin', TWIN_HISTORY, {
+      ...rangeOf(query),
+      ...{ limit: query.limit + 1, incarnation, change },
+    });
+    return pageOf(rows, query.limit, {
+      item: (row) => ({
+        tsMs: Number(row.ts_ms),
+        incarnation: Number(row.incarnation),
+        changeNumber: Number(row.change_number),
+        version: Number(row.version),
+        reportedVersion: Number(row.reported_version),
+        sections: row.sections,
+        document: JSON.parse(row.document) as JsonObject,
+      }),
+      place: (row) => [Number(row.incarnation), Number(row.change_number)],
     });
   }
 

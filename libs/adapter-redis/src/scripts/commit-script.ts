@@ -6,7 +6,7 @@ import { RedisScript } from '../redis-script.ts';
  * key and number that is written. The positions are written last, together with the ledger and with who wrote them: so
  * the append-only file of Redis alone shows that there was one writer at a time.
  *
- * KEYS: shard, outbox, outbox order, timers, timer generations, twins, documents
+ * KEYS: shard, outbox, outbox order, timers, timer generations, twins, documents, changed twins
  * ARGV: epoch, log id, expected control, expected telemetry, next control, next telemetry, number of twins, of
  *       documents, of outbox entries, of timers, of counts; then per twin (key, expected revision, value or '' to
  *       delete), per document (key, text or '' to delete), per entry (id, value), per timer (member, due or '' to
@@ -39,6 +39,7 @@ for start = 0, twins - 1, CHUNK do
   end
 end
 if documents > 0 then redis.call('HLEN', KEYS[7]) end
+redis.call('SCARD', KEYS[8])
 local ledger = {}
 for i = 1, counts do
   local field = ARGV[atCounts + 2 * (i - 1)]
@@ -73,6 +74,11 @@ local function put(key, first, step, number)
 end
 put(KEYS[6], atTwins, 3, twins)
 put(KEYS[7], atDocuments, 2, documents)
+for start = 0, twins - 1, CHUNK do
+  local changed = {}
+  for i = start, math.min(start + CHUNK, twins) - 1 do changed[#changed + 1] = ARGV[atTwins + 3 * i] end
+  redis.call('SADD', KEYS[8], unpack(changed))
+end
 for start = 0, entries - 1, CHUNK do
   local values, order = {}, {}
   for i = start, math.min(start + CHUNK, entries) - 1 do

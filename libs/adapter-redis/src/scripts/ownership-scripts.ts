@@ -1,8 +1,12 @@
 import { RedisScript } from '../redis-script.ts';
+import { NUMBER_LUA } from './number-lua.ts';
 
 /**
- * A new epoch: a counter that only grows and the owner's id with a random part, so that an epoch is never issued twice,
- * not even by a Redis that lost its last writes.
+ * A new epoch: a number that only grows and the owner's id with a random part, so that an epoch is never issued twice.
+ * The number follows the clock: a Redis that lost its last writes, or all of them, and with them what it has issued,
+ * still issues a higher one, and whoever took orders under the lost one refuses no later one.
+ *
+ * A shard that is being restored has no owner until it is whole.
  *
  * KEYS: shard
  * ARGV: owner id with its random part
@@ -10,8 +14,11 @@ import { RedisScript } from '../redis-script.ts';
 export const takeOwnershipScript = new RedisScript(
   'take_ownership',
   `#!lua flags=allow-oom
-local shard = redis.call('HMGET', KEYS[1], 'epochs', 'control', 'telemetry', 'logId', 'takenAt', 'attempts')
-local epochs = string.format('%.0f', tonumber(shard[1] or '0') + 1)
+local shard = redis.call('HMGET', KEYS[1], 'epochs', 'control', 'telemetry', 'logId', 'takenAt', 'attempts',
+  'restoring')
+if shard[7] then return 'SHARD_RESTORING' end
+${NUMBER_LUA}
+local epochs = nextNumber(shard[1])
 local epoch = epochs .. ':' .. ARGV[1]
 local control, telemetry = shard[2] or '0', shard[3] or '0'
 local positions = control .. ' ' .. telemetry

@@ -23,6 +23,7 @@ export function commitArguments(commit: ShardCommit): CommitCall {
     redisKeys.timerGenerations(partition),
     redisKeys.twins(partition),
     redisKeys.twinDocuments(partition),
+    redisKeys.twinsChanged(partition),
   ];
   const countArguments = ledgerArguments(commit);
   const documents: string[] = [];
@@ -66,7 +67,8 @@ function twinArguments(twins: readonly TwinWrite[], documents: string[]): string
   return args;
 }
 
-function sectionsOf(state: string | null): { readonly document: string; readonly telemetry: string | null } {
+/** The two parts of a state, as they are stored. */
+export function sectionsOf(state: string | null): { readonly document: string; readonly telemetry: string | null } {
   if (state === null) return { document: '', telemetry: null };
   const end = state.indexOf(SECTION_END);
   return end < 0
@@ -74,7 +76,8 @@ function sectionsOf(state: string | null): { readonly document: string; readonly
     : { document: state.slice(0, end), telemetry: state.slice(end + SECTION_END.length) };
 }
 
-function twinValue(revision: number, telemetry: string | null): string {
+/** What is written of a twin with every change. */
+export function twinValue(revision: number, telemetry: string | null): string {
   return telemetry === null ? `${revision}` : `${revision}${SECTION_END}${telemetry}`;
 }
 

@@ -16,7 +16,7 @@ import type {
   TwinCopier,
   TwinStore,
 } from '@breakwater/twin-runtime';
-import { LANES } from '@breakwater/twin-runtime';
+import { LANES, PlatformError } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
 import { redisKeys } from '../redis-keys.ts';
@@ -59,6 +59,10 @@ export class RedisTwinStore implements TwinStore, TwinCopier {
   async takeOwnership(partition: Partition, ownerId: string): Promise<Ownership> {
     const owner = `${ownerId}.${randomBytes(6).toString('hex')}`;
     const reply = await takeOwnershipScript.run(this.#redis, [redisKeys.shard(partition)], [owner]);
+    if (reply === 'SHARD_RESTORING') {
+      const message = `partition ${partition} is being rebuilt: let \`breakwater rebuild\` end, or say it again`;
+      throw new PlatformError('SHARD_RESTORING', message, { retryable: true });
+    }
     const [epoch, control, telemetry, logId, attempts] = reply as [Epoch, string, string, LogId | null, number];
     // After the new epoch: no older owner can add a tenant any more.
     const fields = await this.#redis.hkeys(redisKeys.shard(partition));

@@ -33,12 +33,12 @@ export const redisSettings = {
     reason: 'The same in bytes, because a notice can be as large as a twin.',
   }),
   changesEntriesKept: integer('CHANGES_ENTRIES_PER_PARTITION', {
-    default: 1_000,
+    default: 5_000,
     min: 1,
     max: 1_000_000,
     unit: 'changes per partition',
     reason:
-      'Changes that live views can still ask for after an interruption; who was away for longer reads the twin anew.',
+      'Changes that live views can still ask for after an interruption; who was away for longer reads the twin anew. Also what the history of twins bridges while ClickHouse is away.',
   }),
   changesBytesKept: integer('CHANGES_BYTES_PER_PARTITION', {
     default: 2 * MIB,

@@ -75,6 +75,21 @@ export const writerSettings = {
     reason:
       'Longest wait before the next try while ClickHouse or the log is away. Nothing is lost meanwhile: the log buffers.',
   }),
+  historyIntervalMs: integer('HISTORY_ROUND_INTERVAL_MS', {
+    default: 1_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    reason: 'Least time between two inserts of changes of twins into their history.',
+  }),
+  snapshotIntervalSeconds: integer('SNAPSHOT_INTERVAL_SECONDS', {
+    default: 60,
+    min: 1,
+    max: 86_400,
+    unit: 's',
+    reason:
+      'Longest time between two copies of a changed twin into ClickHouse, from which `breakwater rebuild` makes a lost twin store again; the log after them is replayed. Under high load copies come sooner.',
+  }),
   deadLettersPerDayMax: integer('WRITER_DEAD_LETTERS_PER_DAY', {
     default: 10_000,
     min: 0,

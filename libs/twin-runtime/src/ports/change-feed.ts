@@ -1,4 +1,6 @@
-import type { DeviceKey, Partition } from '@breakwater/twin';
+import type { DeviceKey, LogId, Offset, Partition } from '@breakwater/twin';
+
+import type { Lane } from './event-log.ts';
 
 /** A document after a change, as live views and history see it. Consumers drop versions that they have seen. */
 export interface ChangeRecord {
@@ -8,13 +10,20 @@ export interface ChangeRecord {
   readonly changeNumber: number;
   readonly sections: readonly string[];
   readonly tsMs: number;
+  /** Of desired and tags, and of reported, after the change. */
+  readonly version: number;
+  readonly reportedVersion: number;
+  /** The record that caused it; the last one, where the changes of several became one. */
+  readonly logId: LogId;
+  readonly lane: Lane;
+  readonly offset: Offset;
   /** The whole document, as JSON text. */
   readonly document: string;
 }
 
 export interface FeedEntry {
   readonly partition: Partition;
-  /** Place in the partition's feed; opaque, ordered by the feed. */
+  /** Place in the partition's feed: a number in decimal digits, one more than that of the change before it. */
   readonly cursor: string;
   readonly change: ChangeRecord;
 }

@@ -1,4 +1,13 @@
-import type { CommandState, DeviceId, JsonValue, LogId, Partition, TenantId, TwinCommand } from '@breakwater/twin';
+import type {
+  CommandState,
+  DeviceId,
+  JsonObject,
+  JsonValue,
+  LogId,
+  Partition,
+  TenantId,
+  TwinCommand,
+} from '@breakwater/twin';
 
 /** One stored measurement. */
 export interface TelemetryItem {
@@ -60,6 +69,22 @@ export interface EventItem {
   readonly data: JsonValue;
   /** The device's own id of the message, or ''. */
   readonly messageId: string;
+}
+
+/** A range of one twin's changes. */
+export type TwinHistoryQuery = Omit<EventQuery, 'name'>;
+
+/** A twin as it was after one change. */
+export interface TwinHistoryItem {
+  readonly tsMs: number;
+  readonly incarnation: number;
+  /** Grows with every change of this life of the device; numbers that no item has were changes of the same batch. */
+  readonly changeNumber: number;
+  readonly version: number;
+  readonly reportedVersion: number;
+  /** What changed. */
+  readonly sections: readonly string[];
+  readonly document: JsonObject;
 }
 
 export interface CommandQuery {
@@ -156,6 +181,7 @@ export interface TelemetryReader {
   /** Each command as it was after its last change, the one that was ordered last first. */
   readCommands(query: CommandQuery): Promise<CommandPage>;
   readDeadLetters(query: DeadLetterQuery): Promise<Page<DeadLetterItem>>;
+  readTwinHistory(query: TwinHistoryQuery): Promise<Page<TwinHistoryItem>>;
   readStoredCounts(): Promise<readonly StoredCounts[]>;
 }
 

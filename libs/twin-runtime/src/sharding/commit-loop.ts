@@ -246,7 +246,7 @@ export class CommitLoop {
     const { observer, answers, clock } = this.#parts;
     this.#settle(batch);
     this.#table.progressed(shard.partition);
-    shard.committed();
+    shard.noteCommitted(commit.next);
     for (const name of batch.firedTimers) shard.firing.delete(name);
     if (commit.outbox.length > 0 && shard.isAlive) shard.outbox.add(commit.outbox);
     if (batch.answers.length > 0 && answers !== null) {

@@ -92,7 +92,12 @@ export class OwnershipLoop {
   async #take(partition: Partition, signal: AbortSignal): Promise<boolean> {
     if (this.#releasing.has(partition)) return false;
     this.#taken.add(partition);
-    if (this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null) return true;
+    if (this.#table.isStopped(partition)) return true;
+    const shard = this.#table.shardOf(partition);
+    if (shard !== null) {
+      await this.#compareWithStore(shard);
+      return true;
+    }
     if (!this.#table.mayStart(partition) || signal.aborted) return false;
     try {
       await this.#start(partition, signal);
@@ -107,19 +112,35 @@ export class OwnershipLoop {
     const { store, memberId, random, limits } = this.#parts;
     const logId = this.#logId;
     assert(logId !== null, 'the log is known before a shard starts');
-    const ownership = await store.takeOwnership(partition, `${memberId}:${random.id()}`);
-    const problem = await this.#problemOf(partition, ownership, logId);
-    if (problem === STALE) return;
-    if (problem !== null) {
-      this.#table.stopLoudly(partition, problem);
+    let ownership: Ownership;
+    try {
+      ownership = await store.takeOwnership(partition, `${memberId}:${random.id()}`);
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== 'SHARD_RESTORING') throw error;
+      this.#table.waitFor(partition, error);
       return;
     }
+    const problem = await this.#problemOf(partition, ownership, logId);
+    if (problem === STALE) return;
+    if (problem?.code === 'TWIN_STORE_EMPTY') this.#table.waitFor(partition, problem);
+    else if (problem !== null) this.#table.stopLoudly(partition, problem);
+    if (problem !== null) return;
     const outbox = await store.outbox(partition, outboxReadMax(limits));
     // The claim may have been lost while the store answered; then the next owner has its epoch already, or will.
     if (signal.aborted || !this.#mayWork(partition)) return;
     const suspect = this.#table.suspects.takeSuspicion(partition);
     this.#parts.membership.committed(partition, ownership.positions);
     this.#table.add(new Shard({ partition, ownership, logId, outbox, parts: this.#parts, suspect }));
+  }
+
+  /**
+   * A store may lose its last commits when a replica takes over from its primary. The next commit would be refused; a
+   * shard that has nothing to do would never notice, and readers would see its twins as they were.
+   */
+  async #compareWithStore(shard: Shard): Promise<void> {
+    const { committed } = shard;
+    const { positions } = await this.#parts.store.ledger(shard.partition);
+    if (LANES.some((lane) => positions[lane] < committed[lane])) this.#table.end(shard, 'storeWentBack');
   }
 
   /** Positions that do not belong to the present log, or that it does not have: going on would skip in silence. */
@@ -138,6 +159,12 @@ export class OwnershipLoop {
       const now = await this.#parts.store.ledger(partition);
       if (now.positions[lane] !== position) return STALE;
       const details = { lane, partition, position, first, end };
+      if (stored === null && position < first) {
+        const message =
+          `the twin store has nothing of partition ${partition}, and its log has forgotten all before ${first}: ` +
+          'bring the twins back with `breakwater rebuild`';
+        return new PlatformError('TWIN_STORE_EMPTY', message, { details });
+      }
       return new PlatformError('POSITION_OUT_OF_RANGE', `${lane} of partition ${partition} has no ${position}`, {
         details,
       });

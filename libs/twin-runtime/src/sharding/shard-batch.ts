@@ -1,4 +1,4 @@
-import { assert, type DeviceKey, type TwinEffect, type TwinState } from '@breakwater/twin';
+import { assert, type DeviceKey, type Offset, type TwinEffect, type TwinState } from '@breakwater/twin';
 
 import { encodeChange, encodeCommand, encodeDeadLetter, encodeDownlink } from '../outbox-payload.ts';
 import type { Lane } from '../ports/event-log.ts';
@@ -20,6 +20,8 @@ import type { CachedTwin, TwinCache } from './twin-cache.ts';
 /** A change of a document that is written when the batch is complete, or when a later version replaces it. */
 interface PendingChange {
   id: string;
+  lane: Lane;
+  offset: Offset;
   tsMs: number;
   readonly sections: Set<string>;
 }
@@ -216,7 +218,7 @@ export class ShardBatch {
           this.#push({ id, kind: 'downlink', key: twin.key, payload: encodeDownlink(effect) });
           break;
         case 'changed':
-          this.#addChange({ id, twin, sections: effect.sections, before, tsMs: record.appendedAtMs });
+          this.#addChange({ id, twin, sections: effect.sections, before, record });
           break;
         case 'commandChanged': {
           const payload = encodeCommand({
@@ -251,28 +253,32 @@ export class ShardBatch {
     readonly twin: CachedTwin;
     readonly sections: readonly string[];
     readonly before: TwinState;
-    readonly tsMs: number;
+    readonly record: MailboxRecord;
   }): void {
-    const { id, twin, sections, before, tsMs } = change;
+    const { id, twin, sections, before, record } = change;
+    const { lane, offset, appendedAtMs: tsMs } = record;
     let pending = this.#pending.get(twin);
     if (pending !== undefined && (sections.includes('desired') || sections.includes('tags'))) {
       this.#writeChange(twin, pending, before);
       pending = undefined;
     }
     if (pending === undefined) {
-      this.#pending.set(twin, { id, tsMs, sections: new Set(sections) });
+      this.#pending.set(twin, { id, lane, offset, tsMs, sections: new Set(sections) });
       return;
     }
-    pending.id = id;
-    pending.tsMs = tsMs;
+    Object.assign(pending, { id, lane, offset, tsMs });
     for (const section of sections) pending.sections.add(section);
   }
 
-  #writeChange(twin: CachedTwin, { id, tsMs, sections }: PendingChange, state: TwinState | null): void {
+  #writeChange(twin: CachedTwin, pending: PendingChange, state: TwinState | null): void {
     assert(state !== null, 'a changed twin has a state');
-    const { incarnation, changeNumber } = state;
-    const document = JSON.stringify(this.#parts.model.twinDocument(state));
-    const change = { key: twin.key, incarnation, changeNumber, sections: [...sections].sort(), tsMs, document };
+    const { id, tsMs, lane, offset } = pending;
+    const { incarnation, changeNumber, version, reportedVersion } = state;
+    const change = {
+      ...{ key: twin.key, incarnation, changeNumber, sections: [...pending.sections].sort(), tsMs },
+      ...{ version, reportedVersion, logId: this.shard.logId, lane, offset },
+      document: JSON.stringify(this.#parts.model.twinDocument(state)),
+    };
     this.#push({ id, kind: 'change', key: twin.key, payload: encodeChange(change) });
   }
 

@@ -21,6 +21,8 @@ export class ShardTable {
   readonly #rests = new Map<Partition, Rest>();
   /** Partitions that wait for an operator. Their lease is kept, so that they are not passed around. */
   readonly #stopped = new Map<Partition, PlatformError>();
+  /** When those of them are looked at again that an operator may set right from outside. */
+  readonly #lookAgainAtMs = new Map<Partition, number>();
   #onEnd: () => void = () => {};
 
   constructor(parts: RegionParts) {
@@ -57,6 +59,8 @@ export class ShardTable {
   }
 
   add(shard: Shard): void {
+    this.#stopped.delete(shard.partition);
+    this.#lookAgainAtMs.delete(shard.partition);
     this.#shards.set(shard.partition, shard);
     this.#parts.observer.shardStarted(shard.partition, shard.ownership);
   }
@@ -85,14 +89,28 @@ export class ShardTable {
     else this.end(shard, 'stopped', reason);
   }
 
+  /** Ends a partition's work here until something outside is done, and looks now and then whether it is. */
+  waitFor(partition: Partition, reason: PlatformError): void {
+    const isNews = this.#stopped.get(partition)?.code !== reason.code;
+    if (isNews) this.stopLoudly(partition, reason);
+    this.#lookAgainAtMs.set(partition, this.#parts.clock.nowMs() + this.#parts.limits.retakeMaxMs);
+  }
+
+  /** Stopped, and nothing is to be tried now. */
+  isStopped(partition: Partition): boolean {
+    if (!this.#stopped.has(partition)) return false;
+    return (this.#lookAgainAtMs.get(partition) ?? Infinity) > this.#parts.clock.nowMs();
+  }
+
   /** The partition is another member's now; it may look at it with other eyes. */
   forget(partition: Partition): void {
     this.#stopped.delete(partition);
+    this.#lookAgainAtMs.delete(partition);
     this.#rests.delete(partition);
   }
 
   mayStart(partition: Partition): boolean {
-    if (this.#stopped.has(partition) || this.#shards.has(partition)) return false;
+    if (this.isStopped(partition) || this.#shards.has(partition)) return false;
     return (this.#rests.get(partition)?.untilMs ?? 0) <= this.#parts.clock.nowMs();
   }
 

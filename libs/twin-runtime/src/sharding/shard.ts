@@ -42,6 +42,8 @@ export class Shard {
   /** How many records are still to be taken one at a time. */
   suspectRecordsLeft: number;
   draining = false;
+  /** What the store has confirmed. */
+  committed: LanePositions;
   #ended = false;
   #smallBatches: boolean;
 
@@ -55,6 +57,7 @@ export class Shard {
       telemetry: new Mailbox('telemetry', ownership.positions.telemetry, parts.decode),
     };
     this.outbox = new OutboxPump({ partition, epoch: ownership.epoch, parts, found: outbox });
+    this.committed = ownership.positions;
     this.tenantNames = new TenantNames(ownership.tenants, limits.ledgerTenantsMax);
     this.#smallBatches = ownership.attempts >= limits.carefulAttempts;
     this.suspectRecordsLeft = suspect || ownership.attempts >= limits.singleStepAttempts ? limits.suspectRecords : 0;
@@ -89,7 +92,8 @@ export class Shard {
     return this.#smallBatches;
   }
 
-  committed(): void {
+  noteCommitted(positions: LanePositions): void {
+    this.committed = positions;
     this.#smallBatches = false;
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { DeviceKey, Partition } from '@breakwater/twin';
+import type { DeviceKey, LogId, Offset, Partition } from '@breakwater/twin';
 
 import type { ChangeFeed, ChangeRecord, FeedEntry } from '../ports/change-feed.ts';
 import type { ContractHarness, HarnessMaker } from './contract-harness.ts';
@@ -95,5 +95,8 @@ function numbers(entries: readonly FeedEntry[]): number[] {
 }
 
 function change(key: DeviceKey, changeNumber: number): ChangeRecord {
-  return { key, incarnation: 1, changeNumber, sections: ['desired'], tsMs: 1_000, document: '{"id":"ä"}' };
+  return {
+    ...{ key, incarnation: 1, changeNumber, sections: ['desired'], tsMs: 1_000, version: 1, reportedVersion: 0 },
+    ...{ logId: 'log' as LogId, lane: 'control', offset: changeNumber as Offset, document: '{"id":"ä"}' },
+  };
 }

@@ -1,0 +1,330 @@
+import {
+  ClickHouseSnapshotArchive,
+  connectClickHouse,
+  migrateClickHouse,
+  type ClickHouse,
+} from '@breakwater/adapter-clickhouse';
+import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
+import { checkInstallation, connectRedis, RedisEventLog, RedisTwinSnapshots } from '@breakwater/adapter-redis';
+import {
+  contentOf,
+  type PartitionContent,
+  recordLine,
+  redisServerAvailable,
+  type RedisServerForTest,
+  RedisWorker,
+  startRedisServer,
+} from '@breakwater/adapter-redis/testing';
+import type { DeviceKey, Incarnation, LogId, Offset, Partition, SessionEpoch, TwinMessage } from '@breakwater/twin';
+import { type InputRecord, type Lane, LANES, SnapshotLoop, systemClock } from '@breakwater/twin-runtime';
+import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { rebuildCommand } from '../src/commands/rebuild-command.ts';
+import type { RebuildStores } from '../src/installation/connect-stores.ts';
+
+type Redis = Awaited<ReturnType<typeof connectRedis>>;
+
+const PARTITIONS = 4;
+const TWINS = 1_000;
+const TIMEOUT_MS = 180_000;
+const MEBIBYTE = 1024 * 1024;
+const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
+
+(redisServerAvailable() ? describe : describe.skip)('breakwater rebuild', () => {
+  let embedded: EmbeddedProcess;
+  let logServer: RedisServerForTest;
+  let twinServer: RedisServerForTest;
+  let clickhouse: ClickHouse;
+  let logRedis: Redis;
+  let redis: Redis;
+  let log: RedisEventLog;
+  let database = 0;
+  const lines: string[] = [];
+  const workers: RedisWorker[] = [];
+
+  beforeAll(async () => {
+    [embedded, logServer, twinServer] = await Promise.all([
+      EmbeddedProcess.start(),
+      startRedisServer(),
+      startRedisServer(),
+    ]);
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    await Promise.all([embedded.remove(), logServer.stop(), twinServer.stop()]);
+  }, TIMEOUT_MS);
+
+  beforeEach(async () => {
+    database += 1;
+    clickhouse = connectClickHouse({
+      ...{ url: embedded.url, user: 'default', password: '' },
+      database: `rebuild${database}`,
+    });
+    await migrateClickHouse(clickhouse);
+    logRedis = await connectRedis(logServer.url);
+    redis = await connectRedis(twinServer.url);
+    await Promise.all([logRedis.flushall(), redis.flushall()]);
+    const lane = 64 * MEBIBYTE;
+    log = new RedisEventLog({ redis: logRedis, laneBytesMax: { control: lane, telemetry: lane }, frameBytesMax: lane });
+    lines.length = 0;
+  }, TIMEOUT_MS);
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    log.close();
+    for (const connection of [logRedis, redis]) connection.disconnect();
+    await clickhouse.client.close();
+  }, TIMEOUT_MS);
+
+  it(
+    'brings every twin back byte for byte, with its ledger and its timers, and the workers go on',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, TWINS);
+      const snapshots = snapshotLoop(worker);
+      await snapshots.tick();
+      // What no snapshot has: twins that change again, telemetry alone too, some that are deleted, some that are new.
+      await change(worker, 0, TWINS / 2);
+      await trimToFloor(snapshots);
+      await append('control', created(TWINS, TWINS + 50));
+      await until(() => worker.isDone());
+      const before = await contents(worker);
+      expect(sum(before, ({ twins }) => twins.size)).toBe(TWINS + 50);
+      expect(before.flatMap(({ timers }) => timers)).not.toHaveLength(0);
+
+      await worker.stop();
+      await redis.flushall();
+      const next = startWorker();
+      await until(async () => next.stopped.size === PARTITIONS);
+      expect([...next.stopped.values()].map(({ code }) => code)).toEqual(all.map(() => 'TWIN_STORE_EMPTY'));
+      expect(await rebuild()).toBe(0);
+      expect(lines.at(-1)).toMatch(/twins of 4 partitions in .* s; workers have \d+ records left to apply/);
+      await until(() => next.isDone());
+      expect(await contents(next)).toEqual(before);
+
+      // A second run touches nothing, and what comes next is applied once.
+      expect(await rebuild()).toBe(0);
+      expect(lines.at(-1)).toContain('nothing to rebuild');
+      await change(next, 0, 100);
+      const after = await contents(next);
+      expect(sum(after, ({ twins }) => twins.size)).toBe(TWINS + 50);
+      for (const partition of all) expect(await balance(next, partition)).toEqual({ control: 0, telemetry: 0 });
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'goes on after it was cut off, and lets nobody own what is half there',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 100);
+      const snapshots = snapshotLoop(worker);
+      await snapshots.tick();
+      await change(worker, 0, 100);
+      await trimToFloor(snapshots);
+      const before = await contents(worker);
+      await worker.stop();
+      await redis.flushall();
+      await checkInstallation(redis, { partitionCount: PARTITIONS });
+      // Cut off in the first partition, with some of it written.
+      const restorer = new RedisTwinSnapshots(redis);
+      expect(await restorer.begin(0 as Partition)).toBe(true);
+      await restorer.write(0 as Partition, [{ key: 'default/ghost' as DeviceKey, revision: 1, state: '{}' }], []);
+      const next = startWorker();
+      await until(async () => next.stopped.get(0 as Partition)?.code === 'SHARD_RESTORING');
+      expect(await rebuild()).toBe(0);
+      await until(() => next.isDone());
+      expect(await contents(next)).toEqual(before);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'refuses an owner from before, and copies everything again after a rebuild',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 100);
+      const snapshots = snapshotLoop(worker);
+      await snapshots.tick();
+      const partition = 0 as Partition;
+      await worker.stop();
+      const old = await worker.store.takeOwnership(partition, 'old');
+      await redis.flushall();
+      expect(await rebuild()).toBe(0);
+      const { positions } = await worker.store.ledger(partition);
+      const counts = { control: { noop: 1 }, telemetry: {} };
+      const commit = {
+        ...{ partition, epoch: old.epoch, logId: (await log.logId()) as LogId, expected: positions },
+        next: { ...positions, control: (positions.control + 1) as Offset },
+        ...{ twins: [], outbox: [], timers: [], counts, tenants: { control: {}, telemetry: {} } },
+      };
+      expect(await worker.store.commit([commit])).toEqual([{ kind: 'refused', code: 'STALE_EPOCH' }]);
+      const now = await worker.store.takeOwnership(partition, 'new');
+      expect(Number.parseInt(now.epoch, 10)).toBeGreaterThan(Number.parseInt(old.epoch, 10));
+      const copied: number[] = [];
+      await snapshotLoop(worker, (twins) => copied.push(twins)).tick();
+      expect(sum(copied, (twins) => twins)).toBe(sum(await contents(worker), ({ twins }) => twins.size));
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'says what is missing when the log has forgotten what no snapshot has',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 20);
+      await snapshotLoop(worker).tick();
+      await change(worker, 0, 20);
+      await worker.stop();
+      for (const partition of all) {
+        for (const lane of LANES) await log.trim(lane, partition, (await log.bounds(lane, partition)).end);
+      }
+      await redis.flushall();
+      expect(await rebuild()).toBe(1);
+      expect(lines.filter((line) => line.includes('REBUILD_IMPOSSIBLE'))).toHaveLength(PARTITIONS);
+    },
+    TIMEOUT_MS,
+  );
+
+  function startWorker(): RedisWorker {
+    const worker = new RedisWorker({
+      log,
+      redis,
+      partitionCount: PARTITIONS,
+      memberId: `w${workers.length}-${Date.now()}`,
+    });
+    workers.push(worker);
+    worker.start();
+    return worker;
+  }
+
+  function snapshotLoop(worker: RedisWorker, onRound: (twins: number) => void = () => undefined): SnapshotLoop {
+    const lane = 64 * MEBIBYTE;
+    return new SnapshotLoop({
+      ...{ source: new RedisTwinSnapshots(redis), archive: new ClickHouseSnapshotArchive(clickhouse) },
+      ...{ twins: worker.store, log, isStoreReady: () => true, clock: systemClock, partitionCount: PARTITIONS },
+      ...{ intervalMs: 0, laneBytesMax: { control: lane, telemetry: lane }, backoffMaxMs: 100 },
+      observer: {
+        roundEnded: (_partition, twins) => onRound(twins),
+        looked: () => undefined,
+        failed: (_failures, error) => {
+          throw error;
+        },
+      },
+    });
+  }
+
+  function rebuild(): Promise<number> {
+    const archive = new ClickHouseSnapshotArchive(clickhouse);
+    const stores = { log, archive, restorer: new RedisTwinSnapshots(redis), partitionCount: PARTITIONS };
+    const terminal = { line: (text = '') => void lines.push(text), json: () => undefined };
+    return rebuildCommand(stores as unknown as RebuildStores, terminal, new AbortController().signal);
+  }
+
+  /** Created, with a session, something desired, a command that waits, and measurements. */
+  async function fill(worker: RedisWorker, twins: number): Promise<void> {
+    await until(async () => worker.stopped.size === 0);
+    await append('control', created(0, twins));
+    await until(() => worker.isDone());
+    await change(worker, 0, twins);
+  }
+
+  async function change(worker: RedisWorker, from: number, to: number): Promise<void> {
+    const salt = Math.random();
+    const operationId = (device: number): string => `op-${device}-${salt}`;
+    const deadlineMs = Date.now() + 3_600_000;
+    const commandId = (device: number): string => `c-${device}-${salt}`;
+    await append(
+      'control',
+      recordsOf(from, to, (device) => [
+        { kind: 'patchTwin', operationId: operationId(device), desired: { interval: salt, device } },
+        { kind: 'reportState', patch: { firmware: salt } },
+        ...(device % 10 === 0
+          ? ([
+              {
+                kind: 'orderCommand',
+                operationId: '',
+                commandId: commandId(device),
+                bodyDigest: 'd',
+                method: 'm',
+                deadlineMs,
+              },
+            ] as const)
+          : []),
+        ...(device % 97 === 96 ? ([{ kind: 'deviceDeleted' }] as const) : []),
+      ]),
+    );
+    // Some change by telemetry alone.
+    const tsMs = Date.now();
+    await append(
+      'telemetry',
+      recordsOf(from, to + (to - from), (device) => [
+        { kind: 'telemetry', points: [{ tsMs, values: new Map([['t', salt]]) }] },
+        { kind: 'telemetry', points: [{ tsMs: tsMs + 1, values: new Map([['u', device]]) }] },
+      ]).filter((_, at) => at < 2 * TWINS),
+    );
+    await until(() => worker.isDone());
+  }
+
+  async function append(lane: Lane, records: readonly (readonly [Partition, string])[]): Promise<void> {
+    for (const partition of all) {
+      const own = records.filter(([of]) => of === partition).map(([, line]) => line);
+      if (own.length === 0) continue;
+      const producerId = `test-${lane}-${partition}-${Math.random()}`;
+      const frame = { lane, partition, producerId, seq: 1, body: own.join('\n'), recordCount: own.length };
+      const [result] = await log.append([frame]);
+      expect(result?.kind).toBe('appended');
+    }
+  }
+
+  /** As the writer trims: everything that a snapshot has. */
+  async function trimToFloor(snapshots: SnapshotLoop): Promise<void> {
+    const logId = (await log.logId()) as LogId;
+    for (const partition of all) {
+      const floor = snapshots.floor(partition, logId);
+      for (const lane of LANES) await log.trim(lane, partition, floor![lane]);
+    }
+  }
+
+  function contents(worker: RedisWorker): Promise<readonly PartitionContent[]> {
+    return Promise.all(all.map((partition) => contentOf(redis, worker.store, partition)));
+  }
+
+  async function balance(worker: RedisWorker, partition: Partition): Promise<Record<Lane, number>> {
+    const { positions, counts } = await worker.store.ledger(partition);
+    const open = (lane: Lane): number => positions[lane] - Object.values(counts[lane]).reduce((a, b) => a + b, 0);
+    return { control: open('control'), telemetry: open('telemetry') };
+  }
+});
+
+function created(from: number, to: number): readonly (readonly [Partition, string])[] {
+  return recordsOf(from, to, () => [{ kind: 'deviceCreated' }]);
+}
+
+function recordsOf(
+  from: number,
+  to: number,
+  messages: (device: number) => readonly TwinMessage[],
+): readonly (readonly [Partition, string])[] {
+  const records: (readonly [Partition, string])[] = [];
+  for (let device = from; device < to; device += 1) {
+    const record: Omit<InputRecord, 'message'> = {
+      key: `default/d${device}` as DeviceKey,
+      incarnation: 1 as Incarnation,
+      sessionEpoch: 0 as SessionEpoch,
+    };
+    const partition = (device % PARTITIONS) as Partition;
+    for (const message of messages(device)) records.push([partition, recordLine({ ...record, message })]);
+  }
+  return records;
+}
+
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = Date.now() + 60_000;
+  while (!(await condition())) {
+    if (Date.now() > deadlineMs) throw new Error('the condition did not come true');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,85 @@
+import { RedisScript } from '../redis-script.ts';
+
+/**
+ * A round takes over the names of all twins that were written since the one before, in one step with the positions of
+ * the shard: so it has every twin that was written before these. One that was not ended is gone on with.
+ *
+ * KEYS: shard, changed twins, twins in the round, round
+ */
+export const beginRoundScript = new RedisScript(
+  'begin_round',
+  `#!lua flags=allow-oom
+local shard = redis.call('HMGET', KEYS[1], 'logId', 'control', 'telemetry', 'restoring')
+if not shard[1] or shard[4] then return false end
+local round = redis.call('HMGET', KEYS[4], 'open', 'logId', 'ended')
+if not round[1] or round[2] ~= shard[1] then
+  local open = string.format('%.0f', tonumber(round[1] or round[3] or '0') + 1)
+  if redis.call('EXISTS', KEYS[3]) == 1 then
+    redis.call('SUNIONSTORE', KEYS[3], KEYS[3], KEYS[2])
+    redis.call('UNLINK', KEYS[2])
+  elseif redis.call('EXISTS', KEYS[2]) == 1 then
+    redis.call('RENAME', KEYS[2], KEYS[3])
+  end
+  redis.call('HSET', KEYS[4], 'open', open, 'logId', shard[1], 'control', shard[2] or '0', 'telemetry', shard[3] or '0')
+end
+return redis.call('HMGET', KEYS[4], 'open', 'logId', 'control', 'telemetry',
+  'endedLogId', 'endedControl', 'endedTelemetry')
+`,
+);
+
+/**
+ * KEYS: twins in the round, round
+ * ARGV: number of the round
+ */
+export const endRoundScript = new RedisScript(
+  'end_round',
+  `#!lua flags=allow-oom
+local round = redis.call('HMGET', KEYS[2], 'open', 'logId', 'control', 'telemetry')
+if round[1] ~= ARGV[1] then return 0 end
+redis.call('UNLINK', KEYS[1])
+redis.call('HDEL', KEYS[2], 'open', 'logId', 'control', 'telemetry')
+redis.call('HSET', KEYS[2], 'ended', round[1], 'endedLogId', round[2], 'endedControl', round[3], 'endedTelemetry', round[4])
+return 1
+`,
+);
+
+/**
+ * A partition without positions has nothing: it is marked, so that nobody owns it until it is whole, and whatever an
+ * earlier try has left is removed. The epoch is one that nobody has: a commit of an owner from before is refused.
+ *
+ * KEYS: shard, then every other key of the partition's twins
+ * ARGV: an epoch of nobody
+ */
+export const beginRestoreScript = new RedisScript(
+  'begin_restore',
+  `#!lua
+local shard = redis.call('HMGET', KEYS[1], 'restoring', 'logId')
+if not shard[1] and shard[2] then return 0 end
+redis.call('HSET', KEYS[1], 'restoring', '1', 'epoch', ARGV[1])
+for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
+return 1
+`,
+);
+
+/**
+ * The shard as it was, and its mark gone, in one step. The epochs that were issued after the snapshot are not known
+ * here; those to come follow the clock.
+ *
+ * KEYS: shard, outbox, outbox order
+ * ARGV: number of fields of the shard, then fields and values, then ids and values of the outbox in their order
+ */
+export const endRestoreScript = new RedisScript(
+  'end_restore',
+  `#!lua
+local fields = tonumber(ARGV[1])
+for i = 2, 1 + 2 * fields, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+local order = 0
+for i = 2 + 2 * fields, #ARGV, 2 do
+  order = order + 1
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', KEYS[3], order, ARGV[i])
+end
+redis.call('HDEL', KEYS[1], 'restoring')
+return 1
+`,
+);
