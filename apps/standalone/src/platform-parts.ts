@@ -73,7 +73,8 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
     redisPart(options),
     appPart(APPS.clickhouse, env),
     ...workerNames.map((name) => appPart(APPS.worker, env, name)),
-    appPart(APPS.writer, env),
+    // Under the same name a writer that was killed goes on at once: its own turn is no other's.
+    appPart(APPS.writer, { ...env, WRITER_NAME: 'npm-start' }),
     // The key of the administrator goes to the api alone.
     appPart(APPS.api, { ...env, ADMIN_API_KEY: options.adminKey }),
     appPart(APPS.gateway, env),

@@ -7,6 +7,7 @@ import {
   RedisChangeFeed,
   RedisTwinSnapshots,
   RedisTwinStore,
+  RedisWriterLease,
 } from '@breakwater/adapter-redis';
 import type { Logger } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
@@ -46,6 +47,7 @@ export async function connectWriterPorts(
       trimLog: log,
       twins: new RedisTwinStore({ redis, ...settings }),
       stores: clickHouseStores(clickhouse),
+      turnLease: new RedisWriterLease(redis),
       changes,
       history: new TwinHistoryStore(clickhouse),
       snapshotSource: new RedisTwinSnapshots(redis),

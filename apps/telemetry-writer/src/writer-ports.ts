@@ -2,6 +2,7 @@ import type { ChangeFeed, Clock, EventLog, SnapshotArchive, SnapshotSource, Twin
 
 import type { HistoryStore } from './history/twin-history.ts';
 import type { TelemetryWriterOptions, WriterStores } from './telemetry-writer.ts';
+import type { TurnLease } from './writer-turn.ts';
 
 /** Everything outside this process that the writer leans on. */
 export interface WriterPorts {
@@ -10,6 +11,7 @@ export interface WriterPorts {
   readonly trimLog: EventLog;
   readonly twins: Pick<TwinStore, 'ledger'>;
   readonly stores: WriterStores;
+  readonly turnLease: TurnLease;
   /** On a connection of its own. */
   readonly changes: Pick<ChangeFeed, 'read' | 'end'>;
   readonly history: HistoryStore;

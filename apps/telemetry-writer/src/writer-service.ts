@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
 import { laneBytesMaxOf } from '@breakwater/adapter-redis';
 import type { Logger, Metrics, QueueWatch, Readiness } from '@breakwater/observability';
-import { SnapshotLoop } from '@breakwater/twin-runtime';
+import { PlatformError, SnapshotLoop } from '@breakwater/twin-runtime';
 import { Inject, Injectable } from '@nestjs/common';
 
 import { historyMetrics } from './history/history-metrics.ts';
@@ -14,11 +14,13 @@ import type { WriterSettings } from './read-writer-settings.ts';
 import { TelemetryWriter } from './telemetry-writer.ts';
 import { writerMetrics } from './writer-metrics.ts';
 import { watchWriterQueues } from './writer-queues.ts';
+import { WriterTurn } from './writer-turn.ts';
 import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type WriterPorts } from './writer-ports.ts';
 
 /** What one process does for ClickHouse: the writer, the history and the snapshots of twins; and the trimmer. */
 @Injectable()
 export class WriterService {
+  readonly #turn: WriterTurn;
   readonly #writer: TelemetryWriter;
   readonly #trimmer: LogTrimmer;
   readonly #history: TwinHistory;
@@ -35,6 +37,8 @@ export class WriterService {
     const { log, trimLog, twins, stores, clock, logOrigins } = ports;
     const { partitionCount } = settings;
     this.#logger = logger;
+    const writer = settings.ownerName || `${hostname()}/${process.pid}/${Date.now()}`;
+    this.#turn = new WriterTurn({ lease: ports.turnLease, writer, leaseTtlMs: settings.leaseTtlMs, clock, logger });
     this.#writer = new TelemetryWriter({
       log,
       stores,
@@ -42,7 +46,7 @@ export class WriterService {
       clock,
       logger,
       metrics: writerMetrics(metrics),
-      owner: settings.ownerName || `${hostname()}/${process.pid}/${Date.now()}`,
+      owner: writer,
       partitionCount,
       limits: {
         recordsMax: settings.batchRecordsMax,
@@ -89,8 +93,14 @@ export class WriterService {
     });
   }
 
-  /** Starts in the background; `failed` is told when going on would be wrong. */
+  /** Starts in the background, at its turn; `failed` is told when going on would be wrong. */
   start(failed: (error: unknown) => void): void {
+    const begun = (): void => this.#begin(failed);
+    this.#turn.start(begun, () => failed(new PlatformError('STALE_EPOCH', 'another telemetry-writer has the turn')));
+    this.#queues.start();
+  }
+
+  #begin(failed: (error: unknown) => void): void {
     this.#writer.run().catch((error: unknown) => {
       this.#logger.fatal({ err: error }, 'the writer stops: going on would be wrong');
       failed(error);
@@ -98,11 +108,11 @@ export class WriterService {
     this.#trimmer.start();
     this.#history.start();
     this.#snapshots.start();
-    this.#queues.start();
   }
 
-  /** Ready as soon as it runs: while ClickHouse is away the log buffers, which is `degraded`, not down. */
+  /** Ready as soon as it runs, also when it stands by: while ClickHouse is away the log buffers, which is no fault. */
   readiness(): Readiness {
+    if (!this.#turn.isHeld) return { ready: true, degraded: [] };
     const parts = [
       { part: 'history of twins', detail: this.#history.trouble },
       { part: 'snapshots of twins', detail: this.#snapshots.trouble },
@@ -115,5 +125,6 @@ export class WriterService {
     this.#queues.stop();
     await this.#trimmer.stop();
     await Promise.all([this.#writer.stop(), this.#history.stop(), this.#snapshots.stop()]);
+    await this.#turn.stop();
   }
 }

@@ -17,6 +17,7 @@ export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
 export { RedisDeviceRegistry } from './redis-device-registry.ts';
 export { RedisOperationAnswers } from './redis-operation-answers.ts';
 export { RedisPartitionLeases } from './redis-partition-leases.ts';
+export { RedisWriterLease } from './redis-writer-lease.ts';
 export { RedisRefusalCounts } from './redis-refusal-counts.ts';
 export { RedisTenantTrustStore } from './redis-tenant-trust-store.ts';
 export { RedisTelemetryHints } from './redis-telemetry-hints.ts';

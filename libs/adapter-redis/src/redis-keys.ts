@@ -10,6 +10,7 @@ export const redisKeys = {
   logId: 'bw:log:id',
   logOrigins: 'bw:log:origins',
   members: 'bw:members',
+  writerLease: 'bw:writer:lease',
   operationsChannel: 'bw:operations',
   commandHintsChannel: 'bw:command-hints',
   telemetryHintsChannel: 'bw:telemetry-hints',

@@ -11,6 +11,7 @@ import {
   RedisDownlinkChannel,
   RedisPartitionLeases,
   RedisSessionDirectory,
+  RedisWriterLease,
 } from '../src/index.ts';
 import { redisServerAvailable, startRedisServer, type RedisServerForTest } from '../src/testing/index.ts';
 
@@ -32,6 +33,22 @@ const TRIES_MAX = 400;
     redis.disconnect();
     await server.stop();
   }, TIMEOUT_MS);
+
+  it(
+    'lets one writer work: others when it has left, or was silent for a lease time',
+    async () => {
+      const lease = new RedisWriterLease(redis);
+      expect(await lease.acquire('a', TTL_MS)).toBe(true);
+      expect(await lease.acquire('b', TTL_MS)).toBe(false);
+      await lease.release('b');
+      expect(await lease.acquire('a', TTL_MS)).toBe(true);
+      await lease.release('a');
+      expect(await lease.acquire('b', SHORT_TTL_MS)).toBe(true);
+      await until(() => lease.acquire('a', TTL_MS));
+      expect(await lease.acquire('b', TTL_MS)).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
 
   it(
     'declares nobody dead for one lease time after an outage of Redis that was longer than the leases',

@@ -6,7 +6,15 @@ const MIB = 1024 * 1024;
 export const writerSettings = {
   ownerName: text('WRITER_NAME', {
     default: '',
-    reason: 'Name of this writer in its ownership records; empty takes host name and process id.',
+    reason:
+      'Name of this writer in its ownership records, and of its turn: one that is started again under the same name goes on at once. Empty takes host name, process id and time; then a killed one is missed for WRITER_LEASE_TTL_MS first.',
+  }),
+  leaseTtlMs: integer('WRITER_LEASE_TTL_MS', {
+    default: 3_000,
+    min: 500,
+    max: 60_000,
+    unit: 'ms',
+    reason: 'How long a silent writer keeps its turn before one that stands by takes over.',
   }),
   roundIntervalMs: integer('WRITER_ROUND_INTERVAL_MS', {
     default: 500,
