@@ -8,3 +8,8 @@ export { brokerCommand, formatCommand } from './broker/broker-command.ts';
 export type { BrokerCommandOptions, Command, KafkaProgram } from './broker/broker-command.ts';
 export { brokerProperties } from './broker/broker-properties.ts';
 export type { BrokerNode, BrokerPropertiesOptions } from './broker/broker-properties.ts';
+export { KafkaEventLog } from './log/kafka-event-log.ts';
+export type { KafkaEventLogOptions } from './log/kafka-event-log.ts';
+export type { RecordCompression } from './log/record-batch-encoder.ts';
+export { checkTopics, createTopics } from './topics/create-topics.ts';
+export type { TopicPlan } from './topics/topic-settings.ts';

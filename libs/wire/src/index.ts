@@ -11,6 +11,8 @@ export { ERROR_CODES, isErrorCode } from './error-codes.ts';
 export type { ErrorCode } from './error-codes.ts';
 export { FLAT_PAYLOAD_BYTES_MAX, FLAT_VALUES_MAX, FlatPoint, ValueGroup } from './flat-point.ts';
 export { isTelemetryKey, LIMITS } from './limits.ts';
+export { LineParts } from './line-parts.ts';
+export type { LineSpan } from './line-parts.ts';
 export { murmur2, partitionOf } from './partition-of.ts';
 export { peekSender } from './peek-sender.ts';
 export type { LineSender } from './peek-sender.ts';

@@ -1,3 +1,4 @@
+export { CuttingProxy } from './cutting-proxy.ts';
 export { KafkaBroker } from './kafka-broker.ts';
 export { KafkaCluster } from './kafka-cluster.ts';
 export type { KafkaClusterOptions } from './kafka-cluster.ts';

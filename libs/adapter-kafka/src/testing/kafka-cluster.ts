@@ -18,6 +18,8 @@ export interface KafkaClusterOptions {
   readonly properties?: Readonly<Record<string, string | number>>;
   /** For a broker that is measured: Java compiles as far as it can, which makes it slower to start. */
   readonly optimised?: boolean;
+  /** Hears where the first broker will listen, before it starts: for what stands between it and its clients. */
+  readonly onAddress?: (address: string) => void;
 }
 
 const READY_TIMEOUT_MS = 90_000;
@@ -53,6 +55,7 @@ export class KafkaCluster {
       folder,
       nodes.map((node) => new KafkaBroker({ ...shared, node, folder: join(folder, `node-${node.nodeId}`) })),
     );
+    options.onAddress?.(cluster.bootstrap[0]!);
     try {
       await Promise.all(cluster.brokers.map((broker) => broker.format()));
       for (const broker of cluster.brokers) broker.start();

@@ -70,6 +70,7 @@ export interface LogBounds {
   readonly first: Offset;
   /** The offset that the next record will get. */
   readonly end: Offset;
+  /** 0 of a log that has no budgets, and does not count. */
   readonly bytes: number;
 }
 
@@ -100,6 +101,9 @@ export interface EventLog {
    * append may be refused as a gap. It neither makes a producer known nor lifts a fence.
    */
   keepProducer(producerId: string, partitions: readonly Partition[]): Promise<void>;
-  /** After this, every append of that producer is refused as `PRODUCER_FENCED`. */
+  /**
+   * After this, every append of that producer is refused as `PRODUCER_FENCED`: by a log that keeps producers itself to
+   * whoever appends, by one on Kafka to this process (ADR 0011).
+   */
   fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void>;
 }

@@ -15,6 +15,18 @@ export interface EventLogContractOptions {
   readonly frameBytesMax: number;
 }
 
+/** What a log may do otherwise than the others. Nobody above the port asks for it. */
+export interface EventLogCapabilities {
+  /**
+   * Each lane has a budget in bytes, which the log counts, and refuses appends above it. Without: what is kept is
+   * bounded by the rules of the server that keeps it, `bounds` answers 0 bytes, and no append is refused as LANE_FULL
+   * for what lies in the log.
+   */
+  readonly laneBudgets: boolean;
+}
+
+const ALL_CAPABILITIES: EventLogCapabilities = { laneBudgets: true };
+
 const OPTIONS: EventLogContractOptions = {
   laneBytesMax: 64 * 1024,
   telemetryReserveBytes: 32 * 1024,
@@ -28,7 +40,11 @@ const READ = { framesMaxPerPartition: MANY_FRAMES, waitMs: 0 };
 const WAIT_MS = 5_000;
 
 /** What every event log must do. `make` answers an empty log with at least two partitions. */
-export function eventLogContract(name: string, maker: HarnessMaker<EventLog, EventLogContractOptions>): void {
+export function eventLogContract(
+  name: string,
+  maker: HarnessMaker<EventLog, EventLogContractOptions>,
+  capabilities: EventLogCapabilities = ALL_CAPABILITIES,
+): void {
   describe(`event log contract: ${name}`, () => {
     let harness: ContractHarness<EventLog>;
     let log: EventLog;
@@ -41,8 +57,10 @@ export function eventLogContract(name: string, maker: HarnessMaker<EventLog, Eve
     appending(current);
     reading(current);
     trimming(current);
-    budgets(current);
-    reserve(current);
+    if (capabilities.laneBudgets) {
+      budgets(current);
+      reserve(current);
+    }
   });
 }
 

@@ -12,7 +12,7 @@ export { deviceRegistryContract } from './device-registry-contract.ts';
 export { downlinkChannelContract } from './downlink-channel-contract.ts';
 export type { DownlinkChannelContractOptions } from './downlink-channel-contract.ts';
 export { eventLogContract } from './event-log-contract.ts';
-export type { EventLogContractOptions } from './event-log-contract.ts';
+export type { EventLogCapabilities, EventLogContractOptions } from './event-log-contract.ts';
 export { operationAnswersContract } from './operation-answers-contract.ts';
 export { partitionLeasesContract } from './partition-leases-contract.ts';
 export { leasedGroup } from './leased-group.ts';

@@ -1,0 +1,11 @@
+/** Kafka's numbers for what an answer says, those that are told apart here. */
+export const KAFKA_CODES = {
+  none: 0,
+  offsetOutOfRange: 1,
+  messageTooLarge: 10,
+  recordListTooLarge: 18,
+  outOfOrderSequence: 45,
+  invalidProducerEpoch: 47,
+  unknownProducerId: 59,
+  producerFenced: 90,
+} as const;

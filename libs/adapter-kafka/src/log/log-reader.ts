@@ -1,0 +1,167 @@
+import { type Lane, PlatformError, type ReadBatch, type ReadLimits, type ReadRequest } from '@breakwater/twin-runtime';
+
+import type { BrokerConnections } from './broker-connections.ts';
+import { type FetchedPartition, fetchRequest } from './fetch-request.ts';
+import type { Leader, LogTopology } from './log-topology.ts';
+import { ReadPosition } from './read-position.ts';
+
+/** A broker holds a fetch for so long at most: partitions that are asked for meanwhile wait for its end. */
+const FETCH_WAIT_MS_MAX = 500;
+const PARTITION_BYTES_MAX = 1024 * 1024;
+const FETCH_BYTES_MAX = 16 * 1024 * 1024;
+const RETRY_MS = 100;
+/** A reader that cannot read says so after this; shorter troubles are those of every change of a leader. */
+const TROUBLE_MS = 15_000;
+const NOTHING_YET = new PlatformError('BACKEND_UNAVAILABLE', 'Kafka did not answer in time', { retryable: true });
+
+/**
+ * Reads partitions from offsets that the caller names; Kafka keeps none for it. What was fetched beyond what was asked
+ * for is kept, at most `PARTITION_BYTES_MAX` of a partition, and the next fetch begins while that is being worked on.
+ * Partitions of different brokers are fetched at the same time, and whoever answers first is not kept waiting.
+ */
+export class LogReader {
+  readonly #topology: LogTopology;
+  readonly #connections: BrokerConnections;
+  readonly #positions = new Map<string, ReadPosition>();
+  /** By broker; one fetch at a time each. */
+  readonly #fetches = new Map<number, Promise<void>>();
+  #isClosed = false;
+
+  constructor(topology: LogTopology, connections: BrokerConnections) {
+    this.#topology = topology;
+    this.#connections = connections;
+  }
+
+  async read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
+    const startedAtMs = performance.now();
+    this.#moveTo(requests);
+    for (;;) {
+      const batches = this.#take(requests, limits);
+      if (batches.length > 0) {
+        await this.#startFetches(FETCH_WAIT_MS_MAX);
+        return batches;
+      }
+      const leftMs = limits.waitMs - (performance.now() - startedAtMs);
+      if (this.#isClosed || (leftMs <= 0 && this.#isAnswered(requests, limits, startedAtMs))) return [];
+      if (leftMs <= 0 && performance.now() - startedAtMs > limits.waitMs + TROUBLE_MS) throw NOTHING_YET;
+      await this.#startFetches(Math.max(0, Math.min(leftMs, FETCH_WAIT_MS_MAX)));
+      if (this.#fetches.size > 0) await Promise.race(this.#fetches.values());
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#connections.close();
+  }
+
+  /** Whoever does not want to wait wants to know that there is nothing, and not that nothing has come yet. */
+  #isAnswered(requests: readonly ReadRequest[], { waitMs }: ReadLimits, startedAtMs: number): boolean {
+    if (waitMs > 0 || requests.length === 0) return true;
+    return requests.every((request) => this.#positions.get(nameOf(request))!.seenEmptyAtMs >= startedAtMs);
+  }
+
+  #moveTo(requests: readonly ReadRequest[]): void {
+    const wanted = new Map(requests.map((request) => [nameOf(request), request]));
+    for (const name of this.#positions.keys()) if (!wanted.has(name)) this.#positions.delete(name);
+    for (const [name, request] of wanted) {
+      const position = this.#positions.get(name);
+      if (position === undefined) this.#positions.set(name, new ReadPosition(request));
+      else position.moveTo(request.from);
+    }
+  }
+
+  #take(requests: readonly ReadRequest[], { framesMaxPerPartition }: ReadLimits): ReadBatch[] {
+    return requests.flatMap((request) => this.#positions.get(nameOf(request))!.take(framesMaxPerPartition) ?? []);
+  }
+
+  async #startFetches(waitMs: number): Promise<void> {
+    const byLeader = new Map<number, { readonly leader: Leader; readonly positions: ReadPosition[] }>();
+    let isLeaderless = false;
+    for (const position of this.#positions.values()) {
+      if (!position.isEmpty) continue;
+      const leader = await this.#leaderOf(position);
+      if (leader === null) isLeaderless = true;
+      else if (byLeader.has(leader.nodeId)) byLeader.get(leader.nodeId)!.positions.push(position);
+      else byLeader.set(leader.nodeId, { leader, positions: [position] });
+    }
+    for (const [nodeId, { leader, positions }] of byLeader) {
+      if (this.#fetches.has(nodeId)) continue;
+      const fetch = this.#fetch(leader, positions, waitMs).finally(() => this.#fetches.delete(nodeId));
+      this.#fetches.set(nodeId, fetch);
+    }
+    if (isLeaderless && this.#fetches.size === 0) {
+      await pause();
+      await this.#topology.refresh().catch(() => undefined);
+    }
+  }
+
+  async #leaderOf(position: ReadPosition): Promise<Leader | null> {
+    const known = this.#topology.knownLeaderOf(position.lane, position.partition);
+    if (known !== null) return known;
+    try {
+      return await this.#topology.leaderOf(position.lane, position.partition);
+    } catch (error) {
+      this.#troubled([position], error);
+      return null;
+    }
+  }
+
+  async #fetch(leader: Leader, positions: readonly ReadPosition[], waitMs: number): Promise<void> {
+    try {
+      const topicIds = {
+        control: await this.#topology.topicIdOf('control'),
+        telemetry: await this.#topology.topicIdOf('telemetry'),
+      };
+      const asked = positions.map((position) => ({
+        position,
+        topicId: topicIds[position.lane],
+        partition: position.partition,
+        from: position.next,
+      }));
+      const limits = { waitMs, partitionBytesMax: PARTITION_BYTES_MAX, bytesMax: FETCH_BYTES_MAX };
+      const sentAtMs = performance.now();
+      const answer = await this.#connections.ask(leader, fetchRequest(asked, limits));
+      if (answer.errorCode !== 0) throw new Error(`Kafka answered ${answer.errorCode}`);
+      const answers = new Map(answer.partitions.map((each) => [`${each.topicId}:${each.partition}`, each]));
+      const misplaced = asked.filter(({ position, topicId, partition, from }) => {
+        const found: FetchedPartition | undefined = answers.get(`${topicId}:${partition}`);
+        return found === undefined || !position.fetched(from, found, sentAtMs);
+      });
+      if (misplaced.length > 0) await this.#findAgain(misplaced.map(({ position }) => position));
+    } catch (error) {
+      this.#troubled(positions, error);
+      await this.#findAgain(positions);
+    }
+  }
+
+  /** Somebody else leads them by now, or nobody. */
+  async #findAgain(positions: readonly ReadPosition[]): Promise<void> {
+    await pause();
+    try {
+      await this.#topology.refresh();
+    } catch (error) {
+      this.#troubled(positions, error);
+    }
+  }
+
+  #troubled(positions: readonly ReadPosition[], error: unknown): void {
+    const nowMs = performance.now();
+    for (const position of positions) {
+      position.troubleSinceMs ??= nowMs;
+      const isOurs = error instanceof PlatformError;
+      if (isOurs) position.fail(error);
+      else if (nowMs - position.troubleSinceMs > TROUBLE_MS) {
+        const message = `Kafka cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+        position.fail(new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true, cause: error }));
+      }
+    }
+  }
+}
+
+function nameOf({ lane, partition }: { readonly lane: Lane; readonly partition: number }): string {
+  return `${lane}:${partition}`;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+}

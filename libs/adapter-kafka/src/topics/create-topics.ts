@@ -1,0 +1,127 @@
+import { PlatformError } from '@breakwater/twin-runtime';
+import { Admin, ConfigResourceTypes, findErrorBy } from '@platformatic/kafka';
+
+import { kafkaClientOptions, type KafkaConnectionOptions } from '../kafka-connection.ts';
+import { TOPIC_ROLES, topicName } from '../topic-names.ts';
+import { initialConfigs, requiredConfigs, type TopicPlan } from './topic-settings.ts';
+
+const ADMIN = { retries: 5, retryDelay: 500, connectTimeout: 3_000, requestTimeout: 10_000 };
+/** A topic that was made a moment ago is not known to every broker at once. */
+const KNOWN_WITHIN_MS = 30_000;
+const POLL_MS = 100;
+
+/** Makes the topics that are missing, and then checks all of them. Answers the names of those that were made. */
+export async function createTopics(connection: KafkaConnectionOptions, plan: TopicPlan): Promise<readonly string[]> {
+  return withAdmin(connection, async (admin) => {
+    const existing = new Set(await admin.listTopics({}));
+    const made: string[] = [];
+    for (const role of TOPIC_ROLES) {
+      const topic = topicName(plan.prefix, role);
+      if (existing.has(topic)) continue;
+      if (await createTopic(admin, plan, { topic, configs: initialConfigs(plan, role) })) made.push(topic);
+    }
+    await untilKnown(admin, plan);
+    await checkWith(admin, plan);
+    return made;
+  });
+}
+
+/**
+ * Refuses topics that would break a promise: another number of partitions, an acknowledgement by fewer replicas,
+ * compaction, another clock.
+ * @throws PlatformError `TOPIC_MISMATCH`
+ */
+export async function checkTopics(connection: KafkaConnectionOptions, plan: TopicPlan): Promise<void> {
+  await withAdmin(connection, (admin) => checkWith(admin, plan));
+}
+
+interface NewTopic {
+  readonly topic: string;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** False when somebody else was faster. */
+async function createTopic(admin: Admin, plan: TopicPlan, { topic, configs }: NewTopic): Promise<boolean> {
+  try {
+    await admin.createTopics({
+      topics: [topic],
+      partitions: plan.partitionCount,
+      replicas: plan.replicationFactor,
+      configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    });
+    return true;
+  } catch (error) {
+    if (findErrorBy(error as Error, 'apiId', 'TOPIC_ALREADY_EXISTS') !== null) return false;
+    throw error;
+  }
+}
+
+async function untilKnown(admin: Admin, plan: TopicPlan): Promise<void> {
+  const deadline = performance.now() + KNOWN_WITHIN_MS;
+  const topics = TOPIC_ROLES.map((role) => topicName(plan.prefix, role));
+  for (;;) {
+    const isKnown = await admin.metadata({ topics: [...topics], forceUpdate: true }).then(
+      ({ topics: found }) =>
+        [...found.values()].every(({ partitions }) => partitions.every(({ leader }) => leader >= 0)),
+      () => false,
+    );
+    if (isKnown || performance.now() > deadline) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+async function checkWith(admin: Admin, plan: TopicPlan): Promise<void> {
+  const existing = new Set(await admin.listTopics({}));
+  const topics = TOPIC_ROLES.map((role) => topicName(plan.prefix, role));
+  const problems = topics.filter((topic) => !existing.has(topic)).map((topic) => `there is no topic ${topic}`);
+  const present = topics.filter((topic) => existing.has(topic));
+  if (present.length > 0) {
+    const metadata = await admin.metadata({ topics: [...present], forceUpdate: true });
+    for (const topic of present) {
+      const count = metadata.topics.get(topic)?.partitionsCount ?? 0;
+      if (count === plan.partitionCount) continue;
+      problems.push(`${topic} has ${count} partitions, and the installation ${plan.partitionCount}`);
+    }
+    problems.push(...(await configProblems(admin, plan, present)));
+  }
+  if (problems.length === 0) return;
+  throw new PlatformError('TOPIC_MISMATCH', `Kafka's topics are not as they must be: ${problems.join('; ')}`, {
+    details: { problems },
+  });
+}
+
+async function configProblems(admin: Admin, plan: TopicPlan, topics: readonly string[]): Promise<string[]> {
+  const required = requiredConfigs(plan);
+  const described = await admin.describeConfigs({
+    resources: topics.map((resourceName) => ({
+      resourceType: ConfigResourceTypes.TOPIC,
+      resourceName,
+      configurationKeys: Object.keys(required),
+    })),
+  });
+  return described.flatMap(({ resourceName, configs }) => {
+    const found = new Map(configs.map(({ name, value }) => [name, value ?? '']));
+    return Object.entries(required).flatMap(([name, value]) => {
+      const actual = found.get(name) ?? '';
+      // More than is needed is no mismatch.
+      const isMore = /^\d+$/.test(value) && Number(actual) >= Number(value);
+      return actual === value || isMore ? [] : [`${resourceName} has ${name}=${actual}, and needs ${value}`];
+    });
+  });
+}
+
+async function withAdmin<Result>(
+  connection: KafkaConnectionOptions,
+  work: (admin: Admin) => Promise<Result>,
+): Promise<Result> {
+  const admin = new Admin({ ...kafkaClientOptions(connection), ...ADMIN });
+  try {
+    return await work(admin);
+  } catch (error) {
+    if (error instanceof PlatformError) throw error;
+    const message = `Kafka's topics cannot be prepared: ${error instanceof Error ? error.message : String(error)}`;
+    throw new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true, cause: error });
+  } finally {
+    await admin.close();
+  }
+}
