@@ -119,7 +119,7 @@ export class Installation {
 }
 
 /** Ports that were free a moment ago. They are held together, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },
