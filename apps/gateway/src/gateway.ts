@@ -308,6 +308,7 @@ export class Gateway {
         pressureBytes: settings.stopReadingBytes,
       },
       onProducerLost: (detail) => this.#identity.replace(detail),
+      onBehind: (isBehind) => this.#endpoint.setGathering(isBehind),
       onPressure: () => this.#overload.queueChanged(),
       onFlight: (durationMs) => this.#metrics.appendSeconds.observe(durationMs / 1000),
       onRetry: (reason) => {

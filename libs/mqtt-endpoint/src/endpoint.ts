@@ -60,6 +60,12 @@ export interface MqttEndpoint<Identity> {
    * process any more. What is in process stays, and everything goes on as before when the pressure is gone.
    */
   setPressure(isHigh: boolean): void;
+  /**
+   * The host is behind and its answers take a while. From now on a connection that has sent more before they came is
+   * read again when it has them, or after `GATHER_MS_MAX`: what it sends meanwhile comes with one reading, and is
+   * answered with one write. Everything else goes on as before.
+   */
+  setGathering(gathers: boolean): void;
   /** Connections accepted and not closed, with those whose CONNECT is still to come. */
   readonly connectionCount: number;
 }
@@ -130,11 +136,22 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
         settleDrain();
       });
     },
-    setPressure(isHigh) {
-      context.pressure.isHigh = isHigh;
-    },
+    ...switchesOf(context.pressure),
     get connectionCount() {
       return connections.size;
+    },
+  };
+}
+
+function switchesOf(
+  pressure: EngineContext<unknown>['pressure'],
+): Pick<MqttEndpoint<unknown>, 'setPressure' | 'setGathering'> {
+  return {
+    setPressure(isHigh) {
+      pressure.isHigh = isHigh;
+    },
+    setGathering(gathers) {
+      pressure.gathers = gathers;
     },
   };
 }
@@ -149,6 +166,6 @@ function createTools(limits: EndpointLimits) {
     flushQueue: new FlushQueue(),
     turns: new TurnQueue(),
     paced: new PacedQueue(),
-    pressure: { isHigh: false },
+    pressure: { isHigh: false, gathers: false },
   };
 }

@@ -25,7 +25,11 @@ export interface EngineContext<Identity> {
   readonly turns: TurnQueue;
   readonly paced: PacedQueue;
   /** Set by the host while it has too much in hand: each connection then has one message in process at most. */
-  readonly pressure: { isHigh: boolean };
+  readonly pressure: {
+    isHigh: boolean;
+    /** The host is behind, so acknowledgements take long: who sends faster than they come is read in larger pieces. */
+    gathers: boolean;
+  };
   readonly registry: SessionRegistry<Identity>;
   readonly keeper: SessionKeeper<Identity>;
   readonly connections: Set<Connection<Identity>>;

@@ -18,6 +18,7 @@ const LIMITS: AppendLimits = {
   flightsMax: 3,
   frameRecordsMax: 8,
   frameBytesMax: 200,
+  gatherRecords: 1_000,
   pressureBytes: 4_000,
   queueRecordsMax: 1_000,
   queueBytesMax: 10_000,
@@ -86,6 +87,7 @@ function batcherOn(
   log: FaultyLog,
   limits: Partial<AppendLimits> = {},
   clock: Clock = systemClock,
+  onBehind: (isBehind: boolean) => void = () => undefined,
 ): { batcher: AppendBatcher; lost: string[] } {
   const lost: string[] = [];
   const batcher = new AppendBatcher({
@@ -94,6 +96,7 @@ function batcherOn(
     partitionCount: 4,
     limits: { ...LIMITS, ...limits },
     onProducerLost: (detail) => lost.push(detail),
+    onBehind,
   });
   batcher.restart('gw-1');
   return { batcher, lost };
@@ -220,6 +223,32 @@ describe('AppendBatcher', () => {
     await log.memory.fenceProducer('gw-1', [P0]);
     expect(await batcher.append(telemetry(P0), 'b', 'keep')).toMatchObject({ kind: 'failed' });
     expect(lost).toEqual(['the log refused the producer: PRODUCER_FENCED']);
+  });
+
+  it('says that it is behind while much waits for a log that takes it, and not when the log is full', async () => {
+    const log = new FaultyLog();
+    log.nextFault = () => 'hang';
+    const said: boolean[] = [];
+    const options = { gatherRecords: 10, frameRecordsMax: 4 };
+    const { batcher } = batcherOn(log, options, systemClock, (isBehind) => said.push(isBehind));
+    const fill = (count: number) => Array.from({ length: count }, () => batcher.append(telemetry(P0), 'x', 'keep'));
+    const first = fill(11);
+    while (log.inTheAir === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(said).toEqual([true]);
+    log.nextFault = () => 'none';
+    log.release();
+    await Promise.all(first);
+    expect(said).toEqual([true, false]);
+    let isFull = true;
+    log.nextFault = () => (isFull ? 'LANE_FULL' : 'none');
+    const one = fill(1);
+    while (!batcher.isWithheld) await new Promise((resolve) => setTimeout(resolve, 1));
+    const second = fill(20);
+    const attempts = log.requests.length;
+    while (log.requests.length < attempts + 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(said).toEqual([true, false]);
+    isFull = false;
+    await Promise.all([...one, ...second]);
   });
 
   it('sheds what may be shed first, and takes nothing above its limits', async () => {

@@ -17,6 +17,8 @@ export interface AppendLimits {
   readonly flightsMax: number;
   readonly frameRecordsMax: number;
   readonly frameBytesMax: number;
+  /** From so many records on the devices are to be read in larger pieces, see `onBehind`. */
+  readonly gatherRecords: number;
   /** From here on the devices are to send less, see `onPressure`. */
   readonly pressureBytes: number;
   /** Above one of these nothing more is taken: the connection is closed, unacknowledged. */
@@ -39,6 +41,8 @@ export interface AppendBatcherOptions {
   readonly onProducerLost: (detail: string) => void;
   /** The bytes that wait came above `pressureBytes`, or went well below it. */
   readonly onPressure?: () => void;
+  /** More records wait than `gatherRecords`, of a log that takes them; or no longer. Looked at with each flush. */
+  readonly onBehind?: (isBehind: boolean) => void;
   readonly onFlight?: (durationMs: number) => void;
   readonly onRetry?: (reason: string) => void;
 }
@@ -102,6 +106,7 @@ export class AppendBatcher {
   #load = 0;
   #activeShares = 0;
   #isPressed = false;
+  #isBehind = false;
   #flights = 0;
   #timerArmed = false;
   #toTell: { readonly waiter: AppendWaiter; readonly outcome: AppendOutcome }[] = [];
@@ -249,6 +254,7 @@ export class AppendBatcher {
   }
 
   #flush(): void {
+    this.#lookBehind();
     if (this.#producerId === null || this.#flights >= this.#limits.flightsMax) return;
     const nowMs = this.#options.clock.nowMs();
     const { frameRecordsMax: recordsMax, frameBytesMax: bytesMax } = this.#limits;
@@ -264,6 +270,15 @@ export class AppendBatcher {
     if (due.length > 0) void this.#fly(due, nowMs);
     // What is left waits for the time of its next attempt.
     if (this.#ready.size > 0) this.#arm(this.#limits.retryMsMin);
+  }
+
+  /** Records that a full or silent log leaves waiting are no reason to hear less of their devices. */
+  #lookBehind(): void {
+    const { gatherRecords } = this.#limits;
+    const isBehind = this.#records > (this.#isBehind ? gatherRecords / 2 : gatherRecords) && !this.isWithheld;
+    if (isBehind === this.#isBehind) return;
+    this.#isBehind = isBehind;
+    this.#options.onBehind?.(isBehind);
   }
 
   async #fly(due: readonly { readonly queue: LaneQueue; readonly frame: Frame }[], startedAtMs: number): Promise<void> {

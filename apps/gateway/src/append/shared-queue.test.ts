@@ -11,6 +11,7 @@ const LIMITS: AppendLimits = {
   flightsMax: 3,
   frameRecordsMax: 100,
   frameBytesMax: 10_000,
+  gatherRecords: 1_000,
   pressureBytes: 3_000,
   queueRecordsMax: 1_000,
   queueBytesMax: 8_000,

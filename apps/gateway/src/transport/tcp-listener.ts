@@ -4,6 +4,7 @@ import type { Transport } from '@breakwater/mqtt-endpoint';
 
 import { type Accept, END_GRACE_MS, type Listener } from './listener.ts';
 import type { Peer } from './peer.ts';
+import { readIntoSharedBuffer } from './shared-read-buffer.ts';
 import { listenStreams, type StreamListenOptions } from './stream-listener.ts';
 
 /** MQTT over TCP or, with a certificate, over TLS. */
@@ -14,7 +15,10 @@ export function listenTcp(options: StreamListenOptions, accept: Accept): Promise
 function connect(stream: Socket, peer: Peer, accept: Accept): void {
   const transport = new StreamTransport(stream, peer);
   const input = accept(transport);
-  stream.on('data', (bytes: Buffer) => input.receive(bytes));
+  const receive = (bytes: Buffer): void => input.receive(bytes);
+  readIntoSharedBuffer(stream, receive);
+  // Of a stream that was read before, this brings what is left in it, and then no more.
+  stream.on('data', receive);
   stream.on('drain', () => input.drained());
   stream.on('close', () => {
     transport.closed();

@@ -178,6 +178,14 @@ export const gatewaySettings = {
     unit: 'bytes',
     reason: 'Above this queue new connections are refused as "server busy": those that are here are served first.',
   }),
+  gatherRecords: integer('GATEWAY_GATHER_RECORDS', {
+    default: 4_000,
+    min: 1,
+    max: 10_000_000,
+    unit: 'records',
+    reason:
+      'When more messages than this wait for the log, a device that sends faster than it is answered is read again after its answers: what it sends meanwhile is read, and acknowledged, in one piece. Such a device waits longer, and the gateway reads and writes less often.',
+  }),
   shedBytes: integer('GATEWAY_SHED_BYTES', {
     default: 32 * 1024 * 1024,
     min: 256 * 1024,

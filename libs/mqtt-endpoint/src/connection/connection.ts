@@ -5,6 +5,7 @@ import type { DeviceSession } from '../sessions/device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from '../endpoint-host.ts';
 import type { EngineContext } from '../engine-context.ts';
 import {
+  GATHER_MS_MAX,
   HELD_BYTES_MAX,
   KEEPALIVE_GRACE,
   PACKET_TIMEOUT_MS,
@@ -116,7 +117,18 @@ export class Connection<Identity> {
       return this.#end({ reason: 'overloaded', code: ReasonCode.quotaExceeded, detail: 'paused, yet still sending' });
     }
     this.#framer.push(bytes);
+    const before = this.#ready?.inbound.awaited ?? 0;
     this.#pump(false);
+    if (this.#context.pressure.gathers) this.#gather(before);
+  }
+
+  /**
+   * Each reading and each write costs the same for one message as for ten. A device with one message on the way is read
+   * on, since its next one may be far away; one that has sent more before its answer came may as well be read later.
+   */
+  #gather(awaitedBefore: number): void {
+    const awaited = this.#state === 'ready' ? (this.#ready?.inbound.awaited ?? 0) : 0;
+    if (awaited > 1 || (awaited === 1 && awaitedBefore > 0)) this.#gate.stop(StopReason.gathering);
   }
 
   transportClosed(): void {
@@ -175,6 +187,8 @@ export class Connection<Identity> {
     if (this.#blockedSinceMs !== null && nowMs - this.#blockedSinceMs > SLOW_READER_TIMEOUT_MS) {
       return this.#end({ reason: 'slowReader', code: null, detail: 'client does not read' });
     }
+    // The host may be silent, and what else the device has to say must not wait for that.
+    if (nowMs - this.#lastHeardMs > GATHER_MS_MAX) this.#gate.release(StopReason.gathering);
     // While we do not read, silence is our doing.
     if (!this.#gate.isOpen) return;
     const { packetTimeoutMs = PACKET_TIMEOUT_MS } = this.#context.limits;

@@ -75,6 +75,11 @@ export class InboundPublishes<Identity> implements PublishOwner {
     return this.#inProcessCount === 0;
   }
 
+  /** Messages whose answer the host has yet to give. */
+  get awaited(): number {
+    return this.#inProcessCount - (this.#held?.length ?? 0);
+  }
+
   receive(
     packet: IPublishPacket,
     userProperties: InboundMessage['userProperties'],
@@ -245,7 +250,9 @@ export class InboundPublishes<Identity> implements PublishOwner {
     }
     // A QoS 0 message that could not be stored is shed: it has no acknowledgement that could be withheld.
     if (this.#ended) return;
-    if (this.#hasRoom()) this.#options.gate.release(StopReason.inbound);
+    const { gate } = this.#options;
+    if (this.awaited === 0) gate.release(StopReason.gathering);
+    if (this.#hasRoom()) gate.release(StopReason.inbound);
     if (this.#inProcessCount === 0) this.#options.onIdle();
   }
 
