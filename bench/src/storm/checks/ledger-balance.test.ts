@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { ledgerImbalances } from './ledger-balance.ts';
 
-const QUIET = { degraded: [], imbalances: [] };
+const QUIET = { balanced: true, degraded: [], imbalances: [] };
 
 function ledgerWith(consumer: { readonly inFlight: number; readonly applied: number }) {
   const { inFlight, applied } = consumer;
@@ -29,6 +29,12 @@ describe('ledgerImbalances', () => {
     ];
     expect(ledgerImbalances({ ...QUIET, partitions: [], imbalances })).toEqual([
       'the ledger says: offsets 3 to 4 are missing',
+    ]);
+  });
+
+  it('takes the word of a ledger that does not balance, whatever it names', () => {
+    expect(ledgerImbalances({ ...QUIET, balanced: false, partitions: [] })).toEqual([
+      'the ledger says that it does not balance',
     ]);
   });
 

@@ -15,6 +15,8 @@ interface Entry {
 export interface LedgerEntries {
   readonly partitions: readonly Entry[];
   readonly degraded: readonly string[];
+  /** The platform's own verdict. */
+  readonly balanced: boolean;
   /** What the platform itself found; `since` is set once it lasts. */
   readonly imbalances: readonly { readonly detail: string; readonly since: number | null }[];
 }
@@ -26,6 +28,8 @@ export interface LedgerEntries {
 export function ledgerImbalances(ledger: LedgerEntries): readonly string[] {
   const imbalances = ledger.degraded.map((consumer) => `the ledger of ${consumer} cannot be read`);
   for (const { detail, since } of ledger.imbalances) if (since !== null) imbalances.push(`the ledger says: ${detail}`);
+  // Its verdict counts by itself, or a ledger that names no imbalance would pass with one.
+  if (!ledger.balanced && imbalances.length === 0) imbalances.push('the ledger says that it does not balance');
   for (const { lane, partition, appended, consumers } of ledger.partitions) {
     for (const [name, { inFlight, outcomes }] of Object.entries(consumers)) {
       const settled = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
