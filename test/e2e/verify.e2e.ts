@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
+import { breakwater } from '../src/breakwater-command.ts';
 import {
   CONDITION_TIMEOUT_MS,
   expectExactlyOnce,
@@ -19,13 +17,6 @@ const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
 const LOAD_SECONDS = 8;
 const KILL_AFTER_MS = 2_000;
-const BREAKWATER = fileURLToPath(new URL('../../apps/cli/bin/breakwater.mjs', import.meta.url));
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface Verified {
   readonly good: boolean;
@@ -34,19 +25,6 @@ interface Verified {
     readonly findings: readonly { readonly kind: string; readonly detail: string }[];
     readonly skipped: readonly string[];
   }[];
-}
-
-/** Runs `breakwater` as a person does, beside the platform. */
-function breakwater(
-  { dataDir, key }: { readonly dataDir: string; readonly key: string },
-  ...args: readonly string[]
-): Promise<Ended> {
-  const env = { PATH: process.env['PATH'], DATA_DIR: dataDir, ADMIN_API_KEY: key, NO_COLOR: '1' };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [BREAKWATER, ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-    });
-  });
 }
 
 describe('breakwater verify and ledger', () => {

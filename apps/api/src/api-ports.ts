@@ -79,7 +79,7 @@ export interface ApiOptions {
   /** Child devices that may be registered under one gateway device. */
   readonly childrenMax: number;
   /** What each partition of a lane may hold in the log. */
-  readonly laneBytesMax: Readonly<Record<Lane, number>>;
+  readonly laneBytesMax: Readonly<Record<Lane, number | null>>;
   readonly writeTimeoutMs: number;
   readonly readyWaitsForTelemetryMs: number;
   readonly writesInFlightMax: number;

@@ -1,8 +1,6 @@
 import {
   checkInstallation,
   connectRedis,
-  laneBytesMaxOf,
-  openEventLog,
   RedisBanList,
   RedisChangeFeed,
   RedisCommandHints,
@@ -10,7 +8,6 @@ import {
   RedisDeviceRegistry,
   RedisDownlinkChannel,
   RedisOperationAnswers,
-  RedisPartitionLeases,
   RedisRefusalCounts,
   RedisSessionDirectory,
   RedisTelemetryHints,
@@ -21,6 +18,7 @@ import { TemporalCommandWorkflows, temporalHealth } from '@breakwater/adapter-te
 import {
   apiSettings,
   eventLogSettings,
+  kafkaSettings,
   platformSettings,
   protectionSettings,
   readSettings,
@@ -29,6 +27,7 @@ import {
   type SettingsOf,
   temporalSettings,
 } from '@breakwater/config';
+import { laneBudgetsOf, type LogEngine, openLogEngine } from '@breakwater/log-engine';
 import { type AuditLog, Metrics, type Logger, type RunningProcess } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
@@ -39,6 +38,7 @@ import { connectTelemetry } from './clickhouse-ports.ts';
 const settingGroup = {
   ...platformSettings,
   ...eventLogSettings,
+  ...kafkaSettings,
   ...redisSettings,
   ...protectionSettings,
   ...apiSettings,
@@ -53,10 +53,12 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
   if (settings.adminApiKey === '')
     throw new SettingsInvalid('ADMIN_API_KEY is needed: any text of 16 characters or more');
   const redis = await connectRedis(settings.redisUrl, { logger, name: 'api' });
-  const { ports, close } = connectPorts(settings, redis);
+  const engine = openLogEngine(settings, 'breakwater-api');
+  const { ports, close } = connectPorts(settings, redis, engine);
   try {
-    await checkInstallation(redis, { partitionCount: settings.partitionCount });
-    const options = { ...settings, laneBytesMax: laneBytesMaxOf(settings) };
+    await checkInstallation(redis, settings);
+    await engine.check();
+    const options = { ...settings, laneBytesMax: laneBudgetsOf(settings) };
     const app = await createApiApplication({ ports, options, metrics: new Metrics('api'), logger });
     await app.listen(settings.httpPort, settings.bindHost);
     const stop = async (): Promise<void> => {
@@ -71,9 +73,13 @@ export async function startApi(env: NodeJS.ProcessEnv, logger: Logger): Promise<
   }
 }
 
-function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; close: () => Promise<void> } {
+function connectPorts(
+  settings: Settings,
+  redis: Redis,
+  engine: LogEngine,
+): { ports: ApiPorts; close: () => Promise<void> } {
   const { commitTwinsMax, commitBytesMax } = settings;
-  const log = openEventLog(redis, settings);
+  const log = engine.open(redis);
   const answers = new RedisOperationAnswers(redis);
   const changes = new RedisChangeFeed({
     redis,
@@ -96,7 +102,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     log,
     twins: new RedisTwinStore({ redis, commitTwinsMax, commitBytesMax }),
     bans: new RedisBanList(redis, settings),
-    holders: new RedisPartitionLeases(redis),
+    holders: engine.holders(redis),
     sessions: new RedisSessionDirectory(redis),
     downlinks,
     changes,
@@ -118,7 +124,7 @@ function connectPorts(settings: Settings, redis: Redis): { ports: ApiPorts; clos
     log.close();
     downlinks.close();
     redis.disconnect();
-    await Promise.all([telemetry.close(), commandWorkflows.close()]);
+    await Promise.all([telemetry.close(), commandWorkflows.close(), engine.close()]);
   };
   return { ports, close };
 }

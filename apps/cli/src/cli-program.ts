@@ -7,6 +7,7 @@ import { deadLettersCommand, type DeadLettersOptions } from './commands/dead-let
 import { ledgerCommand, type LedgerOptions } from './commands/ledger-command.ts';
 import { logRestoredCommand } from './commands/log-restored-command.ts';
 import { rebuildCommand } from './commands/rebuild-command.ts';
+import { logTopicsCommand } from './commands/log-topics-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
 import { connectForRebuild, connectStores, type Stores } from './installation/connect-stores.ts';
 import { findInstallation, type Installation } from './installation/find-installation.ts';
@@ -109,9 +110,12 @@ function addDeadLetters(program: Command, { env, terminal, onEnd }: ProgramParts
 }
 
 function addLog(program: Command, { env, terminal, onEnd }: ProgramParts): void {
-  program
-    .command('log')
-    .description('the event log')
+  const log = program.command('log').description('the event log');
+  log
+    .command('topics')
+    .description('make the topics of the log in Kafka where they are missing, and check them (EVENT_LOG=kafka)')
+    .action(async () => onEnd(await logTopicsCommand(env, terminal)));
+  log
     .command('restored')
     .description('say that Redis was restored from a backup: while everything is stopped, before it starts again')
     .action(async (_options: object, command: Command) => {

@@ -1,3 +1,4 @@
+import { laneBudgetsOf } from '@breakwater/log-engine';
 import { type Metrics, type MemoryWatch, QueueWatch } from '@breakwater/observability';
 import type { LaneFill } from '@breakwater/twin-runtime';
 
@@ -19,6 +20,7 @@ export interface GatewayQueuesOptions {
 /** Everything in a gateway that its devices can fill together. What one device can fill has limits of its own. */
 export function watchGatewayQueues(options: GatewayQueuesOptions): QueueWatch<'gateway'> {
   const { settings, metrics, batcher, lanes, memory } = options;
+  const budgets = laneBudgetsOf(settings);
   return new QueueWatch({
     metrics,
     process: 'gateway',
@@ -30,8 +32,8 @@ export function watchGatewayQueues(options: GatewayQueuesOptions): QueueWatch<'g
       children: { used: options.children, max: settings.childrenOpenTotalMax },
       detachedSessions: { used: options.detachedSessions, max: settings.detachedSessionsMax },
       bans: { used: options.bans, max: settings.bansMax },
-      controlLane: { used: () => lanes.bytes('control'), max: settings.controlLaneBytesMax },
-      telemetryLane: { used: () => lanes.bytes('telemetry'), max: settings.telemetryLaneBytesMax },
+      controlLane: { used: () => lanes.bytes('control'), max: budgets.control },
+      telemetryLane: { used: () => lanes.bytes('telemetry'), max: budgets.telemetry },
       memory: { used: () => memory.usedBytes(), max: memory.maxBytes },
     },
   });

@@ -7,6 +7,7 @@ import {
   type MqttEndpoint,
 } from '@breakwater/mqtt-endpoint';
 import { type Logger, MemoryWatch, type Metrics, type QueueWatch, type Readiness } from '@breakwater/observability';
+import { laneBudgetsOf } from '@breakwater/log-engine';
 import { LaneFill } from '@breakwater/twin-runtime';
 
 import { AppendBatcher } from './append/append-batcher.ts';
@@ -158,7 +159,8 @@ export class Gateway {
     await this.#protection.start();
     await this.#trust.start();
     this.#rechecks.start();
-    this.#lanes.start();
+    // What nobody here can compare with a limit is not asked for, once a second and for each partition.
+    if (laneBudgetsOf(this.#options.settings).telemetry !== null) this.#lanes.start();
     this.#queues.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     try {

@@ -1,6 +1,7 @@
 import {
   eventLogSettings,
   gatewaySettings,
+  kafkaSettings,
   identitySettings,
   overloadSettings,
   platformSettings,
@@ -16,6 +17,7 @@ const group = {
   ...platformSettings,
   ...redisSettings,
   ...eventLogSettings,
+  ...kafkaSettings,
   ...gatewaySettings,
   ...overloadSettings,
   ...temporalSettings,

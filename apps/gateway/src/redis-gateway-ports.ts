@@ -1,7 +1,6 @@
 import {
   checkInstallation,
   connectRedis,
-  openEventLog,
   RedisBanList,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
@@ -10,6 +9,7 @@ import {
   RedisTenantTrustStore,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
+import { openLogEngine } from '@breakwater/log-engine';
 import type { Logger } from '@breakwater/observability';
 import { systemClock, systemRandom } from '@breakwater/twin-runtime';
 
@@ -22,16 +22,23 @@ export interface ConnectedPorts {
   close(): void;
 }
 
-/** The gateway's ports on Redis. Appends have a connection of their own, so that nothing else stands in their way. */
+/**
+ * The gateway's ports on Redis and on the engine of the log. Appends have a connection of their own, so that nothing
+ * else stands in their way.
+ */
 export async function connectRedisPorts(settings: GatewaySettings, logger: Logger): Promise<ConnectedPorts> {
   const appends = await connectRedis(settings.redisUrl, { logger, name: 'gateway-appends' });
   const others = await connectRedis(settings.redisUrl, { logger, name: 'gateway' });
+  const engine = openLogEngine(settings, 'breakwater-gateway');
   const close = (): void => {
     appends.disconnect();
     others.disconnect();
+    // What is under way is given up: whoever appended it is closed unacknowledged.
+    void engine.close();
   };
   try {
     await checkInstallation(others, settings);
+    await engine.check();
   } catch (error) {
     close();
     throw error;
@@ -42,10 +49,11 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
     bytesMax: settings.downlinkBytesMax,
   });
   const directory = new RedisSessionDirectory(others, { archivedBytesMax: archivedBytesMax(settings) });
-  const tailLog = openEventLog(others, settings);
+  const log = engine.open(appends);
+  const tailLog = engine.open(others);
   return {
     ports: {
-      log: openEventLog(appends, settings),
+      log,
       tailLog,
       registry: new RedisDeviceRegistry(others),
       bans: new RedisBanList(others, settings),
@@ -61,6 +69,7 @@ export async function connectRedisPorts(settings: GatewaySettings, logger: Logge
     close: () => {
       downlinks.close();
       tailLog.close();
+      log.close();
       close();
     },
   };

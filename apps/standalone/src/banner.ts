@@ -11,6 +11,7 @@ export interface BannerOptions {
   readonly adminKey: string;
   readonly dataFolder: string;
   readonly device: FirstDevice | undefined;
+  readonly log: string;
   readonly temporal: string;
   readonly tookMs: number;
 }
@@ -26,6 +27,7 @@ export function banner(options: BannerOptions): string {
     `  API         ${api}/api/v1`,
     `  MQTT        mqtt://localhost:${options.mqttPort}${webSocket}`,
     ...tlsLines(options.tls),
+    `  event log   ${options.log}`,
     `  Temporal    ${options.temporal}`,
     `  admin key   ${options.adminKey}`,
     `  data        ${options.dataFolder}`,

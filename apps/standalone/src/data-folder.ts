@@ -19,7 +19,7 @@ export interface Installation {
 /** Makes the folders, and refuses one that cannot be written to or that has no space. */
 export function prepareDataFolder(folder: string, freeMegabytesMin: number): void {
   try {
-    for (const name of ['redis', 'clickhouse', 'temporal', 'logs'])
+    for (const name of ['redis', 'kafka', 'clickhouse', 'temporal', 'logs'])
       mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
     writeAtomically(join(folder, 'write-test'), '');
     rmSync(join(folder, 'write-test'));

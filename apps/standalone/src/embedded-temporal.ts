@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Part } from './part.ts';
 import type { ConsoleReport } from './console-report.ts';
 import type { Supervisor } from './supervisor.ts';
-import { TemporalProgram } from './temporal-program.ts';
+import { ProvidedProgram } from './provided-program.ts';
 import { temporalPart, type TemporalServerOptions } from './temporal-server.ts';
 
 /** Events flow already; the banner waits this long so that it need not say "starts". */
@@ -24,14 +24,19 @@ export interface EmbeddedTemporalOptions {
  */
 export class EmbeddedTemporal {
   readonly #options: EmbeddedTemporalOptions;
-  readonly #program: TemporalProgram;
+  readonly #program: ProvidedProgram<'path'>;
   #found: Promise<boolean> = Promise.resolve(false);
   #firstTry: Promise<void> = Promise.resolve();
   #stopping = false;
 
   constructor(options: EmbeddedTemporalOptions) {
     this.#options = options;
-    this.#program = new TemporalProgram(join(options.server.dataFolder, 'logs', 'temporal.log'), process.env);
+    this.#program = new ProvidedProgram({
+      script: 'provide-temporal.mjs',
+      fields: ['path'],
+      logFile: join(options.server.dataFolder, 'logs', 'temporal.log'),
+      env: process.env,
+    });
   }
 
   /** Starts the server if its program is on this machine. */

@@ -14,6 +14,7 @@ const parts = platformParts({
   twinWorkers: 2,
   adminKey: 'the-key-of-the-administrator',
   partitions: 16,
+  log: { env: { EVENT_LOG: 'redis' }, parts: [] },
   laneBudgets: { LOG_CONTROL_BYTES_PER_PARTITION: '1048576' },
 });
 

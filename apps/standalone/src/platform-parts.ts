@@ -22,12 +22,23 @@ export interface PlatformOptions {
   readonly partitions: number;
   /** What each lane of a partition may hold, as environment. */
   readonly laneBudgets: Readonly<Record<string, string>>;
+  /** The engine of the log, as environment, and what it consists of beside Redis. */
+  readonly log: { readonly env: Readonly<Record<string, string>>; readonly parts: readonly Part[] };
 }
 
 /** Stop order: first nothing new comes in, then what is in is worked off, and the stores go last. */
-export const STOP = { gateway: 1, api: 2, writer: 3, worker: 4, clickhouse: 5, temporal: 5, redis: 6 } as const;
+export const STOP = {
+  gateway: 1,
+  api: 2,
+  writer: 3,
+  worker: 4,
+  clickhouse: 5,
+  temporal: 5,
+  kafka: 6,
+  redis: 6,
+} as const;
 /** The api is last: its port opens when the platform can be used, so when devices can connect too. */
-const START = { store: 1, app: 2, api: 3 } as const;
+export const START = { store: 1, app: 2, api: 3 } as const;
 
 /** Heap limits keep every process below 600 MB; the embedded ClickHouse has its memory outside of the heap. */
 const APPS = {
@@ -71,6 +82,7 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
   const workerNames = Array.from({ length: options.twinWorkers }, (_, index) => `twin-worker-${index + 1}`);
   return [
     redisPart(options),
+    ...options.log.parts,
     appPart(APPS.clickhouse, env),
     ...workerNames.map((name) => appPart(APPS.worker, env, name)),
     // Under the same name a writer that was killed goes on at once: its own turn is no other's.
@@ -138,7 +150,7 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
     ADMIN_API_KEY: '',
     PARTITIONS: String(options.partitions),
     METRICS_PORT: '0',
-    EVENT_LOG: 'redis',
+    ...options.log.env,
     ...options.laneBudgets,
   };
 }

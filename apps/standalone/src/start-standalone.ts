@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 
 import {
   eventLogSettings,
+  kafkaSettings,
   platformSettings,
   readSettings,
   type SettingsOf,
@@ -9,14 +10,15 @@ import {
   temporalSettings,
 } from '@breakwater/config';
 
-import { banner } from './banner.ts';
+import { banner, type BannerOptions } from './banner.ts';
 import type { ConsoleReport } from './console-report.ts';
 import { adminKeyOf, checkInstallation, freeMegabytesOf, prepareDataFolder } from './data-folder.ts';
 import { EmbeddedTemporal, type EmbeddedTemporalOptions } from './embedded-temporal.ts';
 import { firstDevice } from './first-device.ts';
 import { laneBudgets } from './lane-budgets.ts';
+import { logServer } from './log-server.ts';
 import type { Part } from './part.ts';
-import { type PlatformOptions, platformParts, STOP, temporalWorkerPart } from './platform-parts.ts';
+import { type PlatformOptions, platformParts, START, STOP, temporalWorkerPart } from './platform-parts.ts';
 import { checkPorts, freeLoopbackPort, type WantedPort } from './port-check.ts';
 import { processIdentity } from './process-identity.ts';
 import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
@@ -24,7 +26,13 @@ import { endLeftovers, endProcess, RunFile } from './run-file.ts';
 import { Supervisor } from './supervisor.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
-const settingGroup = { ...platformSettings, ...standaloneSettings, ...eventLogSettings, ...temporalSettings };
+const settingGroup = {
+  ...platformSettings,
+  ...standaloneSettings,
+  ...eventLogSettings,
+  ...kafkaSettings,
+  ...temporalSettings,
+};
 type Settings = SettingsOf<typeof settingGroup>;
 
 /** The running platform, as main.ts holds it. */
@@ -40,10 +48,12 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
   let supervisor: Supervisor | undefined;
   let runFile: RunFile | undefined;
   let temporal: EmbeddedTemporal | undefined;
+  let obtaining: { stop(): void } | undefined;
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
     temporal?.stop();
+    obtaining?.stop();
     await supervisor?.stop();
     runFile?.release();
   };
@@ -57,21 +67,19 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     runFile = await claimFolder(dataFolder, settings, report);
     checkInstallation(dataFolder, settings.partitionCount);
     await checkPorts(publicPorts(settings));
-    const temporalPort = await freeLoopbackPort();
     const adminKey = adminKeyOf(dataFolder, settings.adminApiKey);
+    const log = await logServer({
+      ...{ settings, dataFolder, report, startLevel: START.store, stopLevel: STOP.kafka },
+      onWork: (work) => (obtaining = work),
+    });
+    if (stopping) return;
+    const temporalPort = await freeLoopbackPort();
     const platform: PlatformOptions = {
-      dataFolder,
+      ...(await platformOptions(settings, { dataFolder, temporalPort })),
       redisServerPath,
-      redisSocketPath: redisSocketPath(dataFolder),
-      redisMemoryMegabytes: settings.redisMemoryMegabytes,
-      clickhousePort: await freeLoopbackPort(),
-      temporalAddress: settings.embeddedTemporal === 'off' ? '' : `127.0.0.1:${temporalPort}`,
-      temporalNamespace: settings.temporalNamespace,
-      temporalNiceness: settings.temporalNiceness,
-      twinWorkers: settings.twinWorkers,
       adminKey,
-      partitions: settings.partitionCount,
       laneBudgets: budgets,
+      log,
     };
     const parts = platformParts(platform);
     if (stopping) return;
@@ -90,15 +98,38 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     temporal.start();
     await waitUntilReady(settings.httpPort, report);
     const device = await firstDevice({ dataFolder, httpPort: settings.httpPort, adminKey });
-    const { httpPort, mqttPort, mqttWebSocketPort } = settings;
     const tookMs = performance.now() - startedAt;
-    const tls = settings.tlsCertFile === '' ? null : settings;
-    const places = { httpPort, mqttPort, mqttWebSocketPort, tls, temporal: await temporal.bannerLine() };
+    const places = { ...placesOf(settings), log: log.bannerLine, temporal: await temporal.bannerLine() };
     if (stopping) return;
     report.line(banner({ ...places, adminKey, dataFolder, device, tookMs }));
     void temporal.obtainIfMissing();
   };
   return { started: start(), stop, kill: () => supervisor?.kill() };
+}
+
+type Chosen = 'redisServerPath' | 'adminKey' | 'laneBudgets' | 'log';
+
+/** What follows from the settings and the data folder alone. */
+async function platformOptions(
+  settings: Settings,
+  { dataFolder, temporalPort }: { readonly dataFolder: string; readonly temporalPort: number },
+): Promise<Omit<PlatformOptions, Chosen>> {
+  return {
+    dataFolder,
+    redisSocketPath: redisSocketPath(dataFolder),
+    redisMemoryMegabytes: settings.redisMemoryMegabytes,
+    clickhousePort: await freeLoopbackPort(),
+    temporalAddress: settings.embeddedTemporal === 'off' ? '' : `127.0.0.1:${temporalPort}`,
+    temporalNamespace: settings.temporalNamespace,
+    temporalNiceness: settings.temporalNiceness,
+    twinWorkers: settings.twinWorkers,
+    partitions: settings.partitionCount,
+  };
+}
+
+function placesOf(settings: Settings): Pick<BannerOptions, 'httpPort' | 'mqttPort' | 'mqttWebSocketPort' | 'tls'> {
+  const { httpPort, mqttPort, mqttWebSocketPort, tlsCertFile } = settings;
+  return { httpPort, mqttPort, mqttWebSocketPort, tls: tlsCertFile === '' ? null : settings };
 }
 
 function budgetsOf(settings: Settings, env: NodeJS.ProcessEnv): Record<string, string> {

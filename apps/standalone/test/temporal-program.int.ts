@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { processIdentity } from '../src/process-identity.ts';
-import { TemporalProgram } from '../src/temporal-program.ts';
+import { ProvidedProgram } from '../src/provided-program.ts';
 
 const WAIT_MS_MAX = 30_000;
 jest.setTimeout(2 * WAIT_MS_MAX);
@@ -15,14 +15,19 @@ const PROVIDE_TEMPORAL = fileURLToPath(new URL('../../../tools/provide-temporal.
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
-let program: TemporalProgram;
+let program: ProvidedProgram<'path'>;
 let child: ChildProcess | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bw-temporal-'));
   // Nothing but what the test puts there, so nothing is found, downloaded or built for real.
   env = { PATH: join(folder, 'bin'), XDG_CACHE_HOME: join(folder, 'cache') };
-  program = new TemporalProgram(join(folder, 'temporal.log'), env);
+  program = new ProvidedProgram({
+    script: 'provide-temporal.mjs',
+    fields: ['path'],
+    logFile: join(folder, 'temporal.log'),
+    env,
+  });
   child = undefined;
 });
 

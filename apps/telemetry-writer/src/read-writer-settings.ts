@@ -1,5 +1,6 @@
 import {
   eventLogSettings,
+  kafkaSettings,
   platformSettings,
   readSettings,
   redisSettings,
@@ -7,7 +8,13 @@ import {
   type SettingsOf,
 } from '@breakwater/config';
 
-const group = { ...platformSettings, ...redisSettings, ...eventLogSettings, ...writerSettings } as const;
+const group = {
+  ...platformSettings,
+  ...redisSettings,
+  ...eventLogSettings,
+  ...kafkaSettings,
+  ...writerSettings,
+} as const;
 
 export type WriterSettings = SettingsOf<typeof group>;
 

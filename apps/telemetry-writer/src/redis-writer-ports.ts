@@ -3,12 +3,12 @@ import {
   checkInstallation,
   connectRedis,
   logOriginsOf,
-  openEventLog,
   RedisChangeFeed,
   RedisTwinSnapshots,
   RedisTwinStore,
   RedisWriterLease,
 } from '@breakwater/adapter-redis';
+import { openLogEngine } from '@breakwater/log-engine';
 import type { Logger } from '@breakwater/observability';
 import { systemClock } from '@breakwater/twin-runtime';
 
@@ -16,16 +16,22 @@ import { clickHouseStores } from './clickhouse-stores.ts';
 import type { WriterSettings } from './read-writer-settings.ts';
 import type { WriterPorts } from './writer-ports.ts';
 
-/** The writer's ports on Redis and ClickHouse. ClickHouse may be away: the log buffers until it is there. */
+/**
+ * The writer's ports on Redis, ClickHouse and the engine of the log. ClickHouse may be away: the log buffers until it
+ * is there.
+ */
 export async function connectWriterPorts(
   settings: WriterSettings,
   logger: Logger,
 ): Promise<{ readonly ports: WriterPorts; close(): Promise<void> }> {
   const redis = await connectRedis(settings.redisUrl, { logger, name: 'telemetry-writer' });
+  const engine = openLogEngine(settings, 'breakwater-telemetry-writer');
   try {
     await checkInstallation(redis, settings);
+    await engine.check();
   } catch (error) {
     redis.disconnect();
+    await engine.close();
     throw error;
   }
   const clickhouse = connectClickHouse({
@@ -34,7 +40,7 @@ export async function connectWriterPorts(
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,
   });
-  const log = openEventLog(redis, settings);
+  const log = engine.open(redis);
   const reading = log.reader();
   const changes = new RedisChangeFeed({
     redis,
@@ -45,6 +51,7 @@ export async function connectWriterPorts(
     ports: {
       log: reading,
       trimLog: log,
+      isLogTrimmedByUs: engine.isTrimmedByUs,
       twins: new RedisTwinStore({ redis, ...settings }),
       stores: clickHouseStores(clickhouse),
       turnLease: new RedisWriterLease(redis),
@@ -59,6 +66,7 @@ export async function connectWriterPorts(
       reading.close();
       changes.close();
       log.close();
+      await engine.close();
       redis.disconnect();
       await clickhouse.client.close();
     },

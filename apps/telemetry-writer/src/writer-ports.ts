@@ -9,6 +9,8 @@ export interface WriterPorts {
   readonly log: EventLog;
   /** A log on a connection of its own: the reading one waits for records most of the time. */
   readonly trimLog: EventLog;
+  /** Otherwise the engine of the log forgets by its own retention. */
+  readonly isLogTrimmedByUs: boolean;
   readonly twins: Pick<TwinStore, 'ledger'>;
   readonly stores: WriterStores;
   readonly turnLease: TurnLease;

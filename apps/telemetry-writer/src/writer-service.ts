@@ -22,9 +22,9 @@ import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type Writ
 export class WriterService {
   readonly #turn: WriterTurn;
   readonly #writer: TelemetryWriter;
-  readonly #trimmer: LogTrimmer;
   readonly #history: TwinHistory;
   readonly #snapshots: SnapshotLoop;
+  readonly #trimmer: LogTrimmer | null;
   readonly #queues: QueueWatch<'telemetry-writer'>;
   readonly #logger: Logger;
 
@@ -79,18 +79,15 @@ export class WriterService {
       observer: snapshotMetrics(metrics, logger),
       intervalMs: settings.snapshotIntervalSeconds * 1_000,
     });
-    this.#trimmer = new LogTrimmer({
-      rebuildFloor: (partition, logId) => this.#snapshots.floor(partition, logId),
-      log: trimLog,
-      twins,
-      writerPositions: () => this.#writer.positions(),
-      clock,
-      logger,
-      partitionCount,
-      retentionRecords: settings.retentionRecords,
-      laneBytesMax,
-      intervalMs: settings.trimIntervalMs,
-    });
+    const { retentionRecords, trimIntervalMs: intervalMs } = settings;
+    const trimmer = { log: trimLog, twins, clock, logger, partitionCount, retentionRecords, intervalMs, laneBytesMax };
+    this.#trimmer = !ports.isLogTrimmedByUs
+      ? null
+      : new LogTrimmer({
+          ...trimmer,
+          rebuildFloor: (partition, logId) => this.#snapshots.floor(partition, logId),
+          writerPositions: () => this.#writer.positions(),
+        });
   }
 
   /** Starts in the background, at its turn; `failed` is told when going on would be wrong. */
@@ -105,7 +102,7 @@ export class WriterService {
       this.#logger.fatal({ err: error }, 'the writer stops: going on would be wrong');
       failed(error);
     });
-    this.#trimmer.start();
+    this.#trimmer?.start();
     this.#history.start();
     this.#snapshots.start();
   }
@@ -123,7 +120,7 @@ export class WriterService {
 
   async stop(): Promise<void> {
     this.#queues.stop();
-    await this.#trimmer.stop();
+    await this.#trimmer?.stop();
     await Promise.all([this.#writer.stop(), this.#history.stop(), this.#snapshots.stop()]);
     await this.#turn.stop();
   }

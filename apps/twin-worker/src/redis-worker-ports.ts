@@ -1,19 +1,18 @@
 import {
   checkInstallation,
   connectRedis,
-  openEventLog,
   RedisChangeFeed,
   RedisCommandHints,
   RedisCommandSignals,
   RedisDownlinkChannel,
   RedisOperationAnswers,
-  RedisPartitionLeases,
   RedisSessionDirectory,
   RedisTelemetryHints,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
+import { openLogEngine } from '@breakwater/log-engine';
 import type { Logger } from '@breakwater/observability';
-import { LeasedMembership, systemClock, systemRandom } from '@breakwater/twin-runtime';
+import { systemClock, systemRandom } from '@breakwater/twin-runtime';
 
 import type { WorkerSettings } from './read-worker-settings.ts';
 import type { WorkerPorts } from './worker-ports.ts';
@@ -23,27 +22,32 @@ export interface ConnectedPorts {
   close(): void;
 }
 
-/** The worker's ports on Redis. Commits have a connection of their own, so that nothing else stands in their way. */
+/**
+ * The worker's ports on Redis and on the engine of the log. Commits have a connection of their own, so that nothing
+ * else stands in their way.
+ */
 export async function connectRedisPorts(settings: WorkerSettings, logger: Logger): Promise<ConnectedPorts> {
   const commits = await connectRedis(settings.redisUrl, { logger, name: 'worker-commits' });
   const others = await connectRedis(settings.redisUrl, { logger, name: 'worker' });
+  const engine = openLogEngine(settings, 'breakwater-twin-worker');
   const close = (): void => {
     commits.disconnect();
     others.disconnect();
+    void engine.close();
   };
   try {
     await checkInstallation(others, settings);
+    await engine.check();
   } catch (error) {
     close();
     throw error;
   }
-  const log = openEventLog(others, settings);
+  const log = engine.open(others);
   return {
     ports: {
       log,
       store: new RedisTwinStore({ redis: commits, ...settings }),
-      membershipOf: (memberId) =>
-        new LeasedMembership({ ...settings, leases: new RedisPartitionLeases(others), memberId, clock: systemClock }),
+      membershipOf: (memberId) => engine.membershipOf(others, { memberId, leaseTtlMs: settings.leaseTtlMs }),
       directory: new RedisSessionDirectory(others),
       downlinks: new RedisDownlinkChannel({
         redis: others,

@@ -3,6 +3,7 @@ import { partitionMembershipContract } from '@breakwater/twin-runtime/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Consumer } from '@platformatic/kafka';
 
+import { KafkaPartitionHolders } from '../src/index.ts';
 import { KafkaCluster, kafkaAvailable } from '../src/testing/index.ts';
 import { topicName } from '../src/topic-names.ts';
 import { GROUP_PROPERTIES, kafkaGroup } from './kafka-group.ts';
@@ -20,9 +21,13 @@ const TRIES_MAX = 400;
   for (const protocol of ['classic', 'consumer'] as const) {
     partitionMembershipContract(`Kafka, ${protocol} protocol`, () => kafkaGroup(cluster.bootstrap, protocol));
 
-    it(`lets Kafka's own offsets follow the positions: ${protocol} protocol`, async () => {
+    it(`lets Kafka's own offsets follow the positions, and says what is held: ${protocol} protocol`, async () => {
       const group = await kafkaGroup(cluster.bootstrap, protocol);
       const { membership } = await group.join();
+      const holders = new KafkaPartitionHolders({
+        ...{ connection: { brokers: cluster.bootstrap, clientId: 'api' }, protocol },
+        ...{ groupId: group.groupId, topicPrefix: group.topicPrefix },
+      });
       const consumer = new Consumer({
         ...{ clientId: 'lag-tool', bootstrapBrokers: cluster.bootstrap, groupId: group.groupId },
       });
@@ -37,7 +42,11 @@ const TRIES_MAX = 400;
           committed = offsets.get(topic) ?? [];
         }
         expect(committed[3]).toBe(7n);
+        expect(await holders.held([0, 5] as Partition[])).toEqual([true, true]);
+        await membership.leave();
+        expect(await holders.held([0, 5] as Partition[])).toEqual([false, false]);
       } finally {
+        await holders.close();
         await consumer.close(true);
         await group.cleanup();
       }

@@ -12,26 +12,34 @@ export const DATA_FORMAT_VERSION = 2;
 
 /**
  * KEYS: installation
- * ARGV: partition count, format version
+ * ARGV: partition count, format version, engine of the log
  */
 const installScript = new RedisScript(
   'install',
   `#!lua flags=allow-oom
+local known = redis.call('HEXISTS', KEYS[1], 'partitionCount') == 1
 redis.call('HSETNX', KEYS[1], 'partitionCount', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'formatVersion', ARGV[2])
 if redis.call('HGET', KEYS[1], 'formatVersion') == '1' then redis.call('HSET', KEYS[1], 'formatVersion', ARGV[2]) end
-return redis.call('HMGET', KEYS[1], 'partitionCount', 'formatVersion')
+redis.call('HSETNX', KEYS[1], 'eventLog', known and 'redis' or ARGV[3])
+return redis.call('HMGET', KEYS[1], 'partitionCount', 'formatVersion', 'eventLog')
 `,
 );
 
 /**
  * Called by every process before it touches the data: an empty Redis becomes ours, and one whose data was made with
- * another partition count or format is refused, because twins and records would be looked for in the wrong places.
+ * another partition count or format, or from another log, is refused, because twins and records would be looked for in
+ * the wrong places. Installations that are older than the choice have their log in Redis.
  */
-export async function checkInstallation(redis: Redis, expected: { readonly partitionCount: number }): Promise<void> {
-  const { partitionCount } = expected;
-  const stored = await installScript.run(redis, [redisKeys.installation], [partitionCount, DATA_FORMAT_VERSION]);
-  const [storedCount, storedVersion] = (stored as [string, string]).map(Number);
+export async function checkInstallation(
+  redis: Redis,
+  expected: { readonly partitionCount: number; readonly eventLog?: string },
+): Promise<void> {
+  const { partitionCount, eventLog = 'redis' } = expected;
+  const wanted = [partitionCount, DATA_FORMAT_VERSION, eventLog];
+  const stored = (await installScript.run(redis, [redisKeys.installation], wanted)) as [string, string, string];
+  const [storedCount, storedVersion] = stored.slice(0, 2).map(Number);
+  const storedLog = stored[2];
   if (storedVersion !== DATA_FORMAT_VERSION) {
     throw new PlatformError(
       'DATA_FORMAT_MISMATCH',
@@ -46,6 +54,19 @@ export async function checkInstallation(redis: Redis, expected: { readonly parti
         `data, so start with PARTITIONS=${storedCount}, or point DATA_DIR or REDIS_URL at other data`,
     );
   }
+  if (storedLog !== eventLog) {
+    throw new PlatformError(
+      'EVENT_LOG_MISMATCH',
+      `the twins in Redis come from a log on ${storedLog}, and EVENT_LOG is ${eventLog}: their positions say nothing about ` +
+        `another log, so start with EVENT_LOG=${storedLog}, or point DATA_DIR or REDIS_URL at other data`,
+    );
+  }
+}
+
+/** The engine that the twins' positions belong to; null in an empty Redis. Changes nothing. */
+export async function eventLogOf(redis: Redis): Promise<string | null> {
+  const [count, eventLog] = await redis.hmget(redisKeys.installation, 'partitionCount', 'eventLog');
+  return count == null ? null : (eventLog ?? 'redis');
 }
 
 /** Of the data that is there; null in an empty Redis. Changes nothing. */

@@ -1,4 +1,4 @@
-export { checkInstallation, DATA_FORMAT_VERSION, partitionCountOf } from './check-installation.ts';
+export { checkInstallation, eventLogOf, DATA_FORMAT_VERSION, partitionCountOf } from './check-installation.ts';
 export { RedisCommandHints } from './commands/redis-command-hints.ts';
 export { RedisCommandIndex } from './commands/redis-command-index.ts';
 export { RedisCommandSignals } from './commands/redis-command-signals.ts';

@@ -62,6 +62,17 @@ describe('the watch of queues', () => {
     expect(watch.filling()).toMatchObject([{ queue: 'buffer', used: 600 }]);
   });
 
+  it('shows nothing of a queue whose limit nobody here knows', async () => {
+    const metrics = new Metrics('telemetry-writer');
+    const queues = { buffer: { used: () => 5, max: null }, memory: { used: () => 5, max: 10 } };
+    const watch = new QueueWatch({ metrics, process: 'telemetry-writer', queues });
+    watch.sample();
+    const text = await metrics.text();
+    expect(text).toContain('breakwater_queue_used{queue="memory"');
+    expect(text).not.toContain('queue="buffer"');
+    expect(watch.filling()).toEqual([]);
+  });
+
   it('names the first one first', () => {
     const { watch, fill, pass } = watched();
     watch.sample();

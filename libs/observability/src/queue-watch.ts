@@ -5,8 +5,8 @@ import type { ProcessName, QueueName } from './queue-inventory.ts';
 /** One queue: how much is in it, or in each part of it, and how much may be. */
 export interface WatchedQueue {
   readonly used: () => number | readonly number[];
-  /** Of each part. */
-  readonly max: number;
+  /** Of each part. Null where nobody here knows it: then nothing is shown, rather than that it is empty. */
+  readonly max: number | null;
 }
 
 /** What is about to fill. */
@@ -35,7 +35,7 @@ const NAMED_FROM_SHARE = 0.5;
 
 interface Watched {
   readonly name: string;
-  readonly queue: WatchedQueue;
+  readonly queue: { readonly used: WatchedQueue['used']; readonly max: number };
   readonly trends: FillTrend[];
   used: number;
   secondsLeft: number;
@@ -54,8 +54,10 @@ export class QueueWatch<Process extends ProcessName> {
   constructor(options: QueueWatchOptions<Process>) {
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#beforeSample = options.beforeSample ?? (() => undefined);
-    this.#watched = Object.entries<WatchedQueue>(options.queues).map(([name, queue]) => {
-      return { name, queue, trends: [], used: 0, secondsLeft: HEADROOM_SECONDS_MAX };
+    this.#watched = Object.entries<WatchedQueue>(options.queues).flatMap(([name, { used, max }]) => {
+      return max === null
+        ? []
+        : [{ name, queue: { used, max }, trends: [], used: 0, secondsLeft: HEADROOM_SECONDS_MAX }];
     });
     this.#show(options.metrics);
   }

@@ -13,7 +13,7 @@ interface ImportRule {
 const workspace = (...names: string[]): RegExp[] => names.map((name) => new RegExp(`^@breakwater/${name}(?:/|$)`));
 const anyNpm = /^(?!@breakwater\/)/;
 const anyLib =
-  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|device-trust|observability|adapter-[a-z]+)(?:\/|$)/;
+  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|device-trust|observability|log-engine|adapter-[a-z]+)(?:\/|$)/;
 const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability'), /^node:/];
 
 /** The dependency rule: one direction, from the pure domain outwards. The first rule that matches a package holds. */
@@ -51,6 +51,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     package: /^libs\/adapter-kafka$/,
     may: [...adapterBase, /^@platformatic\/kafka$/],
     reason: 'an adapter knows the ports and one technology',
+  },
+  {
+    package: /^libs\/log-engine$/,
+    may: [...adapterBase, ...workspace('adapter-redis', 'adapter-kafka')],
+    reason: 'it chooses between the engines of the log, and is the only library that knows both',
   },
   {
     package: /^libs\/adapter-clickhouse$/,

@@ -10,9 +10,11 @@ const consumer = z.object({
 });
 
 const room = {
-  bytes: count,
-  bytesMax: count.meta({
-    description: 'Full at so many bytes: then acknowledgements are withheld, and nothing is lost.',
+  bytes: count.nullable().meta({ description: 'Null where only the engine of the log knows, as with Kafka.' }),
+  bytesMax: count.nullable().meta({
+    description:
+      'Full at so many bytes: then acknowledgements are withheld, and nothing is lost. Null where nothing but the ' +
+      "disks and the retention of the log's engine bounds it.",
   }),
   secondsLeft: count.nullable().meta({
     description:

@@ -12,6 +12,7 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
 @Injectable()
 export class ApiQueues implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #lanes: LaneFill;
+  readonly #isLaneBudgetKnown: boolean;
   readonly #watch: QueueWatch<'api'>;
 
   constructor(
@@ -25,6 +26,7 @@ export class ApiQueues implements OnApplicationBootstrap, OnApplicationShutdown 
     const lanes = new LaneFill({ log, clock, partitionCount: options.partitionCount });
     const memory = new MemoryWatch({ metrics, maxBytes: options.memoryMegabytesMax * BYTES_PER_MEGABYTE });
     this.#lanes = lanes;
+    this.#isLaneBudgetKnown = options.laneBytesMax.telemetry !== null;
     this.#watch = new QueueWatch({
       metrics,
       process: 'api',
@@ -39,7 +41,7 @@ export class ApiQueues implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationBootstrap(): void {
-    this.#lanes.start();
+    if (this.#isLaneBudgetKnown) this.#lanes.start();
     this.#watch.start();
   }
 

@@ -57,6 +57,8 @@ export class AppendRates implements OnApplicationBootstrap, OnApplicationShutdow
    */
   secondsLeft(lane: Lane, partition: Partition, bounds: LogBounds): number | null {
     const [since] = this.#samples;
+    const bytesMax = this.options.laneBytesMax[lane];
+    if (bytesMax === null) return null;
     const kept = bounds.end - bounds.first;
     if (since === undefined || kept <= 0) return null;
     const spanMs = this.clock.nowMs() - since.atMs;
@@ -64,7 +66,7 @@ export class AppendRates implements OnApplicationBootstrap, OnApplicationShutdow
     const appended = bounds.end - (since.ends.get(`${lane}:${partition}`) ?? bounds.end);
     if (spanMs < SPAN_MS_MIN || appended <= 0) return null;
     const bytesPerSecond = (appended / spanMs) * 1_000 * (bounds.bytes / kept);
-    const bytesLeft = Math.max(0, this.options.laneBytesMax[lane] - bounds.bytes);
+    const bytesLeft = Math.max(0, bytesMax - bounds.bytes);
     return bytesPerSecond > 0 ? Math.floor(bytesLeft / bytesPerSecond) : null;
   }
 

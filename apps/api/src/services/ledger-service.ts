@@ -41,9 +41,10 @@ export interface PartitionLedger {
   readonly partition: number;
   readonly firstKept: number;
   readonly appended: number;
-  readonly bytes: number;
+  /** Null, like what may be there, where only the engine of the log knows. */
+  readonly bytes: number | null;
   /** Full at so many bytes; then acknowledgements are withheld. */
-  readonly bytesMax: number;
+  readonly bytesMax: number | null;
   /** Until it is full, at the rate of late and if nothing is trimmed; of a lane, by its first partition. */
   readonly secondsLeft: number | null;
   readonly consumers: Readonly<Partial<Record<Consumer, ConsumerLedger>>>;
@@ -143,7 +144,7 @@ export class LedgerService {
       partition,
       firstKept: bounds.first,
       appended: bounds.end,
-      bytes: bounds.bytes,
+      bytes: this.options.laneBytesMax[lane] === null ? null : bounds.bytes,
       bytesMax: this.options.laneBytesMax[lane],
       secondsLeft: this.rates.secondsLeft(lane, partition, bounds),
       consumers: Object.fromEntries(
@@ -187,20 +188,25 @@ function addTenants(lines: Map<string, TenantLine>, { lane, consumer, tenants }:
 function total(entries: readonly PartitionLedger[], lane: Lane): Ledger['lanes'][Lane] {
   const consumers: Partial<Record<Consumer, ConsumerLedger>> = {};
   let appended = 0;
-  let bytes = 0;
-  let bytesMax = 0;
+  let bytes: number | null = 0;
+  let bytesMax: number | null = 0;
   let secondsLeft: number | null = null;
   for (const entry of entries) {
     if (entry.lane !== lane) continue;
     appended += entry.appended;
-    bytes += entry.bytes;
-    bytesMax += entry.bytesMax;
+    bytes = addKnown(bytes, entry.bytes);
+    bytesMax = addKnown(bytesMax, entry.bytesMax);
     if (entry.secondsLeft !== null) secondsLeft = Math.min(entry.secondsLeft, secondsLeft ?? entry.secondsLeft);
     for (const [name, ledger] of Object.entries(entry.consumers) as [Consumer, ConsumerLedger][]) {
       consumers[name] = addUp(consumers[name], ledger);
     }
   }
   return { appended, bytes, bytesMax, secondsLeft, consumers };
+}
+
+/** What is not known of one part is not known of the sum. */
+function addKnown(sum: number | null, more: number | null): number | null {
+  return sum === null || more === null ? null : sum + more;
 }
 
 function addUp(sum: ConsumerLedger | undefined, one: ConsumerLedger): ConsumerLedger {

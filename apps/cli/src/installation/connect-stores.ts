@@ -8,20 +8,20 @@ import {
 import {
   checkInstallation,
   connectRedis,
-  openEventLog,
+  eventLogOf,
   partitionCountOf,
-  type RedisEventLog,
   RedisTwinSnapshots,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
-import { eventLogSettings, platformSettings, readSettings, redisSettings } from '@breakwater/config';
+import { eventLogSettings, kafkaSettings, platformSettings, readSettings, redisSettings } from '@breakwater/config';
+import { type OpenLog, openLogEngine } from '@breakwater/log-engine';
 
 import { CliFailure } from '../cli-failure.ts';
 import type { Installation } from './find-installation.ts';
 
 /** The stores of an installation, for reading only. */
 export interface Stores {
-  readonly log: RedisEventLog;
+  readonly log: OpenLog;
   readonly twins: RedisTwinStore;
   readonly writer: ClickHouseWriterLedger;
   readonly audit: StoredAudit;
@@ -66,7 +66,7 @@ export async function connectStores(
   installation: Installation,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Stores> {
-  const settings = readSettings({ ...redisSettings, ...eventLogSettings }, env);
+  const settings = readSettings({ ...redisSettings, ...eventLogSettings, ...kafkaSettings }, env);
   const redis = await connectRedis(installation.redisUrl, { name: 'cli', readyTimeoutMs: REDIS_TIMEOUT_MS });
   const partitionCount = await partitionCountOf(redis);
   if (partitionCount === null) {
@@ -74,7 +74,10 @@ export async function connectStores(
     throw new CliFailure('INSTALLATION_NOT_FOUND', `the Redis at ${installation.redisUrl} holds no installation`);
   }
   const clickhouse = connectClickHouse(installation.clickhouse);
-  const log = openEventLog(redis, settings);
+  const eventLog = (await eventLogOf(redis)) === 'kafka' ? 'kafka' : 'redis';
+  const kafkaBrokers = installation.kafkaBrokers ?? settings.kafkaBrokers;
+  const engine = openLogEngine({ ...settings, kafkaBrokers, eventLog, partitionCount }, 'breakwater-cli');
+  const log = engine.open(redis);
   return {
     log,
     twins: new RedisTwinStore({ redis, ...settings }),
@@ -84,6 +87,7 @@ export async function connectStores(
     partitionCount,
     close: async () => {
       log.close();
+      await engine.close();
       redis.disconnect();
       await clickhouse.client.close();
     },

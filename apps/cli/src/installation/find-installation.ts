@@ -17,6 +17,8 @@ export interface Installation {
     readonly password: string;
     readonly database: string;
   };
+  /** Of the broker that `npm start` runs; null where there is none. */
+  readonly kafkaBrokers: string | null;
   /** Null for one that was not started by `npm start`. */
   readonly dataFolder: string | null;
 }
@@ -55,6 +57,7 @@ export function findInstallation(look: WhereToLook): Installation {
   const running = isNamed && look.data === undefined ? null : readRunFile(dataFolder);
   const port = (part: string, name: string): number | undefined =>
     running?.parts.find((each) => each.name === part)?.ports[name];
+  const kafkaPort = port('kafka', 'kafka');
   const socket = running?.parts.find(({ name }) => name === 'redis')?.socket;
   return {
     apiUrl: (url || `http://127.0.0.1:${port('api', 'http') ?? settings.httpPort}`).replace(/\/$/, ''),
@@ -66,6 +69,7 @@ export function findInstallation(look: WhereToLook): Installation {
       password: settings.clickhousePassword,
       database: settings.clickhouseDatabase,
     },
+    kafkaBrokers: kafkaPort === undefined ? null : `127.0.0.1:${kafkaPort}`,
     dataFolder: running === null ? null : dataFolder,
   };
 }

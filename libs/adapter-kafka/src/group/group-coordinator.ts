@@ -63,8 +63,10 @@ export class GroupCoordinator implements GroupLink {
     const pool = this.#pool;
     this.#pool = null;
     this.#address = null;
+    if (pool === null) return;
     // What is under way on these connections has been given up.
-    pool?.close().catch(() => undefined);
+    for (const [, connection] of pool) connection.socket?.destroy();
+    pool.close().catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -87,13 +89,12 @@ export class GroupCoordinator implements GroupLink {
   }
 
   #newPool(): ConnectionPool {
-    const { clientId, tls, sasl } = kafkaClientOptions(this.#connection);
+    const { clientId, bootstrapBrokers: _brokers, ...security } = kafkaClientOptions(this.#connection);
     const limits = { connectTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
-    return new ConnectionPool(clientId, {
-      ...limits,
-      ...(tls === undefined ? {} : { tls }),
-      ...(sasl === undefined ? {} : { sasl }),
-    });
+    const pool = new ConnectionPool(clientId, { ...security, ...limits });
+    // Whoever waits for an answer hears of it; without a listener the error itself would end the process.
+    pool.on('connecting', ({ connection }) => connection.on('error', () => undefined));
+    return pool;
   }
 }
 

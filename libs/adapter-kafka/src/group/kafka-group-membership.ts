@@ -36,6 +36,8 @@ export interface KafkaGroupOptions {
 
 /** How often a member says that it lives: also how soon it hears that the group wants something. */
 const BEAT_MS = 500;
+/** Beats that may fail in a row before anybody is told. */
+const FAILURES_UNTOLD = 3;
 /** How long leaving waits for what is under way. */
 const LEAVE_PATIENCE_MS = 500;
 
@@ -60,6 +62,7 @@ export class KafkaGroupMembership implements PartitionMembership {
   #owesRelease = false;
   #believedUntilMs = 0;
   #followAtMs = 0;
+  #failures = 0;
   #problem: unknown = null;
   #running: Promise<void> | null = null;
   #tell: () => void = () => {};
@@ -140,8 +143,11 @@ export class KafkaGroupMembership implements PartitionMembership {
       try {
         await this.#beat();
         await this.#follow();
+        this.#failures = 0;
       } catch (error) {
-        this.#problem = error;
+        // A coordinator that moves or loads costs a few beats, and no claim.
+        this.#failures += 1;
+        if (this.#failures > FAILURES_UNTOLD) this.#problem = error;
       }
       if (!this.#end.signal.aborted) await clock.sleep(BEAT_MS, this.#wake.signal);
     }

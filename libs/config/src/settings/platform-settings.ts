@@ -59,9 +59,10 @@ export const platformSettings = {
   clickhousePassword: text('CLICKHOUSE_PASSWORD', { secret: true, reason: 'Password at ClickHouse.' }),
   clickhouseDatabase: text('CLICKHOUSE_DATABASE', { default: 'breakwater', reason: 'Database at ClickHouse.' }),
   eventLog: choice('EVENT_LOG', {
-    values: ['redis'],
+    values: ['redis', 'kafka'],
     default: 'redis',
-    reason: 'The engine of the event log.',
+    reason:
+      'The engine of the event log. `redis` needs no further server; `kafka` keeps its backlog on disk, spreads over brokers and replicates.',
   }),
   partitionCount: integer('PARTITIONS', {
     default: 16,

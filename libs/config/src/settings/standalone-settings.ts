@@ -13,6 +13,13 @@ export const standaloneSettings = {
     reason:
       'What Redis may hold: the twins and the backlog of the log. The lanes of the log get 60 % of it, and a sum of budgets over 80 % refuses the start. Full, it refuses appends and keeps draining.',
   }),
+  kafkaHeapMegabytes: integer('KAFKA_HEAP_MB', {
+    default: 512,
+    min: 128,
+    max: 32_768,
+    unit: 'MB',
+    reason: 'Heap of the broker that `npm start` runs for EVENT_LOG=kafka. What it caches of its files is beside that.',
+  }),
   embeddedTemporal: choice('EMBEDDED_TEMPORAL', {
     values: ['obtain', 'found', 'off'],
     default: 'obtain',

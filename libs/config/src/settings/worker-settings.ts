@@ -8,7 +8,7 @@ export const workerSettings = {
     max: 60_000,
     unit: 'ms',
     reason:
-      'How long a silent worker keeps its shards. Two missed renewals are survived; a takeover takes about this long.',
+      'How long a silent worker keeps its shards, where the log is in Redis. Two missed renewals are survived; a takeover takes about this long.',
   }),
   twinCacheBytes: integer('WORKER_TWIN_CACHE_BYTES', {
     default: 128 * 1024 * 1024,

@@ -1,0 +1,64 @@
+import {
+  KafkaEventLog,
+  KafkaGroupMembership,
+  KafkaPartitionHolders,
+  type KafkaConnectionOptions,
+} from '@breakwater/adapter-kafka';
+import { type PartitionHolders, type PartitionMembership, systemClock } from '@breakwater/twin-runtime';
+
+import { kafkaConnectionOf } from './kafka-connection-of.ts';
+import type { LogEngine, LogEngineSettings, OpenLog } from './log-engine.ts';
+import { checkKafkaTopics } from './kafka-topics.ts';
+
+/** The `consumer` protocol has its session time-out from the broker: this is Kafka's own, and the least it allows. */
+const BROKER_SESSION_TIMEOUT_MS = 45_000;
+
+/** Kafka for the log, and its consumer group to share the partitions out. */
+export class KafkaLogEngine implements LogEngine {
+  readonly isTrimmedByUs = false;
+  readonly #settings: LogEngineSettings;
+  readonly #connection: KafkaConnectionOptions;
+  readonly #closing: (() => Promise<void>)[] = [];
+
+  constructor(settings: LogEngineSettings, clientName: string) {
+    this.#settings = settings;
+    this.#connection = kafkaConnectionOf(settings, clientName);
+  }
+
+  async check(): Promise<void> {
+    await checkKafkaTopics(this.#connection, this.#settings);
+  }
+
+  open(): OpenLog {
+    const { kafkaTopicPrefix: topicPrefix, kafkaCompression: compression, frameBytesMax } = this.#settings;
+    return KafkaEventLog.open({ connection: this.#connection, topicPrefix, compression, frameBytesMax });
+  }
+
+  membershipOf(_redis: unknown, { memberId }: { memberId: string }): PartitionMembership {
+    const settings = this.#settings;
+    return new KafkaGroupMembership({
+      ...this.#group(),
+      connection: { ...this.#connection, clientId: memberId },
+      partitionCount: settings.partitionCount,
+      sessionTimeoutMs:
+        settings.kafkaGroupProtocol === 'consumer' ? BROKER_SESSION_TIMEOUT_MS : settings.kafkaSessionTimeoutMs,
+      offsetsIntervalMs: settings.kafkaOffsetsIntervalMs,
+      clock: systemClock,
+    });
+  }
+
+  holders(): PartitionHolders {
+    const holders = new KafkaPartitionHolders({ ...this.#group(), connection: this.#connection });
+    this.#closing.push(() => holders.close());
+    return holders;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#closing.map((close) => close()));
+  }
+
+  #group(): { groupId: string; topicPrefix: string; protocol: LogEngineSettings['kafkaGroupProtocol'] } {
+    const { kafkaTopicPrefix: topicPrefix, kafkaWorkerGroup, kafkaGroupProtocol: protocol } = this.#settings;
+    return { groupId: kafkaWorkerGroup || `${topicPrefix}.twin-worker`, topicPrefix, protocol };
+  }
+}

@@ -1,0 +1,120 @@
+import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
+import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
+import { connectAsync } from 'mqtt';
+
+import { breakwater } from '../src/breakwater-command.ts';
+import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
+import {
+  collect,
+  CONDITION_TIMEOUT_MS,
+  expectExactlyOnce,
+  killPart,
+  patchTwin,
+  pause,
+  TEST_TIMEOUT_MS,
+  twinOf,
+  until,
+} from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
+
+const DEVICES = 40;
+const EVENTS_PER_SECOND = 300;
+const LOAD_SECONDS = 24;
+/** In this order under one load, the broker last: it takes the longest to come back. */
+const KILLED = ['twin-worker-1', 'telemetry-writer', 'gateway', 'kafka'];
+const GOOD = 0;
+
+(kafkaAvailable() ? describe : describe.skip)('npm start on Kafka (needs Java and the jars of Kafka)', () => {
+  let installation: Installation;
+  let client: PlatformClient;
+
+  const suite = suiteInstallation(
+    (started) => {
+      installation = started;
+      client = new PlatformClient(installation);
+    },
+    { env: { EVENT_LOG: 'kafka' } },
+  );
+
+  const expectGood = async (...args: readonly string[]): Promise<void> => {
+    const { code, stdout, stderr } = await breakwater(installation, ...args);
+    expect({ code, said: code === GOOD ? '' : stdout + stderr }).toEqual({ code: GOOD, said: '' });
+  };
+
+  it(
+    'carries telemetry, state and desired state',
+    async () => {
+      const [login] = await client.registerDevices('walker', 1);
+      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
+        ...{ username: login?.token ?? '', clientId: 'walker-0', reconnectPeriod: 0 },
+      });
+      const received = collect(device);
+      await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
+      await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ temp: 21.5 }), { qos: 1 });
+      await device.publishAsync('v1/devices/me/twin/reported', JSON.stringify({ fw: '1.0' }), { qos: 1 });
+      await until('the twin', async () => (await twinOf(client, 'walker-0')).telemetry['temp']?.value === 21.5);
+      expect((await patchTwin(installation, 'walker-0', { desired: { interval: 5 } })).status).toBe(200);
+      await until('the delta at the device', () => received.some(({ payload }) => payload['interval'] === 5));
+      expect(await twinOf(client, 'walker-0')).toMatchObject({ reported: { fw: '1.0' }, delta: { interval: 5 } });
+      await device.endAsync();
+      expect((await installation.parts()).get('kafka')?.ports).toHaveProperty('kafka');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  (temporalProgram() === undefined ? it.skip : it)(
+    'gives a command to its device (needs the Temporal CLI)',
+    async () => {
+      const steps = new CommandSteps(installation);
+      await steps.ready();
+      const device = await steps.device('ordered', { protocolVersion: 5 });
+      device.start();
+      await until('the device to listen', () => device.isListening);
+      const { status } = await steps.orderSurely('ordered-0', { method: 'reboot', commandId: 'on-kafka' });
+      expect(status).toBe(202);
+      await steps.reaches('on-kafka', 'SUCCEEDED');
+      device.stop();
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'loses and repeats nothing when each part, the broker too, is killed under load',
+    async () => {
+      const logins = await client.registerDevices('storm', DEVICES);
+      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
+      await generator.connect();
+      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      for (const part of KILLED) {
+        await pause((LOAD_SECONDS * 1_000) / (KILLED.length + 2));
+        await killPart(installation, part);
+      }
+      await load;
+      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
+      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      generator.close();
+      await expectGood('ledger');
+      await expectGood('verify', '--wait-seconds', '1');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'continues after a stop, and refuses another engine on the same data',
+    async () => {
+      const before = await twinOf(client, 'storm-1');
+      expect(await installation.stop()).toBe(0);
+      const { dataDir } = installation;
+      await expect(Installation.start({ dataDir, env: { EVENT_LOG: 'redis' } })).rejects.toThrow(
+        'come from a log on kafka, and EVENT_LOG is redis',
+      );
+      installation = await Installation.start({ dataDir, env: { EVENT_LOG: 'kafka' } });
+      suite.replacedBy(installation);
+      client = new PlatformClient(installation);
+      expect((await twinOf(client, 'storm-1')).telemetry).toEqual(before.telemetry);
+      expect((await patchTwin(installation, 'storm-1', { desired: { again: true } })).status).toBe(200);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
