@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parser as createParser, type Packet } from 'mqtt-packet';
 
-import { EVENT_PACKET_BYTES, EventPackets, packetIdOf } from './event-packets.ts';
+import { EventPackets, packetIdOf } from './event-packets.ts';
 import { FIRST_SEQ, SEQ_MAX, valuesOfEvent } from './event-values.ts';
 
 function parsed(bytes: Buffer): readonly Packet[] {
@@ -17,7 +17,7 @@ describe('EventPackets', () => {
     const packets = new EventPackets();
     packets.add(seq, 1_795_369_791_048.7, false);
     const bytes = packets.take();
-    expect(bytes).toHaveLength(EVENT_PACKET_BYTES);
+    expect(bytes).toHaveLength(packets.packetBytes);
     const [packet] = parsed(bytes);
     expect(packet).toMatchObject({
       cmd: 'publish',
@@ -50,7 +50,9 @@ describe('EventPackets', () => {
       const bytes = packets.take();
       pieces.push({ bytes, copy: Buffer.from(bytes) });
     }
-    expect(pieces.every(({ bytes, copy }) => bytes.equals(copy) && bytes.length === 3 * EVENT_PACKET_BYTES)).toBe(true);
+    expect(pieces.every(({ bytes, copy }) => bytes.equals(copy) && bytes.length === 3 * packets.packetBytes)).toBe(
+      true,
+    );
     expect(parsed(Buffer.concat(pieces.map(({ bytes }) => bytes)))).toHaveLength(6_000);
   });
 

@@ -1,6 +1,6 @@
 import { generate } from 'mqtt-packet';
 
-import { FIRST_SEQ, WAVE_TEXTS } from './event-values.ts';
+import { FIRST_SEQ, waveTexts } from './event-values.ts';
 
 const TOPIC = 'v1/devices/me/telemetry';
 const PACKET_IDS = 65_535;
@@ -15,26 +15,39 @@ const TS_LOW = 1_000_000;
 const SLAB_BYTES = 256 * 1024;
 
 const FIRST_TS = '1700000000000';
-const PAYLOAD = `{"id":"${FIRST_SEQ}","ts":${FIRST_TS},"values":{"seq":${FIRST_SEQ},${WAVE_TEXTS[0] ?? ''}}}`;
-const TEMPLATE = generate({
-  cmd: 'publish',
-  topic: TOPIC,
-  payload: PAYLOAD,
-  qos: 1,
-  dup: false,
-  retain: false,
-  messageId: 1,
-});
-const AT = {
-  packetId: TEMPLATE.indexOf(TOPIC) + TOPIC.length,
-  id: TEMPLATE.indexOf(`"id":"`) + 6,
-  ts: TEMPLATE.indexOf(FIRST_TS),
-  seq: TEMPLATE.indexOf(`"seq":`) + 6,
-  wave: TEMPLATE.indexOf(WAVE_TEXTS[0] ?? ''),
-} as const;
-const WAVES: readonly Buffer[] = WAVE_TEXTS.map((text) => Buffer.from(text, 'latin1'));
 
-export const EVENT_PACKET_BYTES = TEMPLATE.length;
+/** One packet to copy, and where its numbers stand. */
+interface PacketTemplate {
+  readonly bytes: Buffer;
+  readonly payloadBytes: number;
+  readonly waves: readonly Buffer[];
+  readonly at: Readonly<Record<'packetId' | 'id' | 'ts' | 'seq' | 'wave', number>>;
+}
+
+function templateOf(valueGroups: number): PacketTemplate {
+  const texts = waveTexts(valueGroups);
+  const [first = ''] = texts;
+  const payload = `{"id":"${FIRST_SEQ}","ts":${FIRST_TS},"values":{"seq":${FIRST_SEQ},${first}}}`;
+  const fixed = { cmd: 'publish', qos: 1, dup: false, retain: false, messageId: 1 } as const;
+  const bytes = generate({ ...fixed, topic: TOPIC, payload });
+  return {
+    bytes,
+    payloadBytes: payload.length,
+    waves: texts.map((text) => Buffer.from(text, 'latin1')),
+    at: {
+      packetId: bytes.indexOf(TOPIC) + TOPIC.length,
+      id: bytes.indexOf(`"id":"`) + 6,
+      ts: bytes.indexOf(FIRST_TS),
+      seq: bytes.indexOf(`"seq":`) + 6,
+      wave: bytes.indexOf(first),
+    },
+  };
+}
+
+/** Of an event with so many groups of four values. */
+export function payloadBytesOf(valueGroups: number): number {
+  return templateOf(valueGroups).payloadBytes;
+}
 
 /** The packet id is a function of the event, so that a PUBACK names its event without a table. */
 export function packetIdOf(seq: number): number {
@@ -46,27 +59,36 @@ export function packetIdOf(seq: number): number {
  * a slab is never written twice, because a socket may still hold on to its pieces.
  */
 export class EventPackets {
+  readonly #template: PacketTemplate;
+  readonly packetBytes: number;
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #start = 0;
   #end = 0;
 
+  /** @param valueGroups of four values, in each event. */
+  constructor(valueGroups = 1) {
+    this.#template = templateOf(valueGroups);
+    this.packetBytes = this.#template.bytes.length;
+  }
+
   add(seq: number, tsMs: number, isRepeated: boolean): void {
-    if (this.#end + EVENT_PACKET_BYTES > SLAB_BYTES) this.#renew();
+    if (this.#end + this.packetBytes > SLAB_BYTES) this.#renew();
     const slab = this.#slab;
     const at = this.#end;
-    slab.set(TEMPLATE, at);
+    const { bytes, at: places, waves } = this.#template;
+    slab.set(bytes, at);
     slab[at] = isRepeated ? PUBLISH_QOS_1 | DUP : PUBLISH_QOS_1;
     const packetId = packetIdOf(seq);
-    slab[at + AT.packetId] = packetId >>> 8;
-    slab[at + AT.packetId + 1] = packetId & 0xff;
-    putDigits(slab, at + AT.id + SEQ_DIGITS, seq);
-    putDigits(slab, at + AT.seq + SEQ_DIGITS, seq);
+    slab[at + places.packetId] = packetId >>> 8;
+    slab[at + places.packetId + 1] = packetId & 0xff;
+    putDigits(slab, at + places.id + SEQ_DIGITS, seq);
+    putDigits(slab, at + places.seq + SEQ_DIGITS, seq);
     const high = Math.floor(tsMs / TS_LOW);
     // The low digits are put as a number with a leading one, which the high digits then overwrite.
-    putDigits(slab, at + AT.ts + TS_HIGH_DIGITS + TS_LOW_DIGITS, Math.floor(tsMs) - high * TS_LOW + TS_LOW);
-    putDigits(slab, at + AT.ts + TS_HIGH_DIGITS, high);
-    slab.set(WAVES[seq % WAVES.length] as Buffer, at + AT.wave);
-    this.#end = at + EVENT_PACKET_BYTES;
+    putDigits(slab, at + places.ts + TS_HIGH_DIGITS + TS_LOW_DIGITS, Math.floor(tsMs) - high * TS_LOW + TS_LOW);
+    putDigits(slab, at + places.ts + TS_HIGH_DIGITS, high);
+    slab.set(waves[seq % waves.length] as Buffer, at + places.wave);
+    this.#end = at + this.packetBytes;
   }
 
   /** Everything added since the last call. */

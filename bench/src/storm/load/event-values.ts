@@ -6,6 +6,7 @@ export const VALUES_PER_EVENT = 5;
 
 /** Even, so that the parity of a sequence number is that of its place in the wave. */
 const WAVE_LENGTH = 314;
+const GROUP_DISTANCE = 50;
 
 interface WavePoint {
   readonly t: number;
@@ -29,5 +30,20 @@ export function valuesOfEvent(seq: number): Readonly<Record<string, number>> {
   return { seq, t, h, v, on };
 }
 
-/** `"t":…,"h":…,"v":…,"on":…` by place in the wave. */
-export const WAVE_TEXTS: readonly string[] = WAVE.map(({ text }) => text);
+/** Values of an event with so many groups of the four, beside its number. */
+export function valuesPerEventOf(groups: number): number {
+  return 1 + groups * (VALUES_PER_EVENT - 1);
+}
+
+/**
+ * `"t":…,"h":…,"v":…,"on":…` by place in the wave. Further groups, for larger payloads, have the same values under
+ * other names, from further on in the wave.
+ */
+export function waveTexts(groups: number): readonly string[] {
+  return WAVE.map((_, at) =>
+    Array.from({ length: groups }, (__, group) => {
+      const { text } = WAVE[(at + group * GROUP_DISTANCE) % WAVE_LENGTH] as WavePoint;
+      return group === 0 ? text : text.replaceAll(/"(\w+)"/g, `"$1${group}"`);
+    }).join(','),
+  );
+}

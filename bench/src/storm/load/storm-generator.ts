@@ -17,6 +17,8 @@ const CONNECT_TIMEOUT_MS = 120_000;
 export interface StormTarget {
   readonly host: string;
   readonly port: number;
+  /** Groups of four values in each event; 1 when it is left out. */
+  readonly valueGroups?: number;
 }
 
 /** What one device knows of its events, which are counted from 0. */
@@ -67,7 +69,7 @@ export class StormGenerator {
     const context: StormDeviceContext = {
       ...target,
       schedule: this.#schedule,
-      packets: new EventPackets(),
+      packets: new EventPackets(target.valueGroups),
       sourceAddress: () => this.#sourceAddress(logins.length),
       connected: () => {
         this.#connected += 1;

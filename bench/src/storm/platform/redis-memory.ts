@@ -26,24 +26,57 @@ for _, key in ipairs(page[2]) do
 end
 return page[1] .. ' ' .. twins .. ' ' .. sum`;
 
+/** The telemetry lanes: what they were given, what of it they still hold, and the memory that this takes. */
+const LOG_SCRIPT = `local page = redis.call('SCAN', ARGV[1], 'MATCH', 'bw:{*}:log:telemetry', 'COUNT', 500)
+local records, appended, held, memory = 0, 0, 0, 0
+for _, key in ipairs(page[2]) do
+  local lane = redis.call('HMGET', key, 'end', 'appendedBytes', 'first')
+  records = records + (lane[1] or 0)
+  appended = appended + (lane[2] or 0)
+  held = held + (lane[1] or 0) - (lane[3] or 0)
+  memory = memory + (redis.call('MEMORY', 'USAGE', key .. ':frames', 'SAMPLES', 0) or 0)
+end
+return page[1] .. ' ' .. records .. ' ' .. appended .. ' ' .. held .. ' ' .. memory`;
+
+export interface LogMemory {
+  readonly records: number;
+  /** Of frames' bodies, with what the log counts for each frame. */
+  readonly appendedBytes: number;
+  readonly heldRecords: number;
+  readonly heldMemoryBytes: number;
+}
+
 export async function twinMemory(installation: Installation): Promise<TwinMemory> {
-  const socketPath = join(installation.dataDir, 'redis', 'redis.sock');
-  let cursor = '0';
-  let twins = 0;
-  let bytes = 0;
-  do {
-    const answer = await ask(socketPath, ['EVAL', TWINS_SCRIPT, '0', cursor]);
-    const [next = '0', count = '0', sum = '0'] = answer.split(' ');
-    cursor = next;
-    twins += Number(count);
-    bytes += Number(sum);
-  } while (cursor !== '0');
+  const socketPath = socketOf(installation);
+  const [twins = 0, bytes = 0] = await sumOfPages(socketPath, TWINS_SCRIPT);
   const info = await ask(socketPath, ['INFO', 'memory']);
   return {
     twins,
     bytesPerTwin: twins === 0 ? 0 : bytes / twins,
     usedBytes: Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0),
   };
+}
+
+export async function logMemory(installation: Installation): Promise<LogMemory> {
+  const sums = await sumOfPages(socketOf(installation), LOG_SCRIPT);
+  const [records = 0, appendedBytes = 0, heldRecords = 0, heldMemoryBytes = 0] = sums;
+  return { records, appendedBytes, heldRecords, heldMemoryBytes };
+}
+
+function socketOf({ dataDir }: Installation): string {
+  return join(dataDir, 'redis', 'redis.sock');
+}
+
+/** Runs a script for each page of keys; it answers the next cursor and numbers, which are summed. */
+async function sumOfPages(socketPath: string, script: string): Promise<readonly number[]> {
+  const sums: number[] = [];
+  let cursor = '0';
+  do {
+    const [next = '0', ...numbers] = (await ask(socketPath, ['EVAL', script, '0', cursor])).split(' ');
+    for (const [index, text] of numbers.entries()) sums[index] = (sums[index] ?? 0) + Number(text);
+    cursor = next;
+  } while (cursor !== '0');
+  return sums;
 }
 
 /** One command on a connection of its own, whose answer is one bulk string. */

@@ -70,8 +70,8 @@ export class StormPlatform {
   }
 
   /** Opens connections, and waits until what that and the start left to do is done: it belongs to no load. */
-  async connect(logins: readonly DeviceLogin[]): Promise<void> {
-    await this.generator.call('open', { logins, host: '127.0.0.1', port: this.installation.mqttPort });
+  async connect(logins: readonly DeviceLogin[], valueGroups = 1): Promise<void> {
+    await this.generator.call('open', { logins, host: '127.0.0.1', port: this.installation.mqttPort, valueGroups });
     const endMs = Date.now() + CALM_TIMEOUT_MS;
     do {
       const sampler = this.watchProcesses();
