@@ -40,180 +40,195 @@ const partitionOf = (device: number): Partition => (device % PARTITIONS) as Part
  * Replication to a replica is cut, the primary goes on for a while, is killed, and the replica takes over. What the twins
  * have lost by that stands in the log, which is elsewhere.
  */
-(redisServerAvailable() ? describe : describe.skip)('a replica of the twin store takes over without the last writes', () => {
-  let logServer: RedisServerForTest;
-  let primary: RedisServerForTest;
-  let replica: RedisServerForTest;
-  let address: SwitchingAddress;
-  let log: RedisEventLog;
-  const open: Redis[] = [];
-  const workers: RedisWorker[] = [];
+(redisServerAvailable() ? describe : describe.skip)(
+  'a replica of the twin store takes over without the last writes',
+  () => {
+    let logServer: RedisServerForTest;
+    let primary: RedisServerForTest;
+    let replica: RedisServerForTest;
+    let address: SwitchingAddress;
+    let log: RedisEventLog;
+    const open: Redis[] = [];
+    const workers: RedisWorker[] = [];
 
-  beforeEach(async () => {
-    const port = await freePort();
-    const listening = ['--port', String(port), '--bind', '127.0.0.1'];
-    [logServer, primary, replica] = await Promise.all([
-      startRedisServer(),
-      startRedisServer({ extra: listening }),
-      startRedisServer({ extra: ['--repl-diskless-sync-delay', '0'] }),
-    ]);
-    address = await SwitchingAddress.start(`${primary.socketPath}.address`, primary.socketPath);
-    const replicaOf = await connection(replica.url);
-    await replicaOf.replicaof('127.0.0.1', port);
-    await until('the replica follows', async () => (await replicaOf.info('replication')).includes('link_status:up'));
-    const redis = await connection(logServer.url);
-    log = new RedisEventLog({
-      ...{ redis, frameBytesMax: LANE_BYTES, laneBytesMax: { control: LANE_BYTES, telemetry: LANE_BYTES } },
-    });
-  }, TIMEOUT_MS);
-  afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
-    for (const redis of open.splice(0)) redis.disconnect();
-    log.close();
-    await address.stop();
-    await Promise.all([logServer.stop(), primary.stop(), replica.stop()]);
-  }, TIMEOUT_MS);
-
-  it(
-    'and every twin is as its records make it, though nothing new comes, and no version stays behind what was seen',
-    async () => {
-      const worker = await startWorker('w1');
-      await append('control', () => [{ kind: 'deviceCreated' }]);
-      await change(0);
-      await until('all is applied', () => worker.isDone());
-      await cutReplication();
-      for (let round = 1; round <= ROUNDS; round += 1) {
-        await change(round);
-        await until('all is applied', () => worker.isDone());
-      }
-      const reader = await connection(primary.url);
-      const before = await contents(reader, worker);
-      const seen = versionsIn(before);
-      expect(Math.min(...seen.values())).toBe(ROUNDS + 1);
-
-      expect(await (await connection(replica.url)).hget('bw:{0}:shard', 'control')).not.toBe(
-        String((await worker.store.ledger(P0)).positions.control),
-      );
-      await failOver();
-      const after = await connection(address.url);
-      // Nothing is appended: shards with nothing to do must notice it, too.
-      await until('the twins are as they were', async () => await worker.isDone().catch(() => false));
-      expect(worker.ends.filter((end) => end === 'storeWentBack' || end === 'commitUnknown').length).toBeGreaterThan(0);
-      expect(await contents(after, worker)).toEqual(before);
-      for (const partition of all) expect(await imbalance(worker, partition)).toEqual({ control: 0, telemetry: 0 });
-
-      await change(ROUNDS + 1);
-      await until('what comes next is applied', () => worker.isDone());
-      const versions = versionsIn(await contents(after, worker));
-      for (const [key, version] of versions) expect(version).toBe(seen.get(key)! + 1);
-    },
-    TIMEOUT_MS,
-  );
-
-  it(
-    'and no epoch is issued twice: an owner that only the lost primary knew cannot commit, nor one from before it',
-    async () => {
-      const worker = await startWorker('w1');
-      await append('control', () => [{ kind: 'deviceCreated' }]);
-      await until('all is applied', () => worker.isDone());
-      await worker.stop();
-      const { store } = worker;
-      const sessions = new RedisSessionDirectory(await connection(address.url));
-      const early = await store.takeOwnership(P0, 'early');
-      const earlySession = await sessions.open(P0, keys[0]!, 'g1');
-      await replicaHas(early.epoch);
-      await cutReplication();
-      const lost = await Promise.all([1, 2, 3].map((at) => store.takeOwnership(P0, `lost${at}`)));
-      const lostSession = await sessions.open(P0, keys[0]!, 'g2');
-      expect(lostSession.sessionEpoch).toBeGreaterThan(earlySession.sessionEpoch);
-
-      await failOver();
-      await until('the store answers again', () => store.ledger(P0).then(() => true, () => false));
-      const now = await store.takeOwnership(P0, 'now');
-      const issued = [early, ...lost].map(({ epoch }) => epoch);
-      expect(numberOf(now.epoch)).toBeGreaterThan(Math.max(...issued.map(numberOf)));
-      const { positions } = await store.ledger(P0);
-      for (const epoch of issued) {
-        const commit = {
-          ...{ partition: P0, epoch, logId: (await log.logId()) as LogId, expected: positions, next: positions },
-          ...{ twins: [], outbox: [], timers: [], counts: { control: {}, telemetry: {} } },
-          tenants: { control: {}, telemetry: {} },
-        };
-        expect(await store.commit([commit])).toEqual([{ kind: 'refused', code: 'STALE_EPOCH' }]);
-      }
-      await until('sessions open again', () => sessions.find(P0, [keys[0]!]).then(() => true, () => false));
-      const nextSession = await sessions.open(P0, keys[0]!, 'g3');
-      expect(nextSession.sessionEpoch).toBeGreaterThan(lostSession.sessionEpoch);
-    },
-    TIMEOUT_MS,
-  );
-
-  async function connection(url: string): Promise<Redis> {
-    const redis = await connectRedis(url);
-    redis.on('error', () => undefined);
-    open.push(redis);
-    return redis;
-  }
-
-  async function startWorker(memberId: string): Promise<RedisWorker> {
-    const redis = await connection(address.url);
-    const worker = new RedisWorker({ log, redis, partitionCount: PARTITIONS, memberId });
-    workers.push(worker);
-    worker.start();
-    return worker;
-  }
-
-  /** From here on the primary is alone, and does not know. */
-  async function cutReplication(): Promise<void> {
-    const [control, follower] = await Promise.all([connection(primary.url), connection(replica.url)]);
-    await until('the replica has everything', async () => (await control.wait(1, 1_000)) === 1);
-    await follower.replicaof('NO', 'ONE');
-  }
-
-  async function failOver(): Promise<void> {
-    await primary.kill();
-    address.switchTo(replica.socketPath);
-  }
-
-  async function replicaHas(epoch: Epoch): Promise<void> {
-    const follower = await connection(replica.url);
-    await until('the replica has the epoch', async () => (await follower.hget('bw:{0}:shard', 'epoch')) === epoch);
-  }
-
-  async function append(lane: Lane, messages: (device: number) => readonly TwinMessage[]): Promise<void> {
-    for (const partition of all) {
-      const lines = keys.flatMap((key, device) => {
-        if (partitionOf(device) !== partition) return [];
-        const record = { key, incarnation: 1 as Incarnation, sessionEpoch: 0 as SessionEpoch };
-        return messages(device).map((message) => recordLine({ ...record, message }));
+    beforeEach(async () => {
+      const port = await freePort();
+      const listening = ['--port', String(port), '--bind', '127.0.0.1'];
+      [logServer, primary, replica] = await Promise.all([
+        startRedisServer(),
+        startRedisServer({ extra: listening }),
+        startRedisServer({ extra: ['--repl-diskless-sync-delay', '0'] }),
+      ]);
+      address = await SwitchingAddress.start(`${primary.socketPath}.address`, primary.socketPath);
+      const replicaOf = await connection(replica.url);
+      await replicaOf.replicaof('127.0.0.1', port);
+      await until('the replica follows', async () => (await replicaOf.info('replication')).includes('link_status:up'));
+      const redis = await connection(logServer.url);
+      log = new RedisEventLog({
+        ...{ redis, frameBytesMax: LANE_BYTES, laneBytesMax: { control: LANE_BYTES, telemetry: LANE_BYTES } },
       });
-      const producerId = `${lane}-${partition}-${Math.random()}`;
-      const frame = { lane, partition, producerId, seq: 1, body: lines.join('\n'), recordCount: lines.length };
-      const [result] = await log.append([frame]);
-      expect(result?.kind).toBe('appended');
+    }, TIMEOUT_MS);
+    afterEach(async () => {
+      await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+      for (const redis of open.splice(0)) redis.disconnect();
+      log.close();
+      await address.stop();
+      await Promise.all([logServer.stop(), primary.stop(), replica.stop()]);
+    }, TIMEOUT_MS);
+
+    it(
+      'and every twin is as its records make it, though nothing new comes, and no version stays behind what was seen',
+      async () => {
+        const worker = await startWorker('w1');
+        await append('control', () => [{ kind: 'deviceCreated' }]);
+        await change(0);
+        await until('all is applied', () => worker.isDone());
+        await cutReplication();
+        for (let round = 1; round <= ROUNDS; round += 1) {
+          await change(round);
+          await until('all is applied', () => worker.isDone());
+        }
+        const reader = await connection(primary.url);
+        const before = await contents(reader, worker);
+        const seen = versionsIn(before);
+        expect(Math.min(...seen.values())).toBe(ROUNDS + 1);
+
+        expect(await (await connection(replica.url)).hget('bw:{0}:shard', 'control')).not.toBe(
+          String((await worker.store.ledger(P0)).positions.control),
+        );
+        await failOver();
+        const after = await connection(address.url);
+        // Nothing is appended: shards with nothing to do must notice it, too.
+        await until('the twins are as they were', async () => await worker.isDone().catch(() => false));
+        expect(worker.ends.filter((end) => end === 'storeWentBack' || end === 'commitUnknown').length).toBeGreaterThan(
+          0,
+        );
+        expect(await contents(after, worker)).toEqual(before);
+        for (const partition of all) expect(await imbalance(worker, partition)).toEqual({ control: 0, telemetry: 0 });
+
+        await change(ROUNDS + 1);
+        await until('what comes next is applied', () => worker.isDone());
+        const versions = versionsIn(await contents(after, worker));
+        for (const [key, version] of versions) expect(version).toBe(seen.get(key)! + 1);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'and no epoch is issued twice: an owner that only the lost primary knew cannot commit, nor one from before it',
+      async () => {
+        const worker = await startWorker('w1');
+        await append('control', () => [{ kind: 'deviceCreated' }]);
+        await until('all is applied', () => worker.isDone());
+        await worker.stop();
+        const { store } = worker;
+        const sessions = new RedisSessionDirectory(await connection(address.url));
+        const early = await store.takeOwnership(P0, 'early');
+        const earlySession = await sessions.open(P0, keys[0]!, 'g1');
+        await replicaHas(early.epoch);
+        await cutReplication();
+        const lost = await Promise.all([1, 2, 3].map((at) => store.takeOwnership(P0, `lost${at}`)));
+        const lostSession = await sessions.open(P0, keys[0]!, 'g2');
+        expect(lostSession.sessionEpoch).toBeGreaterThan(earlySession.sessionEpoch);
+
+        await failOver();
+        await until('the store answers again', () =>
+          store.ledger(P0).then(
+            () => true,
+            () => false,
+          ),
+        );
+        const now = await store.takeOwnership(P0, 'now');
+        const issued = [early, ...lost].map(({ epoch }) => epoch);
+        expect(numberOf(now.epoch)).toBeGreaterThan(Math.max(...issued.map(numberOf)));
+        const { positions } = await store.ledger(P0);
+        for (const epoch of issued) {
+          const commit = {
+            ...{ partition: P0, epoch, logId: (await log.logId()) as LogId, expected: positions, next: positions },
+            ...{ twins: [], outbox: [], timers: [], counts: { control: {}, telemetry: {} } },
+            tenants: { control: {}, telemetry: {} },
+          };
+          expect(await store.commit([commit])).toEqual([{ kind: 'refused', code: 'STALE_EPOCH' }]);
+        }
+        await until('sessions open again', () =>
+          sessions.find(P0, [keys[0]!]).then(
+            () => true,
+            () => false,
+          ),
+        );
+        const nextSession = await sessions.open(P0, keys[0]!, 'g3');
+        expect(nextSession.sessionEpoch).toBeGreaterThan(lostSession.sessionEpoch);
+      },
+      TIMEOUT_MS,
+    );
+
+    async function connection(url: string): Promise<Redis> {
+      const redis = await connectRedis(url);
+      redis.on('error', () => undefined);
+      open.push(redis);
+      return redis;
     }
-  }
 
-  async function change(round: number): Promise<void> {
-    await append('control', (device) => [
-      { kind: 'patchTwin', operationId: `op-${round}-${device}`, desired: { round } },
-      { kind: 'reportState', patch: { round } },
-    ]);
-    await append('telemetry', () => [
-      { kind: 'telemetry', points: [{ tsMs: Date.now(), values: new Map([['round', round]]) }] },
-    ]);
-  }
+    async function startWorker(memberId: string): Promise<RedisWorker> {
+      const redis = await connection(address.url);
+      const worker = new RedisWorker({ log, redis, partitionCount: PARTITIONS, memberId });
+      workers.push(worker);
+      worker.start();
+      return worker;
+    }
 
-  function contents(redis: Redis, worker: RedisWorker): Promise<readonly PartitionContent[]> {
-    return Promise.all(all.map((partition) => contentOf(redis, worker.store, partition)));
-  }
+    /** From here on the primary is alone, and does not know. */
+    async function cutReplication(): Promise<void> {
+      const [control, follower] = await Promise.all([connection(primary.url), connection(replica.url)]);
+      await until('the replica has everything', async () => (await control.wait(1, 1_000)) === 1);
+      await follower.replicaof('NO', 'ONE');
+    }
 
-  async function imbalance(worker: RedisWorker, partition: Partition): Promise<Record<string, number>> {
-    const { positions, counts } = await worker.store.ledger(partition);
-    const sum = (lane: Lane): number => Object.values(counts[lane]).reduce((total, count) => total + count, 0);
-    return Object.fromEntries(LANES.map((lane) => [lane, positions[lane] - sum(lane)]));
-  }
-});
+    async function failOver(): Promise<void> {
+      await primary.kill();
+      address.switchTo(replica.socketPath);
+    }
+
+    async function replicaHas(epoch: Epoch): Promise<void> {
+      const follower = await connection(replica.url);
+      await until('the replica has the epoch', async () => (await follower.hget('bw:{0}:shard', 'epoch')) === epoch);
+    }
+
+    async function append(lane: Lane, messages: (device: number) => readonly TwinMessage[]): Promise<void> {
+      for (const partition of all) {
+        const lines = keys.flatMap((key, device) => {
+          if (partitionOf(device) !== partition) return [];
+          const record = { key, incarnation: 1 as Incarnation, sessionEpoch: 0 as SessionEpoch };
+          return messages(device).map((message) => recordLine({ ...record, message }));
+        });
+        const producerId = `${lane}-${partition}-${Math.random()}`;
+        const frame = { lane, partition, producerId, seq: 1, body: lines.join('\n'), recordCount: lines.length };
+        const [result] = await log.append([frame]);
+        expect(result?.kind).toBe('appended');
+      }
+    }
+
+    async function change(round: number): Promise<void> {
+      await append('control', (device) => [
+        { kind: 'patchTwin', operationId: `op-${round}-${device}`, desired: { round } },
+        { kind: 'reportState', patch: { round } },
+      ]);
+      await append('telemetry', () => [
+        { kind: 'telemetry', points: [{ tsMs: Date.now(), values: new Map([['round', round]]) }] },
+      ]);
+    }
+
+    function contents(redis: Redis, worker: RedisWorker): Promise<readonly PartitionContent[]> {
+      return Promise.all(all.map((partition) => contentOf(redis, worker.store, partition)));
+    }
+
+    async function imbalance(worker: RedisWorker, partition: Partition): Promise<Record<string, number>> {
+      const { positions, counts } = await worker.store.ledger(partition);
+      const sum = (lane: Lane): number => Object.values(counts[lane]).reduce((total, count) => total + count, 0);
+      return Object.fromEntries(LANES.map((lane) => [lane, positions[lane] - sum(lane)]));
+    }
+  },
+);
 
 function versionsIn(contents: readonly PartitionContent[]): ReadonlyMap<DeviceKey, number> {
   return new Map(contents.flatMap(({ twins }) => [...twins].map(([key, state]) => [key, parseTwin(state).version])));

@@ -46,7 +46,7 @@ const segment = fc.oneof(
     'x'.repeat(2_000),
   ),
 );
-const tail = fc.constantFrom('', '/twin', '/token', '/telemetry', '/events', '/twin/events', '/nothing');
+const tail = fc.constantFrom('', '/twin', '/token', '/telemetry', '/events', '/twin/events', '/twin/history', '/nothing');
 const queryText = fc
   .array(
     fc.tuple(

@@ -161,6 +161,7 @@ describe('tenants', () => {
       ['GET', '/twin/events'],
       ['GET', '/telemetry'],
       ['GET', '/events'],
+      ['GET', '/twin/history'],
     ] as const) {
       const body = method === 'PATCH' ? { body: { desired: { a: 1 } } } : {};
       const answer = await platform.request(method, `/api/v1/devices/shared-name${path}`, { key: other, ...body });

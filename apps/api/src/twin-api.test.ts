@@ -326,6 +326,30 @@ describe('telemetry, events, dead letters and the ledger', () => {
     expect((await platform.request('GET', '/api/v1/dead-letters?cursor=evil')).body.code).toBe('CURSOR_INVALID');
   });
 
+  it('shows what a twin was, newest first and in pages', async () => {
+    await platform.device('asked').catch(() => undefined);
+    const change = (number: number) => ({
+      ...{ tsMs: 1_000 + number, incarnation: 1, changeNumber: number, version: number, reportedVersion: 0 },
+      ...{ sections: ['desired'], document: { id: 'asked', version: number } },
+    });
+    platform.telemetry.history = [change(3), change(2), change(1)];
+    const path = '/api/v1/devices/asked/twin/history?from=1000&to=2000&limit=2';
+    const first = await platform.request('GET', path);
+    expect(first.status).toBe(200);
+    expect(first.body.items).toEqual([
+      { ts: 1_003, sections: ['desired'], twin: { id: 'asked', version: 3 } },
+      { ts: 1_002, sections: ['desired'], twin: { id: 'asked', version: 2 } },
+    ]);
+    const second = await platform.request('GET', `${path}&cursor=${String(first.body.nextCursor)}`);
+    expect(second.body).toEqual({
+      items: [{ ts: 1_001, sections: ['desired'], twin: { id: 'asked', version: 1 } }],
+      nextCursor: null,
+    });
+    expect(platform.telemetry.lastQuery).toMatchObject({ fromMs: 1_000, toMs: 2_000, limit: 2 });
+    const evil = await platform.request('GET', '/api/v1/devices/asked/twin/history?cursor=evil');
+    expect(evil.body.code).toBe('CURSOR_INVALID');
+  });
+
   it('answers 503 while ClickHouse is away, and twins go on', async () => {
     await platform.device('asked').catch(() => undefined);
     platform.telemetry.isAway = true;

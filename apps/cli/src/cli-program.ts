@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 
 import { platformSettings, readSettings } from '@breakwater/config';
+import type { Partition } from '@breakwater/twin';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { deadLettersCommand, type DeadLettersOptions } from './commands/dead-letters-command.ts';
@@ -30,6 +31,7 @@ interface GlobalOptions {
 
 const DEAD_LETTERS_DEFAULT = 20;
 const DEAD_LETTERS_MAX = 1_000;
+const PARTITIONS_MAX = 65_535;
 const TWINS_DEFAULT = 64;
 const TWINS_MAX = 10_000;
 const WAIT_SECONDS_DEFAULT = 5;
@@ -87,10 +89,12 @@ function addRebuild(program: Command, { env, terminal, signal, onEnd }: ProgramP
   program
     .command('rebuild')
     .description('bring lost twins back, from their snapshots in ClickHouse and the log; touches nothing that is there')
-    .action(async (_options: object, command: Command) => {
+    .option('--replace <partition>', 'only this one, also when it is there', wholeNumber(PARTITIONS_MAX))
+    .action(async (options: { readonly replace?: number }, command: Command) => {
       const stores = await connectForRebuild(installationOf(command, env), env);
+      const replace = options.replace === undefined ? {} : { replace: options.replace as Partition };
       try {
-        onEnd(await rebuildCommand(stores, terminal, signal));
+        onEnd(await rebuildCommand(stores, replace, { terminal, signal }));
       } finally {
         await stores.close();
       }

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** An address behind which one server stands, and after a switch another: what Sentinel or a service name is to clients. */
+/** An address behind which one server stands, and later another: what Sentinel or a service name is to clients. */
 export class SwitchingAddress {
   readonly url: string;
   readonly #server: Server;

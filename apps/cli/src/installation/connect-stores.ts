@@ -10,6 +10,7 @@ import {
   connectRedis,
   eventLogOf,
   partitionCountOf,
+  RedisPartitionLeases,
   RedisTwinSnapshots,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
@@ -34,6 +35,7 @@ export interface Stores {
 export interface RebuildStores extends Stores {
   readonly archive: ClickHouseSnapshotArchive;
   readonly restorer: RedisTwinSnapshots;
+  readonly leases: Pick<RedisPartitionLeases, 'held'>;
 }
 
 const REDIS_TIMEOUT_MS = 5_000;
@@ -51,6 +53,7 @@ export async function connectForRebuild(
       ...stores,
       archive: new ClickHouseSnapshotArchive(stores.clickhouse),
       restorer: new RedisTwinSnapshots(redis),
+      leases: new RedisPartitionLeases(redis),
       close: async () => {
         await stores.close();
         redis.disconnect();

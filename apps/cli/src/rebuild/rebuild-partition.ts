@@ -22,6 +22,8 @@ export interface RebuildParts {
   readonly logId: LogId;
   readonly archive: SnapshotArchive;
   readonly restorer: TwinRestorer;
+  /** Also what the store has is to be made anew. */
+  readonly replace?: boolean;
 }
 
 export type RebuiltPartition =
@@ -60,7 +62,7 @@ export async function rebuildPartition(parts: RebuildParts, partition: Partition
   }
   const needed = checked(kept, partition, bounds);
   const { floor, shard } = needed;
-  if (!(await restorer.begin(partition))) return { kind: 'there' };
+  if (!(await restorer.begin(partition, { replace: parts.replace === true }))) return { kind: 'there' };
   const later = await recordsByTwin(log, partition, { from: floor, to: shard.positions });
   let twins = 0;
   let replayed = 0;

@@ -38,24 +38,28 @@ local round = redis.call('HMGET', KEYS[2], 'open', 'logId', 'control', 'telemetr
 if round[1] ~= ARGV[1] then return 0 end
 redis.call('UNLINK', KEYS[1])
 redis.call('HDEL', KEYS[2], 'open', 'logId', 'control', 'telemetry')
-redis.call('HSET', KEYS[2], 'ended', round[1], 'endedLogId', round[2], 'endedControl', round[3], 'endedTelemetry', round[4])
+redis.call('HSET', KEYS[2], 'ended', round[1], 'endedLogId', round[2],
+  'endedControl', round[3], 'endedTelemetry', round[4])
 return 1
 `,
 );
 
 /**
- * A partition without positions has nothing: it is marked, so that nobody owns it until it is whole, and whatever an
- * earlier try has left is removed. The epoch is one that nobody has: a commit of an owner from before is refused.
+ * A partition without positions has nothing, unless it is to be replaced: it is marked, so that nobody owns it until it
+ * is whole, and whatever an earlier try has left is removed. The epoch is one that nobody has: a commit of an owner
+ * from before is refused.
  *
  * KEYS: shard, then every other key of the partition's twins
- * ARGV: an epoch of nobody
+ * ARGV: an epoch of nobody, 1 to replace what is there
  */
 export const beginRestoreScript = new RedisScript(
   'begin_restore',
   `#!lua
 local shard = redis.call('HMGET', KEYS[1], 'restoring', 'logId')
-if not shard[1] and shard[2] then return 0 end
-redis.call('HSET', KEYS[1], 'restoring', '1', 'epoch', ARGV[1])
+if not shard[1] and shard[2] and ARGV[2] ~= '1' then return 0 end
+local epochs = redis.call('HGET', KEYS[1], 'epochs')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'restoring', '1', 'epoch', ARGV[1], 'epochs', epochs or '0')
 for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
 return 1
 `,

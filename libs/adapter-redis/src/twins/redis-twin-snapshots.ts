@@ -24,7 +24,7 @@ interface ShardText {
 const SCAN_COUNT = 1_000;
 /** What of a shard is of one owner, or of one moment of this store: it is not restored. */
 const NOT_RESTORED: ReadonlySet<string> = new Set([
-  ...['epoch', 'takenAt', 'attempts', 'committedBy', 'restoring'],
+  ...['epoch', 'epochs', 'takenAt', 'attempts', 'committedBy', 'restoring'],
   ...['attemptedAt', 'attemptsThere', 'attemptedBy'],
 ]);
 const NOBODY = 'restored';
@@ -105,14 +105,14 @@ export class RedisTwinSnapshots implements SnapshotSource, TwinRestorer {
     };
   }
 
-  async begin(partition: Partition): Promise<boolean> {
+  async begin(partition: Partition, { replace = false }: { readonly replace?: boolean } = {}): Promise<boolean> {
     const keys = [
       ...[redisKeys.shard(partition), redisKeys.twins(partition), redisKeys.twinDocuments(partition)],
       ...[redisKeys.timers(partition), redisKeys.timerGenerations(partition)],
       ...[redisKeys.outbox(partition), redisKeys.outboxOrder(partition)],
       ...[redisKeys.twinsChanged(partition), ...roundKeys(partition)],
     ];
-    return (await beginRestoreScript.run(this.#redis, keys, [NOBODY])) === 1;
+    return (await beginRestoreScript.run(this.#redis, keys, [NOBODY, replace ? '1' : '0'])) === 1;
   }
 
   async write(partition: Partition, twins: readonly StoredTwin[], timers: readonly TimerWrite[]): Promise<void> {

@@ -63,8 +63,11 @@ export interface SnapshotArchive {
 
 /** Puts a partition back into a store that has nothing of it. Nobody owns it from `begin` to `end`. */
 export interface TwinRestorer {
-  /** False when the store has the partition already. One that was begun and not ended begins again, from nothing. */
-  begin(partition: Partition): Promise<boolean>;
+  /**
+   * False when the store has the partition already, unless that is to be replaced. One that was begun and not ended
+   * begins again, from nothing.
+   */
+  begin(partition: Partition, options?: { readonly replace?: boolean }): Promise<boolean>;
   write(partition: Partition, twins: readonly StoredTwin[], timers: readonly TimerWrite[]): Promise<void>;
   /** `shard` is what a snapshot holds of it. */
   end(partition: Partition, shard: string): Promise<void>;
