@@ -37,8 +37,8 @@ const keys = Array.from({ length: DEVICES }, (_, at) => `default/d${at}` as Devi
 const partitionOf = (device: number): Partition => (device % PARTITIONS) as Partition;
 
 /**
- * Replication to a replica is cut, the primary goes on for a while, is killed, and the replica takes over. What the twins
- * have lost by that stands in the log, which is elsewhere.
+ * Replication to a replica is cut, the primary goes on for a while, is killed, and the replica takes over. What the
+ * twins have lost by that stands in the log, which is elsewhere.
  */
 (redisServerAvailable() ? describe : describe.skip)(
   'a replica of the twin store takes over without the last writes',

@@ -125,7 +125,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       expect(await rebuild()).toBe(0);
       expect(performance.now() - startedMs).toBeLessThan(REBUILD_MS_MAX);
       expect(lines[0]).toMatch(/\([1-9]\d* records replayed, [1-9]\d* left for the workers\)/);
-      expect(lines.at(-1)).toMatch(/twins of 4 partitions in .* s; workers have \d+ records left to apply/);
+      expect(lines.at(-1)).toMatch(/twins of 4 partitions in .* s; \d+ records are left for the workers/);
       await until(() => next.isDone());
       expect(await contents(next)).toEqual(before);
 
