@@ -46,7 +46,16 @@ const segment = fc.oneof(
     'x'.repeat(2_000),
   ),
 );
-const tail = fc.constantFrom('', '/twin', '/token', '/telemetry', '/events', '/twin/events', '/twin/history', '/nothing');
+const tail = fc.constantFrom(
+  '',
+  '/twin',
+  '/token',
+  '/telemetry',
+  '/events',
+  '/twin/events',
+  '/twin/history',
+  '/nothing',
+);
 const queryText = fc
   .array(
     fc.tuple(

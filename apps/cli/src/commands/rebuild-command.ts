@@ -57,7 +57,8 @@ export async function rebuildCommand(
   terminal.line(
     sums.rebuilt === 0 && sums.impossible === 0
       ? 'The twin store has every partition that it can have: there was nothing to rebuild.'
-      : `${sums.twins} twins of ${sums.rebuilt} partitions in ${seconds} s; ${sums.left} records are left for the workers.`,
+      : `${sums.twins} twins of ${sums.rebuilt} partitions in ${seconds} s; ` +
+          `${sums.left} records are left for the workers.`,
   );
   return sums.impossible === 0 ? 0 : EXIT.differs;
 }
