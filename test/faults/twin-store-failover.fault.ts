@@ -1,5 +1,6 @@
-import { connectRedis, RedisEventLog, RedisSessionDirectory } from '@breakwater/adapter-redis';
+import { RedisEventLog, RedisSessionDirectory } from '@breakwater/adapter-redis';
 import {
+  connectServer,
   contentOf,
   type PartitionContent,
   recordLine,
@@ -163,7 +164,7 @@ const partitionOf = (device: number): Partition => (device % PARTITIONS) as Part
     );
 
     async function connection(url: string): Promise<Redis> {
-      const redis = await connectRedis(url);
+      const redis = await connectServer(url);
       redis.on('error', () => undefined);
       open.push(redis);
       return redis;

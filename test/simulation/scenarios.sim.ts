@@ -14,6 +14,7 @@ import {
 
 import { CalmPlatform } from '../src/simulation/calm-platform.ts';
 import { explosiveModel, THROWING_EVENT } from '../src/simulation/chain-model.ts';
+import { HalfAwayStore } from '../src/simulation/half-away-store.ts';
 import { ShardPauses } from '../src/simulation/shard-pauses.ts';
 import { simulate } from '../src/simulation/simulator.ts';
 
@@ -102,6 +103,52 @@ describe('a partition stops loudly', () => {
     region.start();
     await platform.until('the partition stopped', () => region.status.stopped.size > 0);
     expect(region.status.stopped.get(P0)?.code).toBe('POSITION_OUT_OF_RANGE');
+    await stop(platform, region);
+  });
+});
+
+describe('a store of several nodes, one of which is away', () => {
+  const P1 = 1 as Partition;
+
+  it.each([0, 1])('ends only the shards that it has, and applies all once when it is back (%i done)', async (done) => {
+    const store = new HalfAwayStore();
+    const platform = new CalmPlatform({ partitionCount: 2, store });
+    const append = async (number: number): Promise<void> => {
+      for (const partition of [P0, P1])
+        await platform.appendLines('control', [platform.line(report(number))], partition);
+    };
+    const region = platform.region();
+    region.start();
+    await append(1);
+    await platform.caughtUp(P0);
+    await platform.caughtUp(P1);
+    store.commitsBeforeSilence = done;
+    store.away.add(P0);
+    for (let number = 2; number < 6; number++) {
+      await append(number);
+      await platform.caughtUp(P1);
+    }
+    expect(new Set(platform.ends)).toEqual(new Set(['0 commitUnknown']));
+    expect((await store.ledger(P0)).positions.control).toBe(1 + done);
+    store.away.clear();
+    await platform.caughtUp(P0);
+    for (const partition of [P0, P1]) expect((await store.ledger(partition)).counts.control).toEqual({ applied: 5 });
+    await stop(platform, region);
+  });
+
+  it('ends a shard whose twins cannot be loaded, and computes the others', async () => {
+    const store = new HalfAwayStore();
+    const platform = new CalmPlatform({ partitionCount: 2, store });
+    const region = platform.region();
+    region.start();
+    await platform.until('both shards have an owner', () => region.status.partitions.length === 2);
+    store.away.add(P0);
+    for (const partition of [P0, P1]) await platform.appendLines('control', [platform.line(report(1))], partition);
+    await platform.caughtUp(P1);
+    await platform.until('the shard ended', () => platform.ends.length > 0);
+    expect(platform.ends).toContain('0 loadFailed');
+    store.away.clear();
+    await platform.caughtUp(P0);
     await stop(platform, region);
   });
 });

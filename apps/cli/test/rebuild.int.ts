@@ -5,14 +5,9 @@ import {
   type ClickHouse,
 } from '@breakwater/adapter-clickhouse';
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
+import { checkInstallation, RedisEventLog, RedisPartitionLeases, RedisTwinSnapshots } from '@breakwater/adapter-redis';
 import {
-  checkInstallation,
-  connectRedis,
-  RedisEventLog,
-  RedisPartitionLeases,
-  RedisTwinSnapshots,
-} from '@breakwater/adapter-redis';
-import {
+  connectServer,
   contentOf,
   type PartitionContent,
   recordLine,
@@ -36,7 +31,7 @@ import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from
 import { rebuildCommand, type RebuildOptions } from '../src/commands/rebuild-command.ts';
 import type { RebuildStores } from '../src/installation/connect-stores.ts';
 
-type Redis = Awaited<ReturnType<typeof connectRedis>>;
+type Redis = Awaited<ReturnType<typeof connectServer>>;
 
 const PARTITIONS = 4;
 /** With 10,000 (REBUILD_TWINS) it is the measurement of docs/performance.md. */
@@ -77,8 +72,8 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       database: `rebuild${database}`,
     });
     await migrateClickHouse(clickhouse);
-    logRedis = await connectRedis(logServer.url);
-    redis = await connectRedis(twinServer.url);
+    logRedis = await connectServer(logServer.url);
+    redis = await connectServer(twinServer.url);
     await Promise.all([logRedis.flushall(), redis.flushall()]);
     const lane = 64 * MEBIBYTE;
     log = new RedisEventLog({ redis: logRedis, laneBytesMax: { control: lane, telemetry: lane }, frameBytesMax: lane });

@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 
 import { platformParts } from './platform-parts.ts';
 
-const parts = platformParts({
+const options = {
   dataFolder: '/x/data',
+  redisUrl: '',
   redisServerPath: '/x/redis-server',
   redisSocketPath: '/x/redis.sock',
   redisMemoryMegabytes: 512,
@@ -16,7 +17,8 @@ const parts = platformParts({
   partitions: 16,
   log: { env: { EVENT_LOG: 'redis' }, parts: [] },
   laneBudgets: { LOG_CONTROL_BYTES_PER_PARTITION: '1048576' },
-});
+};
+const parts = platformParts(options);
 
 describe('the parts of npm start', () => {
   it('stop in the order in which work flows, stores last', () => {
@@ -53,5 +55,12 @@ describe('the parts of npm start', () => {
   it('give the key of the administrator to the api alone', () => {
     const holders = parts.filter((part) => JSON.stringify(part).includes('the-key-of-the-administrator'));
     expect(holders.map((part) => part.name)).toEqual(['api']);
+  });
+
+  it('start no Redis where there is one, and tell all parts of it', () => {
+    const redisUrl = 'redis+cluster://a:7000,b:7001';
+    const others = platformParts({ ...options, redisUrl });
+    expect(others.map(({ name }) => name)).not.toContain('redis');
+    for (const part of others) expect(part.env).toMatchObject({ REDIS_URL: redisUrl });
   });
 });

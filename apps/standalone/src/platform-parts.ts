@@ -9,6 +9,8 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 export interface PlatformOptions {
   readonly dataFolder: string;
+  /** Of a Redis that is there already; empty for one of our own. */
+  readonly redisUrl: string;
   readonly redisServerPath: string;
   readonly redisSocketPath: string;
   readonly redisMemoryMegabytes: number;
@@ -81,7 +83,7 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
   const env = sharedEnvironment(options);
   const workerNames = Array.from({ length: options.twinWorkers }, (_, index) => `twin-worker-${index + 1}`);
   return [
-    redisPart(options),
+    ...(options.redisUrl === '' ? [redisPart(options)] : []),
     ...options.log.parts,
     appPart(APPS.clickhouse, env),
     ...workerNames.map((name) => appPart(APPS.worker, env, name)),
@@ -141,7 +143,7 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
   return {
     NODE_ENV: 'production',
     DATA_DIR: options.dataFolder,
-    REDIS_URL: `unix://${options.redisSocketPath}`,
+    REDIS_URL: options.redisUrl === '' ? `unix://${options.redisSocketPath}` : options.redisUrl,
     CLICKHOUSE_URL: `http://127.0.0.1:${options.clickhousePort}`,
     EMBEDDED_CLICKHOUSE_PORT: String(options.clickhousePort),
     TEMPORAL_ADDRESS: options.temporalAddress,

@@ -62,7 +62,9 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     const settings = readSettings(settingGroup, env);
     const budgets = budgetsOf(settings, env);
     const dataFolder = resolve(settings.dataDir);
-    const redisServerPath = findRedisServer(settings.redisServerPath, env['PATH'] ?? '');
+    // Not the setting's default: that is a Redis which somebody would have had to start.
+    const redisUrl = env['REDIS_URL'] ?? '';
+    const redisServerPath = redisUrl === '' ? findRedisServer(settings.redisServerPath, env['PATH'] ?? '') : '';
     prepareDataFolder(dataFolder, settings.diskFreeMegabytesMin);
     runFile = await claimFolder(dataFolder, settings, report);
     checkInstallation(dataFolder, settings.partitionCount);
@@ -76,6 +78,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
     const temporalPort = await freeLoopbackPort();
     const platform: PlatformOptions = {
       ...(await platformOptions(settings, { dataFolder, temporalPort })),
+      redisUrl,
       redisServerPath,
       adminKey,
       laneBudgets: budgets,
@@ -107,7 +110,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
   return { started: start(), stop, kill: () => supervisor?.kill() };
 }
 
-type Chosen = 'redisServerPath' | 'adminKey' | 'laneBudgets' | 'log';
+type Chosen = 'redisUrl' | 'redisServerPath' | 'adminKey' | 'laneBudgets' | 'log';
 
 /** What follows from the settings and the data folder alone. */
 async function platformOptions(

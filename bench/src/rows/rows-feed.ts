@@ -1,9 +1,8 @@
-import { openEventLog } from '@breakwater/adapter-redis';
+import { openEventLog, type RedisClient } from '@breakwater/adapter-redis';
 import { eventLogSettings, readSettings } from '@breakwater/config';
 import { deviceKey, type DeviceId, type Partition, type TenantId } from '@breakwater/twin';
 import type { AppendRequest, EventLog } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
-import type { Redis } from 'ioredis';
 
 import { telemetryLine } from '../telemetry-line.ts';
 
@@ -23,7 +22,7 @@ export class RowsFeed {
   readonly #seqs = new Map<number, number>();
   #next = 0;
 
-  constructor(redis: Redis, options: { readonly devices: number; readonly partitions: number }) {
+  constructor(redis: RedisClient, options: { readonly devices: number; readonly partitions: number }) {
     const budget = { LOG_TELEMETRY_BYTES_PER_PARTITION: String(LANE_BYTES_MAX) };
     this.#log = openEventLog(redis, readSettings(eventLogSettings, budget));
     this.#devices = Array.from({ length: options.devices }, (_, index) => {

@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { connectRedis } from '@breakwater/adapter-redis';
+import { connectRedis, type RedisClient } from '@breakwater/adapter-redis';
 import { startRedisServer, type RedisServerForTest } from '@breakwater/adapter-redis/testing';
 import { type ClickHouseClient, createClient } from '@clickhouse/client';
-import type { Redis } from 'ioredis';
 
 export const PARTITIONS = 16;
 const READY_TIMEOUT_MS = 60_000;
@@ -25,7 +24,7 @@ interface RunningApp {
 
 /** A Redis, an embedded ClickHouse and a telemetry writer of one checkout, and nothing else of the platform. */
 export class RowsInstallation {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly clickhouse: ClickHouseClient;
   readonly pids: ReadonlyMap<string, number>;
   readonly #server: RedisServerForTest;
@@ -34,7 +33,7 @@ export class RowsInstallation {
   readonly #metricsUrl: string;
 
   private constructor(parts: {
-    readonly redis: Redis;
+    readonly redis: RedisClient;
     readonly server: RedisServerForTest;
     readonly engine: RunningApp;
     readonly writer: RunningApp;

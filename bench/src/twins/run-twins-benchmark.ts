@@ -1,8 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-import { connectRedis } from '@breakwater/adapter-redis';
-import { startRedisServer } from '@breakwater/adapter-redis/testing';
+import { connectServer, startRedisServer } from '@breakwater/adapter-redis/testing';
 
 import { positiveNumber, readArguments } from '../command-line.ts';
 import { TwinsRun, type TwinsCost } from './twins-run.ts';
@@ -36,7 +35,7 @@ export async function runTwinsBenchmark(argv: readonly string[]): Promise<void> 
   const results: Record<string, readonly TwinsCost[]> = {};
   for (const devices of args.devices.split(',').map((text) => positiveNumber('devices', text))) {
     const server = await startRedisServer();
-    const redis = await connectRedis(server.url);
+    const redis = await connectServer(server.url);
     try {
       const shape = { records: number('records'), partitions: number('partitions'), workers: number('workers') };
       const run = new TwinsRun({ redis, server, devices, rate: Number(args.rate), ...shape });

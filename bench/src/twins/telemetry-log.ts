@@ -1,7 +1,6 @@
-import { RedisEventLog } from '@breakwater/adapter-redis';
+import { RedisEventLog, type RedisClient } from '@breakwater/adapter-redis';
 import { deviceKey, type DeviceId, type Partition, type TenantId } from '@breakwater/twin';
 import { partitionOf } from '@breakwater/wire';
-import type { Redis } from 'ioredis';
 
 import { telemetryLine } from '../telemetry-line.ts';
 
@@ -10,7 +9,7 @@ const LANE_BYTES_MAX = 8 * 1024 ** 3;
 const FRAME_BYTES_MAX = 512 * 1024;
 
 export interface TelemetryLogOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly partitions: number;
   readonly devices: number;
 }

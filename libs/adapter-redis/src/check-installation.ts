@@ -1,6 +1,6 @@
 import { PlatformError } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { RedisScript } from './redis-script.ts';
 
@@ -32,7 +32,7 @@ return redis.call('HMGET', KEYS[1], 'partitionCount', 'formatVersion', 'eventLog
  * the wrong places. Installations that are older than the choice have their log in Redis.
  */
 export async function checkInstallation(
-  redis: Redis,
+  redis: RedisClient,
   expected: { readonly partitionCount: number; readonly eventLog?: string },
 ): Promise<void> {
   const { partitionCount, eventLog = 'redis' } = expected;
@@ -64,13 +64,13 @@ export async function checkInstallation(
 }
 
 /** The engine that the twins' positions belong to; null in an empty Redis. Changes nothing. */
-export async function eventLogOf(redis: Redis): Promise<string | null> {
+export async function eventLogOf(redis: RedisClient): Promise<string | null> {
   const [count, eventLog] = await redis.hmget(redisKeys.installation, 'partitionCount', 'eventLog');
   return count == null ? null : (eventLog ?? 'redis');
 }
 
 /** Of the data that is there; null in an empty Redis. Changes nothing. */
-export async function partitionCountOf(redis: Redis): Promise<number | null> {
+export async function partitionCountOf(redis: RedisClient): Promise<number | null> {
   const count = await redis.hget(redisKeys.installation, 'partitionCount');
   return count === null ? null : Number(count);
 }

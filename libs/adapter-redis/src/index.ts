@@ -5,6 +5,7 @@ export { RedisCommandSignals } from './commands/redis-command-signals.ts';
 export type { RedisCommandSignalsOptions } from './commands/redis-command-signals.ts';
 export { blockingConnection, connectRedis } from './connect-redis.ts';
 export type { ConnectOptions } from './connect-redis.ts';
+export type { RedisClient } from './redis-client.ts';
 export { laneBytesMaxOf, openEventLog } from './log/open-event-log.ts';
 export type { EventLogSettings } from './log/open-event-log.ts';
 export { mintLogId, RedisEventLog, REMEMBERED_SEQS } from './log/redis-event-log.ts';

@@ -1,6 +1,6 @@
 import { type Ban, banIdOf, type BanList, type BanSnapshot, type NewBan } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { findBanScript, liftBanScript, putBanScript, readBansScript } from './scripts/ban-scripts.ts';
 
@@ -9,10 +9,10 @@ const ALL_KEYS = [...ENTRY_KEYS, redisKeys.bansVersion] as const;
 
 /** The bans of the installation, on Redis' time. */
 export class RedisBanList implements BanList {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #bansMax: number;
 
-  constructor(redis: Redis, options: { readonly bansMax: number }) {
+  constructor(redis: RedisClient, options: { readonly bansMax: number }) {
     this.#redis = redis;
     this.#bansMax = options.bansMax;
   }

@@ -1,17 +1,16 @@
-import type { Redis } from 'ioredis';
-
 import { blockingConnection } from './connect-redis.ts';
+import type { RedisClient } from './redis-client.ts';
 
 type Listener<Message> = (message: Message) => void;
 
 /** Messages by PUBLISH on one channel: nothing is kept of them, and whoever is not connected misses them. */
 export class RedisBroadcast<Message> {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #channel: string;
   readonly #listeners = new Set<Listener<Message>>();
-  #subscribed: { readonly connection: Redis; readonly done: Promise<unknown> } | null = null;
+  #subscribed: { readonly connection: RedisClient; readonly done: Promise<unknown> } | null = null;
 
-  constructor(redis: Redis, channel: string) {
+  constructor(redis: RedisClient, channel: string) {
     this.#redis = redis;
     this.#channel = channel;
   }
@@ -44,7 +43,7 @@ export class RedisBroadcast<Message> {
     this.#subscribed = null;
   }
 
-  #listen(): { readonly connection: Redis; readonly done: Promise<unknown> } {
+  #listen(): { readonly connection: RedisClient; readonly done: Promise<unknown> } {
     // ioredis subscribes again after a reconnect; a subscriber has nothing to wait for, so its wait is unbounded.
     const connection = blockingConnection(this.#redis, 0);
     connection.on('message', (_channel: string, text: string) => {

@@ -2,14 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { DeviceKey, Partition } from '@breakwater/twin';
 import type { ChangeFeed, ChangeRecord, FeedEntry } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { blockingConnection } from './connect-redis.ts';
+import { readStreams } from './read-streams.ts';
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { publishChangesScript } from './scripts/change-feed-scripts.ts';
 
 export interface RedisChangeFeedOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Changes that a partition's feed keeps. */
   readonly entriesKept: number;
   /** Their bytes. */
@@ -17,6 +18,7 @@ export interface RedisChangeFeedOptions {
 }
 
 type Entry = readonly [id: string, fields: readonly string[]];
+type Feed = readonly [key: string, entries: readonly Entry[]];
 
 const READ_WAIT_MS_MAX = 10_000;
 const SCAN_CHUNK = 256;
@@ -27,7 +29,7 @@ const SCAN_CHUNK = 256;
  */
 export class RedisChangeFeed implements ChangeFeed {
   readonly #options: RedisChangeFeedOptions;
-  #reading: Redis | null = null;
+  #reading: RedisClient | null = null;
 
   constructor(options: RedisChangeFeedOptions) {
     this.#options = options;
@@ -60,17 +62,16 @@ export class RedisChangeFeed implements ChangeFeed {
     }
     this.#reading ??= blockingConnection(this.#options.redis, READ_WAIT_MS_MAX);
     const partitions = new Map([...cursors.keys()].map((partition) => [redisKeys.changes(partition), partition]));
-    const reply = (await this.#reading.call('XREAD', [
-      'COUNT',
-      // Of each stream: none may take the room of the others, or theirs would never be read.
-      Math.max(1, Math.floor(limits.entriesMax / cursors.size)),
-      // BLOCK 0 would wait for ever.
-      ...(waitMs > 0 ? ['BLOCK', Math.ceil(waitMs)] : []),
-      'STREAMS',
-      ...partitions.keys(),
-      ...[...cursors.values()].map((cursor) => `${cursor}-1`),
-    ])) as readonly [key: string, entries: readonly Entry[]][] | null;
-    const found = (reply ?? []).flatMap(([key, entries]) => {
+    const reading = this.#reading;
+    const places = [...cursors].map(([partition, cursor]) => ({
+      key: redisKeys.changes(partition),
+      after: `${cursor}-1`,
+    }));
+    const read = (args: (string | number)[]) => reading.call('XREAD', args) as Promise<Feed[] | null>;
+    // Of each stream: none may take the room of the others, or theirs would never be read.
+    const count = Math.max(1, Math.floor(limits.entriesMax / cursors.size));
+    const reply = await readStreams(read, reading, { places, count, waitMs });
+    const found = reply.flatMap(([key, entries]) => {
       const partition = partitions.get(key)!;
       return entries.map((entry) => entryOf(partition, entry));
     });

@@ -15,8 +15,8 @@ import {
   type RegisteredDevice,
   type Tenant,
 } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import {
   createDeviceScript,
@@ -38,9 +38,9 @@ const LIMIT_REACHED = -1;
 
 /** Tenants and devices. Every step that touches more than one key is one script. */
 export class RedisDeviceRegistry implements DeviceRegistry {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 

@@ -1,14 +1,14 @@
 import type { OperationAnswer, OperationAnswers } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { RedisBroadcast } from './redis-broadcast.ts';
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 
 /** Answers by broadcast: whoever is not connected misses them, and asks the twin instead. */
 export class RedisOperationAnswers implements OperationAnswers {
   readonly #broadcast: RedisBroadcast<readonly OperationAnswer[]>;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#broadcast = new RedisBroadcast(redis, redisKeys.operationsChannel);
   }
 

@@ -1,9 +1,9 @@
 import type { Partition } from '@breakwater/twin';
 import type { PartitionLeases } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
-import { valuesOf } from './redis-script.ts';
+import { throwUnlessAnswered, type RedisScript, type ScriptCall } from './redis-script.ts';
 import {
   acquireLeaseScript,
   heartbeatScript,
@@ -16,9 +16,9 @@ const LEASES_PER_CALL_MAX = 256;
 
 /** Leases by the clock of Redis. They only spread the work: what keeps one writer per twin is the epoch. */
 export class RedisPartitionLeases implements PartitionLeases {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 
@@ -33,8 +33,7 @@ export class RedisPartitionLeases implements PartitionLeases {
       const calls = partitions
         .slice(first, first + LEASES_PER_CALL_MAX)
         .map((partition) => ({ keys: [redisKeys.lease(partition)], args: [memberId, ttlMs] }));
-      const replies = valuesOf(await acquireLeaseScript.runAll(this.#redis, calls));
-      answers.push(...replies.map((held) => held === 1));
+      answers.push(...(await this.#answers(acquireLeaseScript, calls)));
     }
     return answers;
   }
@@ -45,10 +44,17 @@ export class RedisPartitionLeases implements PartitionLeases {
 
   async held(partitions: readonly Partition[]): Promise<readonly boolean[]> {
     const calls = partitions.map((partition) => ({ keys: [redisKeys.lease(partition)], args: [] }));
-    return valuesOf(await leaseHeldScript.runAll(this.#redis, calls)).map((held) => held === 1);
+    return this.#answers(leaseHeldScript, calls);
   }
 
   async leave(memberId: string): Promise<void> {
     await this.#redis.hdel(redisKeys.members, memberId);
+  }
+
+  /** What lies on a node that is away is held by nobody: nobody can commit to it. The others keep what they have. */
+  async #answers(script: RedisScript, calls: readonly ScriptCall[]): Promise<readonly boolean[]> {
+    const replies = await script.runAll(this.#redis, calls);
+    throwUnlessAnswered(replies);
+    return replies.map(([error, held]) => error === null && held === 1);
   }
 }

@@ -5,8 +5,8 @@ import {
   type RefusalCounts,
   type RefusalFlush,
 } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { addRefusalsScript } from './scripts/refusal-script.ts';
 
@@ -15,10 +15,10 @@ const FLUSHER_LIFE_MS = 86_400_000;
 
 /** One hash for all gateways: a line is `<tenant> <reason>`, and neither can hold a space. */
 export class RedisRefusalCounts implements RefusalCounts {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #linesMax: number;
 
-  constructor(redis: Redis, linesMax = REFUSAL_LINES_MAX) {
+  constructor(redis: RedisClient, linesMax = REFUSAL_LINES_MAX) {
     this.#redis = redis;
     this.#linesMax = linesMax;
   }

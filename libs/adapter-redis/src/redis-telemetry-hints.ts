@@ -1,8 +1,8 @@
 import type { DeviceKey, Partition } from '@breakwater/twin';
 import { TELEMETRY_HINT_KEYS_MAX, type TelemetryHints } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { RedisBroadcast } from './redis-broadcast.ts';
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 
 interface Hint {
@@ -14,7 +14,7 @@ interface Hint {
 export class RedisTelemetryHints implements TelemetryHints {
   readonly #broadcast: RedisBroadcast<Hint>;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#broadcast = new RedisBroadcast(redis, redisKeys.telemetryHintsChannel);
   }
 

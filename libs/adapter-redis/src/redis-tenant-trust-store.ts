@@ -1,7 +1,7 @@
 import type { TenantId } from '@breakwater/twin';
 import type { TenantTrust, TenantTrustStore, TrustChanges } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { pipelined } from './redis-script.ts';
 import { replaceDeviceCaScript, replaceTrustScript } from './scripts/trust-scripts.ts';
@@ -10,9 +10,9 @@ const TAKEN = -1;
 
 /** What the devices of tenants prove themselves with, one hash per tenant, and the tenants in the order of changes. */
 export class RedisTenantTrustStore implements TenantTrustStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 

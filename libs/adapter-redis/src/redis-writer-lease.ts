@@ -1,13 +1,12 @@
-import type { Redis } from 'ioredis';
-
+import type { RedisClient } from './redis-client.ts';
 import { redisKeys } from './redis-keys.ts';
 import { acquireLeaseScript, releaseLeaseScript } from './scripts/partition-lease-scripts.ts';
 
 /** Whose turn it is to write telemetry, by the clock of Redis. The epoch in ClickHouse decides; this only spares it. */
 export class RedisWriterLease {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 

@@ -3,8 +3,14 @@ import type { Offset, Partition } from '@breakwater/twin';
 import type { AppendRequest, AppendResult, LogFrame } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
-import { connectRedis, mintLogId, RedisEventLog } from '../src/index.ts';
-import { CuttingProxy, redisServerAvailable, startRedisServer, type RedisServerForTest } from '../src/testing/index.ts';
+import { mintLogId, RedisEventLog } from '../src/index.ts';
+import {
+  connectServer,
+  CuttingProxy,
+  redisServerAvailable,
+  startRedisServer,
+  type RedisServerForTest,
+} from '../src/testing/index.ts';
 
 const P0 = 0 as Partition;
 const P1 = 1 as Partition;
@@ -27,7 +33,7 @@ const REPEATS_MAX = 200;
   }, TIMEOUT_MS);
 
   const logAt = async (url: string): Promise<{ log: RedisEventLog; redis: Redis }> => {
-    const redis = await connectRedis(url);
+    const redis = await connectServer(url);
     const log = new RedisEventLog({
       redis,
       laneBytesMax: { control: 64 * MEBIBYTE, telemetry: 64 * MEBIBYTE },

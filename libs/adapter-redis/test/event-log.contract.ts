@@ -3,10 +3,10 @@ import { eventLogContract } from '@breakwater/twin-runtime/testing';
 
 import { RedisEventLog } from '../src/index.ts';
 import { redisServerAvailable } from '../src/testing/index.ts';
-import { RedisUnderTest } from './redis-under-test.ts';
+import { REDIS_SETUPS, RedisUnderTest } from './redis-under-test.ts';
 
-(redisServerAvailable() ? describe : describe.skip)('redis-server', () => {
-  const server = new RedisUnderTest();
+(redisServerAvailable() ? describe : describe.skip).each(REDIS_SETUPS)('%s', (setup) => {
+  const server = new RedisUnderTest(setup);
   beforeAll(() => server.start());
   afterAll(() => server.stop());
 

@@ -5,7 +5,6 @@ import type { Redis } from 'ioredis';
 
 import {
   checkInstallation,
-  connectRedis,
   RedisChangeFeed,
   RedisDeviceRegistry,
   RedisDownlinkChannel,
@@ -13,7 +12,12 @@ import {
   RedisSessionDirectory,
   RedisWriterLease,
 } from '../src/index.ts';
-import { redisServerAvailable, startRedisServer, type RedisServerForTest } from '../src/testing/index.ts';
+import {
+  connectServer,
+  redisServerAvailable,
+  startRedisServer,
+  type RedisServerForTest,
+} from '../src/testing/index.ts';
 
 const P0 = 0 as Partition;
 const KEY = 'default/d1' as DeviceKey;
@@ -27,7 +31,7 @@ const TRIES_MAX = 400;
   let redis: Redis;
   beforeEach(async () => {
     server = await startRedisServer();
-    redis = await connectRedis(server.url);
+    redis = await connectServer(server.url);
   }, TIMEOUT_MS);
   afterEach(async () => {
     redis.disconnect();
@@ -63,7 +67,7 @@ const TRIES_MAX = 400;
       await until(() => Promise.resolve(Date.now() > writtenAtMs + TTL_MS + 1_500));
       await server.restart();
       redis.disconnect();
-      redis = await connectRedis(server.url);
+      redis = await connectServer(server.url);
       const after = { sessions: new RedisSessionDirectory(redis), leases: new RedisPartitionLeases(redis) };
       expect(await after.sessions.liveGateways(['g1'])).toEqual(new Set(['g1']));
       expect(await after.leases.acquire([P0], 'b', TTL_MS)).toEqual([false]);
@@ -127,7 +131,7 @@ const TRIES_MAX = 400;
     await new RedisSessionDirectory(redis).close(P0, KEY, first.sessionEpoch);
     await server.restart();
     redis.disconnect();
-    redis = await connectRedis(server.url);
+    redis = await connectServer(server.url);
     const second = await new RedisSessionDirectory(redis).open(P0, KEY, 'g2');
     expect(second.sessionEpoch).toBeGreaterThan(first.sessionEpoch);
   });
@@ -155,10 +159,10 @@ const TRIES_MAX = 400;
   });
 
   it('says in one sentence that nobody answers', async () => {
-    await expect(connectRedis('unix:///nowhere/redis.sock', { readyTimeoutMs: 100 })).rejects.toMatchObject({
+    await expect(connectServer('unix:///nowhere/redis.sock', { readyTimeoutMs: 100 })).rejects.toMatchObject({
       code: 'BACKEND_UNAVAILABLE',
     });
-    await expect(connectRedis('http://127.0.0.1')).rejects.toMatchObject({ code: 'SETTING_INVALID' });
+    await expect(connectServer('http://127.0.0.1')).rejects.toMatchObject({ code: 'SETTING_INVALID' });
   });
 });
 

@@ -18,7 +18,6 @@ import {
   tenantTrustContract,
 } from '@breakwater/twin-runtime/testing';
 import { systemClock } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import {
   RedisBanList,
@@ -34,18 +33,19 @@ import {
   RedisSessionDirectory,
   RedisTelemetryHints,
   RedisTenantTrustStore,
+  type RedisClient,
 } from '../src/index.ts';
 import { redisServerAvailable } from '../src/testing/index.ts';
-import { RedisUnderTest } from './redis-under-test.ts';
+import { REDIS_SETUPS, RedisUnderTest } from './redis-under-test.ts';
 
 const BYTES_MAX = 1024 * 1024;
 
-(redisServerAvailable() ? describe : describe.skip)('redis-server', () => {
-  const server = new RedisUnderTest();
+(redisServerAvailable() ? describe : describe.skip).each(REDIS_SETUPS)('%s', (setup) => {
+  const server = new RedisUnderTest(setup);
   beforeAll(() => server.start());
   afterAll(() => server.stop());
 
-  const make = async <Port extends object>(create: (redis: Redis) => Port) => {
+  const make = async <Port extends object>(create: (redis: RedisClient) => Port) => {
     const redis = await server.emptyConnection();
     const port = create(redis);
     const cleanup = async (): Promise<void> => {

@@ -1,9 +1,8 @@
 import type { DeviceKey, Offset, Partition } from '@breakwater/twin';
 import type { LanePositions, Ownership, ShardCommit } from '@breakwater/twin-runtime';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Redis } from 'ioredis';
 
-import { logOriginsOf, RedisEventLog, RedisTwinStore, renewRestoredLog } from '../src/index.ts';
+import { logOriginsOf, RedisEventLog, RedisTwinStore, renewRestoredLog, type RedisClient } from '../src/index.ts';
 import { redisKeys } from '../src/redis-keys.ts';
 import { RedisUnderTest } from './redis-under-test.ts';
 
@@ -13,7 +12,7 @@ const PARTITIONS = 2;
 
 describe('a log that was restored', () => {
   const server = new RedisUnderTest();
-  let redis: Redis;
+  let redis: RedisClient;
 
   beforeAll(() => server.start());
   afterAll(async () => {

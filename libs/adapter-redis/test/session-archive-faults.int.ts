@@ -2,8 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 import type { Redis } from 'ioredis';
 
-import { connectRedis, RedisSessionDirectory } from '../src/index.ts';
-import { CuttingProxy, redisServerAvailable, startRedisServer, type RedisServerForTest } from '../src/testing/index.ts';
+import { RedisSessionDirectory } from '../src/index.ts';
+import {
+  connectServer,
+  CuttingProxy,
+  redisServerAvailable,
+  startRedisServer,
+  type RedisServerForTest,
+} from '../src/testing/index.ts';
 
 const P0 = 0 as Partition;
 const KEY = 'default/d1' as DeviceKey;
@@ -18,7 +24,7 @@ const FILL_MAX = 10_000;
   let redis: Redis;
   const start = async (memoryBytesMax = 0): Promise<RedisSessionDirectory> => {
     server = await startRedisServer({ memoryBytesMax });
-    redis = await connectRedis(server.url);
+    redis = await connectServer(server.url);
     return new RedisSessionDirectory(redis);
   };
   afterEach(async () => {
@@ -39,7 +45,7 @@ const FILL_MAX = 10_000;
     beforeEach(async () => {
       sessions = await start();
       proxy = await CuttingProxy.start(`${server.socketPath}.proxy`, server.socketPath);
-      cutRedis = await connectRedis(proxy.url);
+      cutRedis = await connectServer(proxy.url);
       cut = new RedisSessionDirectory(cutRedis);
     });
     afterEach(async () => {
@@ -91,7 +97,7 @@ const FILL_MAX = 10_000;
     await server.kill();
     await server.restart();
     redis.disconnect();
-    redis = await connectRedis(server.url);
+    redis = await connectServer(server.url);
     const { archived } = await new RedisSessionDirectory(redis).open(P0, KEY, 'g2');
     expect(Buffer.from(archived?.bytes ?? []).toString()).toBe('kept');
     expect(await redis.pttl('bw:{0}:session:default/d1')).toBeLessThanOrEqual(TTL_MS);

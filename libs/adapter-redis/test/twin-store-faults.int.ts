@@ -3,8 +3,14 @@ import type { DeviceKey, Epoch, LogId, Offset, Partition } from '@breakwater/twi
 import type { ShardCommit } from '@breakwater/twin-runtime';
 import type { Redis } from 'ioredis';
 
-import { connectRedis, RedisEventLog, RedisTwinStore } from '../src/index.ts';
-import { CuttingProxy, redisServerAvailable, startRedisServer, type RedisServerForTest } from '../src/testing/index.ts';
+import { RedisEventLog, RedisTwinStore } from '../src/index.ts';
+import {
+  connectServer,
+  CuttingProxy,
+  redisServerAvailable,
+  startRedisServer,
+  type RedisServerForTest,
+} from '../src/testing/index.ts';
 
 const P0 = 0 as Partition;
 const P1 = 1 as Partition;
@@ -27,7 +33,7 @@ const COMMITS_BEFORE_KILL = 30;
   }, TIMEOUT_MS);
 
   const storeAt = async (url: string): Promise<{ store: RedisTwinStore; redis: Redis }> => {
-    const redis = await connectRedis(url);
+    const redis = await connectServer(url);
     open.push(redis);
     return { store: new RedisTwinStore({ redis, commitTwinsMax: 2_000, commitBytesMax: 4 * MEBIBYTE }), redis };
   };

@@ -11,7 +11,7 @@ class ScriptedLog {
   readonly lines: string[] = [];
   readonly requests: AppendRequest[] = [];
   readonly #seqs = new Map<string, number>();
-  faults: ('lostBefore' | 'lostAfter' | 'lostAfterAndForgotten' | 'LANE_FULL' | 'PRODUCER_FENCED')[] = [];
+  faults: ('unknown' | 'lostBefore' | 'lostAfter' | 'lostAfterAndForgotten' | 'LANE_FULL' | 'PRODUCER_FENCED')[] = [];
 
   forgetProducers(): void {
     this.#seqs.clear();
@@ -22,6 +22,8 @@ class ScriptedLog {
     const [request] = requests as [AppendRequest];
     this.requests.push(request);
     if (fault === 'lostBefore') return Promise.reject(new Error('connection lost'));
+    if (fault === 'unknown')
+      return Promise.resolve([{ kind: 'unknown', code: 'OUTCOME_UNKNOWN', error: new Error('connection lost') }]);
     if (fault === 'LANE_FULL' || fault === 'PRODUCER_FENCED')
       return Promise.resolve([{ kind: 'refused', code: fault }]);
     const last = this.#seqs.get(request.producerId) ?? 0;
@@ -62,7 +64,7 @@ describe('ControlProducer', () => {
 
   it('repeats a frame with a lost reply under its own number, so that it is there once', async () => {
     const log = new ScriptedLog();
-    log.faults = ['lostAfter', 'lostBefore'];
+    log.faults = ['lostAfter', 'unknown'];
     const result = await producerOn(log).append('control', PARTITION, 'a');
     expect(result).toEqual({ kind: 'appended', offset: 0, appendedAtMs: 1 });
     expect(log.lines).toEqual(['a']);

@@ -5,6 +5,8 @@ import type { Clock } from './ports/clock.ts';
 import type { AppendResult, EventLog, Lane, RecordSource } from './ports/event-log.ts';
 
 /** What happened to one record. */
+type KnownResult = Exclude<AppendResult, { kind: 'unknown' }>;
+
 export type RecordAppend =
   | { readonly kind: 'appended'; readonly offset: Offset; readonly appendedAtMs: number }
   | Extract<AppendResult, { kind: 'refused' }>;
@@ -127,7 +129,7 @@ export class ControlProducer {
     return queue.waiting.splice(0, count);
   }
 
-  async #appendFrame(queue: Queue, frame: readonly Waiting[]): Promise<AppendResult> {
+  async #appendFrame(queue: Queue, frame: readonly Waiting[]): Promise<KnownResult> {
     const body = frame.map(({ line }) => line).join('\n');
     const first = await this.#appendAs(queue, body, frame.length);
     if (!isDisowned(first.result)) return first.result;
@@ -143,7 +145,7 @@ export class ControlProducer {
     queue: Queue,
     body: string,
     recordCount: number,
-  ): Promise<{ readonly result: AppendResult; readonly outcomeWasUnknown: boolean }> {
+  ): Promise<{ readonly result: KnownResult; readonly outcomeWasUnknown: boolean }> {
     const { lane, partition, generation } = queue;
     const producerId = generation === 0 ? this.#producerId : `${this.#producerId}.${generation}`;
     const source = this.#source;
@@ -152,6 +154,7 @@ export class ControlProducer {
       try {
         const [result] = await this.#log.append([request]);
         if (result === undefined) throw new PlatformError('INTERNAL', 'the log gave no answer to an append');
+        if (result.kind === 'unknown') throw result.error;
         if (result.kind === 'appended') queue.lastSeq = request.seq;
         return { result, outcomeWasUnknown: attempt > 1 };
       } catch (error) {
@@ -170,7 +173,7 @@ export class ControlProducer {
 }
 
 /** The log knows nothing of this producer, or nothing more: under this name it takes no other record. */
-function isDisowned(result: AppendResult): boolean {
+function isDisowned(result: KnownResult): boolean {
   return result.kind === 'refused' && (result.code === 'PRODUCER_FENCED' || result.code === 'SEQUENCE_GAP');
 }
 
@@ -179,7 +182,7 @@ function startGeneration(queue: Queue): void {
   queue.lastSeq = 0;
 }
 
-function settle(frame: readonly Waiting[], result: AppendResult): void {
+function settle(frame: readonly Waiting[], result: KnownResult): void {
   frame.forEach((record, index) => {
     record.resolve(
       result.kind === 'refused'

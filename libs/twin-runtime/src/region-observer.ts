@@ -9,6 +9,8 @@ export type ShardEnd =
   | 'leaseLost'
   | 'commitRefused'
   | 'commitUnknown'
+  /** Of its twins; those of other shards were there. */
+  | 'loadFailed'
   | 'positionLost'
   | 'suspect'
   | 'stopped'

@@ -174,6 +174,34 @@ describe('AppendBatcher', () => {
     expect(await log.lines('telemetry', P0)).toEqual(['a', 'b']);
   });
 
+  it('repeats what a node that is away did not answer, and acknowledges what the others did', async () => {
+    const log = new FaultyLog();
+    const away = 1 as Partition;
+    let isAway = true;
+    const appending = log.append.bind(log);
+    log.append = async (requests) => {
+      const results = await appending(requests);
+      if (!isAway) return results;
+      const unknown = { kind: 'unknown', code: 'OUTCOME_UNKNOWN', error: new Error('the connection broke') } as const;
+      return results.map((result, at) => (requests[at]?.partition === away ? unknown : result));
+    };
+    const { batcher, lost } = batcherOn(log);
+    let waits = true;
+    const waiting = batcher.append(telemetry(away), 'a', 'keep').then((outcome) => {
+      waits = false;
+      return outcome;
+    });
+    for (const line of ['b', 'c', 'd']) {
+      expect(await batcher.append(telemetry(P0), line, 'keep')).toMatchObject({ kind: 'durable' });
+    }
+    expect(waits).toBe(true);
+    isAway = false;
+    expect(await waiting).toMatchObject({ kind: 'durable' });
+    expect(await log.lines('telemetry', away)).toEqual(['a']);
+    expect(await log.lines('telemetry', P0)).toEqual(['b', 'c', 'd']);
+    expect(lost).toEqual([]);
+  });
+
   it('gives the producer up when the outcome stays unknown, and acknowledges nothing of it', async () => {
     const log = new FaultyLog();
     log.nextFault = () => 'lostAfter';

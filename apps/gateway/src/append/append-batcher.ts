@@ -311,7 +311,8 @@ export class AppendBatcher {
       return;
     }
     const nowMs = this.#options.clock.nowMs();
-    if (result === null) {
+    if (result === null || result.kind === 'unknown') {
+      if (result !== null) this.#options.onRetry?.(result.error.message);
       frame.unansweredSinceMs ??= startedAtMs;
       frame.outcomeUnknown = true;
       if (nowMs - frame.unansweredSinceMs >= this.#limits.withholdMs)

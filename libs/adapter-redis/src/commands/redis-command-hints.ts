@@ -1,14 +1,14 @@
 import type { CommandHint, CommandHints } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { RedisBroadcast } from '../redis-broadcast.ts';
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 
 /** Hints by broadcast: best effort, as the port says. */
 export class RedisCommandHints implements CommandHints {
   readonly #broadcast: RedisBroadcast<readonly CommandHint[]>;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#broadcast = new RedisBroadcast(redis, redisKeys.commandHintsChannel);
   }
 

@@ -1,14 +1,14 @@
 import type { DeviceId, TenantId } from '@breakwater/twin';
 import type { CommandClaim, CommandIndex } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 
 /** One key per command id, with an expiry. */
 export class RedisCommandIndex implements CommandIndex {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 

@@ -1,20 +1,20 @@
 import type { DeviceKey, Partition } from '@breakwater/twin';
 import type { CommandSignal, CommandSignals } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 import { pushSignalsScript } from '../scripts/command-signal-scripts.ts';
 import { confirmOutboxScript, readOutboxScript } from '../scripts/outbox-scripts.ts';
 
 export interface RedisCommandSignalsOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Of one partition. */
   readonly signalsMax: number;
 }
 
 /** Command signals as a hash with an order, like an outbox, and read and confirmed by the outbox's scripts. */
 export class RedisCommandSignals implements CommandSignals {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #signalsMax: number;
 
   constructor({ redis, signalsMax }: RedisCommandSignalsOptions) {

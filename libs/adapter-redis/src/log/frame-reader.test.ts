@@ -3,8 +3,8 @@ import { EventEmitter } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import type { Offset, Partition } from '@breakwater/twin';
 import type { ReadBatch } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { FrameReader } from './frame-reader.ts';
 
 /** A connection whose answers a test lays down, as pairs of first and last offset of a frame. */
@@ -19,8 +19,7 @@ class ScriptedConnection extends EventEmitter {
     this.comparisons += 1;
     const replies: [null, unknown][] = [];
     const pipeline = {
-      get: () => replies.push([null, this.logId]) && pipeline,
-      hmget: () => replies.push([null, this.bounds.map(String)]) && pipeline,
+      call: (name: string) => replies.push([null, name === 'get' ? this.logId : this.bounds.map(String)]) && pipeline,
       exec: () => Promise.resolve(replies),
     };
     return pipeline;
@@ -38,7 +37,7 @@ class ScriptedConnection extends EventEmitter {
 }
 
 function readerOn(connection: ScriptedConnection): (from: number) => Promise<readonly ReadBatch[]> {
-  const reader = new FrameReader(connection as unknown as Redis);
+  const reader = new FrameReader(connection as unknown as RedisClient);
   const limits = { framesMaxPerPartition: 10, waitMs: 0 };
   return (from) => reader.read([{ lane: 'telemetry', partition: 0 as Partition, from: from as Offset }], limits);
 }

@@ -1,10 +1,11 @@
 import type { LogId, Offset } from '@breakwater/twin';
 import { PlatformError } from '@breakwater/twin-runtime';
 import type { LogFrame, ReadBatch, ReadLimits, ReadRequest } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import { readStreams } from '../read-streams.ts';
+import { isCluster, type RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { pipelined } from '../redis-script.ts';
+import { sendTogether } from '../send-together.ts';
 
 /** Offsets that are known to have been in the log, or to be its end, when the positions were last compared. */
 interface KnownRange {
@@ -25,19 +26,24 @@ const COMPARE_EVERY_MS = 5_000;
  * in every answer the first frame must hold the position asked for, and each further one follow the one before.
  */
 export class FrameReader {
-  readonly #connection: Redis;
+  readonly #connection: RedisClient;
   readonly #known = new Map<string, KnownRange>();
   #comparedAtMs = 0;
   /** Counts the connections made: an answer from another one than the positions were compared on proves nothing. */
   #connections = 0;
   #logId: LogId | null = null;
 
-  constructor(connection: Redis) {
+  constructor(connection: RedisClient) {
     this.#connection = connection;
-    connection.on('ready', () => {
+    const begins = (): void => {
       this.#connections += 1;
       this.#known.clear();
-    });
+    };
+    connection.on('ready', begins);
+    if (!isCluster(connection)) return;
+    // Of a cluster: a node is connected to, or the slots may lie elsewhere.
+    connection.on('+node', begins);
+    connection.on('refresh', begins);
   }
 
   async read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
@@ -45,18 +51,10 @@ export class FrameReader {
     await this.#comparePositions(requests);
     const connections = this.#connections;
     const byKey = new Map(requests.map((request) => [redisKeys.frames(request.lane, request.partition), request]));
-    const reply = (await this.#connection.callBuffer('XREAD', [
-      'COUNT',
-      limits.framesMaxPerPartition,
-      // BLOCK 0 would wait for ever.
-      ...(limits.waitMs > 0 ? ['BLOCK', Math.ceil(limits.waitMs)] : []),
-      'STREAMS',
-      ...byKey.keys(),
-      ...requests.map(({ from }) => (from === 0 ? '0-0' : `${from - 1}-1`)),
-    ])) as readonly StreamReply[] | null;
+    const found = await this.#readStreams(byKey, limits);
     // The read waited for a reconnect, and the server may have come back with other data. The next one compares first.
     if (connections !== this.#connections) return [];
-    const batches = (reply ?? []).map(([key, entries]) => {
+    const batches = found.map(([key, entries]) => {
       const name = key.toString();
       const request = byKey.get(name)!;
       byKey.delete(name);
@@ -64,6 +62,15 @@ export class FrameReader {
     });
     await this.#missTrimmed(byKey);
     return batches;
+  }
+
+  async #readStreams(
+    requests: ReadonlyMap<string, ReadRequest>,
+    { framesMaxPerPartition, waitMs }: ReadLimits,
+  ): Promise<readonly StreamReply[]> {
+    const places = [...requests].map(([key, { from }]) => ({ key, after: from === 0 ? '0-0' : `${from - 1}-1` }));
+    const read = (args: (string | number)[]) => this.#connection.callBuffer('XREAD', args) as Promise<StreamReply[]>;
+    return readStreams(read, this.#connection, { places, count: framesMaxPerPartition, waitMs });
   }
 
   /** Where there was something and now nothing is read, it was trimmed: comparing again says so. */
@@ -102,9 +109,10 @@ export class FrameReader {
       return range === undefined || request.from < range.low || request.from > range.high;
     });
     if (unknown.length === 0) return;
-    const pipeline = this.#connection.pipeline().get(redisKeys.logId);
-    for (const { lane, partition } of unknown) pipeline.hmget(redisKeys.lane(lane, partition), 'first', 'end');
-    const [logId, ...bounds] = await pipelined(pipeline);
+    const [logId, ...bounds] = await sendTogether(this.#connection, [
+      ['get', redisKeys.logId],
+      ...unknown.map(({ lane, partition }) => ['hmget', redisKeys.lane(lane, partition), 'first', 'end'] as const),
+    ]);
     this.#compareLog(logId as LogId | null);
     for (const [index, request] of unknown.entries()) {
       const [first, end] = (bounds[index] as (string | null)[]).map((text) => Number(text ?? 0));

@@ -13,18 +13,19 @@ import type {
   ReadLimits,
   ReadRequest,
 } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { blockingConnection } from '../connect-redis.ts';
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { pipelined, valuesOf, type Reply, type ScriptCall } from '../redis-script.ts';
+import { throwUnlessAnswered, valuesOf, type Reply, type ScriptCall } from '../redis-script.ts';
 import { appendScript } from '../scripts/append-script.ts';
 import { fenceProducerScript } from '../scripts/fence-producer-script.ts';
 import { trimScript } from '../scripts/trim-script.ts';
+import { sendTogether } from '../send-together.ts';
 import { FrameReader } from './frame-reader.ts';
 
 export interface RedisEventLogOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** What one lane of one partition may hold, in bytes, with what a frame costs beside its body. */
   readonly laneBytesMax: Readonly<Record<Lane, number>>;
   readonly frameBytesMax: number;
@@ -56,7 +57,7 @@ type RefusalCode = Extract<AppendResult, { kind: 'refused' }>['code'];
  */
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
-  #readConnection: Redis | null = null;
+  #readConnection: RedisClient | null = null;
   #reader: FrameReader | null = null;
 
   constructor(options: RedisEventLogOptions) {
@@ -90,7 +91,10 @@ export class RedisEventLog implements EventLog {
       calls.push(appendCall(request, this.#bytesMaxFor(request)));
     }
     const replies = await appendScript.runAll(redis, calls);
-    for (const [place, index] of sent.entries()) results[index] = resultOf(replies[place]!);
+    const answers = replies.map(resultOf);
+    // On one server, and when all nodes of a cluster are away, that is an outage and not the fate of one frame.
+    if (answers.every(({ kind }) => kind === 'unknown')) throwUnlessAnswered(replies);
+    for (const [place, index] of sent.entries()) results[index] = answers[place]!;
     return results;
   }
 
@@ -116,11 +120,13 @@ export class RedisEventLog implements EventLog {
   }
 
   async keepProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {
-    const pipeline = this.#options.redis.pipeline();
-    for (const partition of partitions) {
-      for (const lane of LANES) pipeline.pexpire(redisKeys.producer(lane, partition, producerId), PRODUCER_LIFE_MS);
-    }
-    await pipelined(pipeline);
+    const keys = partitions.flatMap((partition) =>
+      LANES.map((lane) => redisKeys.producer(lane, partition, producerId)),
+    );
+    await sendTogether(
+      this.#options.redis,
+      keys.map((key) => ['pexpire', key, PRODUCER_LIFE_MS]),
+    );
   }
 
   async fenceProducer(producerId: string, partitions: readonly Partition[]): Promise<void> {
@@ -147,7 +153,7 @@ export class RedisEventLog implements EventLog {
  * Says that this log is no longer the one that it was, after its data was restored from a backup: consumers then stop
  * instead of taking its offsets for those that they have seen. Readers that run notice it within seconds.
  */
-export async function mintLogId(redis: Redis): Promise<LogId> {
+export async function mintLogId(redis: RedisClient): Promise<LogId> {
   const logId = newLogId();
   await redis.set(redisKeys.logId, logId);
   return logId;
@@ -173,12 +179,12 @@ function appendCall(request: AppendRequest, bytesMax: number): ScriptCall {
 
 /**
  * A Redis whose memory is used up refuses the script before it runs, so that is a definite refusal. Every other error
- * leaves the outcome open, or is a fault of ours: the whole call is rejected, and repeating it is safe.
+ * leaves the outcome open, or is a fault of ours; repeating the request is safe.
  */
 function resultOf([error, value]: Reply): AppendResult {
   if (error !== null) {
     if (error.message.startsWith('OOM')) return { kind: 'refused', code: 'LANE_FULL' };
-    throw error;
+    return { kind: 'unknown', code: 'OUTCOME_UNKNOWN', error };
   }
   const [kind, firstOffset, appendedAtMs] = value as ScriptReply;
   if (kind !== 'appended' && kind !== 'repeated') return { kind: 'refused', code: kind as RefusalCode };

@@ -1,9 +1,9 @@
 import type { LogId, Partition } from '@breakwater/twin';
 import { type Lane, LANES, type LogOrigin } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { pipelined } from '../redis-script.ts';
+import { sendTogether } from '../send-together.ts';
 import { mintLogId } from './redis-event-log.ts';
 
 /** Lives of the log that are remembered. */
@@ -39,7 +39,7 @@ interface ShardState {
  * Nobody may work on it meanwhile. When it is cut off, it is to be done again: each step leaves a log that is not
  * mistaken for the old one, or for a whole one. Null: there is no log.
  */
-export async function renewRestoredLog(redis: Redis, partitionCount: number): Promise<RestoredLog | null> {
+export async function renewRestoredLog(redis: RedisClient, partitionCount: number): Promise<RestoredLog | null> {
   const before = (await redis.get(redisKeys.logId)) as LogId | null;
   if (before === null) return null;
   const partitions = Array.from({ length: partitionCount }, (_, at) => at as Partition);
@@ -53,19 +53,20 @@ export async function renewRestoredLog(redis: Redis, partitionCount: number): Pr
   const adopted = shards.filter(
     (shard) => shard.logId !== null && known.has(shard.logId) && shard.outside.length === 0,
   );
-  const pipeline = redis.pipeline();
-  for (const { partition } of adopted) pipeline.hset(redisKeys.shard(partition), 'logId', logId);
-  await pipelined(pipeline);
+  await sendTogether(
+    redis,
+    adopted.map(({ partition }) => ['hset', redisKeys.shard(partition), 'logId', logId]),
+  );
   return { before, logId, leftBehind: shards.flatMap(({ outside }) => outside) };
 }
 
 /** What the log was before it was restored, oldest first. */
-export async function logOriginsOf(redis: Redis): Promise<readonly LogOrigin[]> {
+export async function logOriginsOf(redis: RedisClient): Promise<readonly LogOrigin[]> {
   const text = await redis.get(redisKeys.logOrigins);
   return text === null ? [] : (JSON.parse(text) as readonly LogOrigin[]);
 }
 
-async function stateOf(redis: Redis, partition: Partition): Promise<ShardState> {
+async function stateOf(redis: RedisClient, partition: Partition): Promise<ShardState> {
   const [control, telemetry, shard] = await Promise.all([
     redis.hmget(redisKeys.lane('control', partition), 'first', 'end'),
     redis.hmget(redisKeys.lane('telemetry', partition), 'first', 'end'),

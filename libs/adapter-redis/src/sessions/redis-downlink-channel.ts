@@ -1,13 +1,13 @@
 import type { DownlinkChannel, GatewayNotice } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
 import { blockingConnection } from '../connect-redis.ts';
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 import { noticesReceivedScript, sendNoticesScript } from '../scripts/gateway-scripts.ts';
 import { gatewayKeys } from './redis-session-directory.ts';
 
 export interface RedisDownlinkChannelOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Notices that may wait for one gateway. */
   readonly noticesMax: number;
   /** Their bytes. */
@@ -27,7 +27,7 @@ const IDLE_CHANNEL_LIFE_MS = 3_600_000;
  */
 export class RedisDownlinkChannel implements DownlinkChannel {
   readonly #options: RedisDownlinkChannelOptions;
-  #receiving: Redis | null = null;
+  #receiving: RedisClient | null = null;
   #received = { gatewayId: '', id: '0-0' };
 
   constructor(options: RedisDownlinkChannelOptions) {

@@ -8,8 +8,8 @@ import {
   type SessionEntry,
   type SessionToKeep,
 } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 import { valuesOf } from '../redis-script.ts';
 import {
@@ -34,10 +34,10 @@ const SPACE = 0x20;
  * per archived session (`<epoch> <bytes>`), which expires by itself.
  */
 export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #archivedBytesMax: number;
 
-  constructor(redis: Redis, options: { readonly archivedBytesMax?: number } = {}) {
+  constructor(redis: RedisClient, options: { readonly archivedBytesMax?: number } = {}) {
     this.#redis = redis;
     this.#archivedBytesMax = options.archivedBytesMax ?? ARCHIVED_BYTES_MAX;
   }

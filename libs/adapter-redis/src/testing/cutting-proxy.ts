@@ -1,5 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+const LOOPBACK = 'redis://127.0.0.1:';
+
 /**
  * Stands between a client and a redis-server and loses replies: the server has done what it was asked, and the client
  * never hears of it.
@@ -8,19 +10,24 @@ export class CuttingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly url: string;
-  #cutting = false;
+  #cutting: string | null = null;
   #cuts = 0;
 
-  private constructor(server: Server, listenPath: string) {
+  private constructor(server: Server, url: string) {
     this.#server = server;
-    this.url = `unix://${listenPath}`;
+    this.url = url;
   }
 
-  static async start(listenPath: string, serverPath: string): Promise<CuttingProxy> {
+  /** Between two sockets of files, or two ports of the loopback interface. */
+  static async start<Place extends string | number>(listenAt: Place, serverAt: Place): Promise<CuttingProxy> {
     const server = createServer();
-    const proxy = new CuttingProxy(server, listenPath);
-    server.on('connection', (client) => proxy.#forward(client, connect(serverPath)));
-    await new Promise<void>((resolve) => server.listen(listenPath, resolve));
+    const proxy = new CuttingProxy(server, typeof listenAt === 'string' ? `unix://${listenAt}` : LOOPBACK + listenAt);
+    server.on('connection', (client) =>
+      proxy.#forward(client, typeof serverAt === 'string' ? connect(serverAt) : connect(serverAt, '127.0.0.1')),
+    );
+    await new Promise<void>((resolve) =>
+      typeof listenAt === 'string' ? server.listen(listenAt, resolve) : server.listen(listenAt, '127.0.0.1', resolve),
+    );
     return proxy;
   }
 
@@ -29,9 +36,9 @@ export class CuttingProxy {
     return this.#cuts;
   }
 
-  /** The next reply, on whichever connection, closes that connection instead of passing. */
-  cutNextReply(): void {
-    this.#cutting = true;
+  /** The next reply to a request with this text in it, on whichever connection, closes that connection instead. */
+  cutNextReply(asked = ''): void {
+    this.#cutting = asked;
   }
 
   async stop(): Promise<void> {
@@ -51,13 +58,17 @@ export class CuttingProxy {
         other.destroy();
       });
     }
-    client.on('data', (chunk: Buffer) => upstream.write(chunk));
+    let asked: Buffer = Buffer.alloc(0);
+    client.on('data', (chunk: Buffer) => {
+      asked = chunk;
+      upstream.write(chunk);
+    });
     upstream.on('data', (chunk: Buffer) => {
-      if (!this.#cutting) {
+      if (this.#cutting === null || !asked.includes(this.#cutting)) {
         client.write(chunk);
         return;
       }
-      this.#cutting = false;
+      this.#cutting = null;
       this.#cuts += 1;
       client.destroy();
     });

@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { connectRedis } from '../connect-redis.ts';
+import type { Redis } from 'ioredis';
+
+import { connectRedis, type ConnectOptions } from '../connect-redis.ts';
 
 export interface RedisServerForTest {
   /** For `connectRedis`. */
@@ -71,4 +73,9 @@ export async function startRedisServer(
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** A connection to one server, with all commands of Redis. */
+export async function connectServer(url: string, options: ConnectOptions = {}): Promise<Redis> {
+  return (await connectRedis(url, options)) as Redis;
 }

@@ -8,8 +8,8 @@ import type {
   TimerWrite,
   TwinRestorer,
 } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 import { pipelined } from '../redis-script.ts';
 import { beginRestoreScript, beginRoundScript, endRestoreScript, endRoundScript } from '../scripts/snapshot-scripts.ts';
@@ -31,9 +31,9 @@ const NOBODY = 'restored';
 
 /** Copies of partitions out of Redis, and back into one that has lost them. */
 export class RedisTwinSnapshots implements SnapshotSource, TwinRestorer {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 

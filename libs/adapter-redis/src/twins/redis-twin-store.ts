@@ -17,10 +17,10 @@ import type {
   TwinStore,
 } from '@breakwater/twin-runtime';
 import { LANES, PlatformError } from '@breakwater/twin-runtime';
-import type { Redis } from 'ioredis';
 
+import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
-import { pipelined, valuesOf, type ScriptCall } from '../redis-script.ts';
+import { pipelined, throwUnlessAnswered, type ScriptCall } from '../redis-script.ts';
 import { commitScript, moveFromFormat1Script } from '../scripts/commit-script.ts';
 import { dueTimersScript } from '../scripts/due-timers-script.ts';
 import { confirmOutboxScript, readOutboxScript } from '../scripts/outbox-scripts.ts';
@@ -28,7 +28,7 @@ import { noteAttemptScript, takeOwnershipScript } from '../scripts/ownership-scr
 import { commitArguments, decodeOutboxEntry, splitTimerMember, storedTwin } from './commit-arguments.ts';
 
 export interface RedisTwinStoreOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly commitTwinsMax: number;
   readonly commitBytesMax: number;
 }
@@ -46,7 +46,7 @@ const OUTCOME_FIELDS = LANES.flatMap((lane) => OUTCOMES.map((outcome) => `ledger
  * Redis four times the CPU (docs/performance.md). And one hash per shard: epoch, positions, ledger.
  */
 export class RedisTwinStore implements TwinStore, TwinCopier {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #twinsMax: number;
   readonly #bytesMax: number;
 
@@ -141,10 +141,14 @@ export class RedisTwinStore implements TwinStore, TwinCopier {
       sent.push(index);
       calls.push({ keys, args });
     }
-    const codes = valuesOf(await commitScript.runAll(this.#redis, calls)) as ('committed' | RefusalCode)[];
+    const replies = await commitScript.runAll(this.#redis, calls);
+    // On one server, and when all nodes of a cluster are away, that is an outage and not the fate of one commit.
+    throwUnlessAnswered(replies);
     for (const [place, index] of sent.entries()) {
-      const code = codes[place]!;
-      results[index] = code === 'committed' ? { kind: 'committed' } : { kind: 'refused', code };
+      const [error, code] = replies[place]!;
+      if (error !== null) results[index] = { kind: 'unknown', code: 'OUTCOME_UNKNOWN', error };
+      else if (code === 'committed') results[index] = { kind: 'committed' };
+      else results[index] = { kind: 'refused', code: code as RefusalCode };
     }
     return results;
   }

@@ -49,7 +49,8 @@ export const platformSettings = {
   }),
   redisUrl: text('REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
-    reason: 'Twin store and embedded event log: `redis://host:port` or `unix:///path/to/socket`. `npm start` sets it.',
+    reason:
+      'Twin store and embedded event log. One server: `redis://[user:password@]host:port[/db]` or `unix:///path/to/socket`. Redis Cluster: `redis+cluster://host:port,host:port`, of which one has to answer. The primary that sentinels name: `redis+sentinel://host:port,host:port/name`. With TLS `rediss…`. Unless it is set, `npm start` runs a Redis of its own.',
   }),
   clickhouseUrl: text('CLICKHOUSE_URL', {
     default: 'http://127.0.0.1:8123',

@@ -36,7 +36,9 @@ export type AppendResult =
       readonly appendedAtMs: number;
       readonly repeated: boolean;
     }
-  | { readonly kind: 'refused'; readonly code: 'LANE_FULL' | 'PRODUCER_FENCED' | 'SEQUENCE_GAP' | 'FRAME_TOO_LARGE' };
+  | { readonly kind: 'refused'; readonly code: 'LANE_FULL' | 'PRODUCER_FENCED' | 'SEQUENCE_GAP' | 'FRAME_TOO_LARGE' }
+  /** Others of the same call were answered: the log lies on several nodes, and one of them is away. */
+  | { readonly kind: 'unknown'; readonly code: 'OUTCOME_UNKNOWN'; readonly error: Error };
 
 /** One stored frame. `body` holds `lastOffset - firstOffset + 1` lines. */
 export interface LogFrame {
@@ -84,7 +86,8 @@ export interface LogOrigin {
 /**
  * The durable log. What `append` answered as appended survives the kill of any process.
  *
- * `append` rejects its promise only when the outcome is unknown; repeating the same (producer, seq) is then safe.
+ * `append` rejects its promise only when no outcome is known; repeating the same (producer, seq) is then safe, and so
+ * it is for a single request whose outcome is `unknown`.
  * A read from an offset outside `bounds` rejects with `PlatformError` code `POSITION_OUT_OF_RANGE`, never skips.
  */
 export interface EventLog {

@@ -94,7 +94,9 @@ export type CommitResult =
   | {
       readonly kind: 'refused';
       readonly code: 'STALE_EPOCH' | 'POSITION_MISMATCH' | 'REVISION_MISMATCH' | 'LOG_CHANGED' | 'COMMIT_TOO_LARGE';
-    };
+    }
+  /** Others of the same call were answered: the store lies on several nodes, and one of them is away. */
+  | { readonly kind: 'unknown'; readonly code: 'OUTCOME_UNKNOWN'; readonly error: Error };
 
 /** One process's attempt to apply one record. */
 export interface RecordAttempt {
@@ -141,7 +143,7 @@ export interface TwinStore {
   noteAttempt(partition: Partition, epoch: Epoch, attempt: RecordAttempt): Promise<number>;
   /** One round trip; the answers stand in the order of the keys. */
   load(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly StoredTwin[]>;
-  /** One round trip for the commits of several shards; each is atomic alone. A rejected promise: outcome unknown. */
+  /** One round trip for the commits of several shards; each is atomic alone. A rejected promise: no outcome known. */
   commit(commits: readonly ShardCommit[]): Promise<readonly CommitResult[]>;
   /** What was committed and not yet confirmed, oldest first. */
   outbox(partition: Partition, limit: number): Promise<readonly OutboxEntry[]>;

@@ -76,8 +76,7 @@ export class CommitLoop {
     if (batches.length === 0) return 0;
     let computed: Computed[];
     try {
-      await Promise.all(batches.map((batch) => this.#load(batch)));
-      computed = batches.flatMap((batch) => this.#compute(batch));
+      computed = (await this.#loadAll(batches)).flatMap((batch) => this.#compute(batch));
       await this.#inFlight;
     } catch (error) {
       for (const batch of batches) batch.release();
@@ -177,6 +176,24 @@ export class CommitLoop {
     }
   }
 
+  /**
+   * Answers the batches whose twins are there. When some are not, because the node of the store that has them is away,
+   * their shards end: the others go on without them.
+   */
+  async #loadAll(batches: readonly ShardBatch[]): Promise<readonly ShardBatch[]> {
+    const outcomes = await Promise.allSettled(batches.map((batch) => this.#load(batch)));
+    const failures = outcomes.flatMap((outcome, at) =>
+      outcome.status === 'rejected' ? [{ batch: batches[at]!, error: outcome.reason as unknown }] : [],
+    );
+    if (failures.length === 0) return batches;
+    if (failures.length === batches.length) throw failures[0]!.error;
+    for (const { batch, error } of failures) {
+      batch.release();
+      this.#table.end(batch.shard, 'loadFailed', error);
+    }
+    return batches.filter((_, at) => outcomes[at]!.status === 'fulfilled');
+  }
+
   async #load(batch: ShardBatch): Promise<void> {
     const { shard } = batch;
     const cold = batch.pinWarm();
@@ -228,15 +245,13 @@ export class CommitLoop {
     try {
       results = await this.#parts.store.commit(computed.map(({ commit }) => commit));
     } catch (error) {
-      for (const { batch } of computed) {
-        this.#giveUp(batch);
-        this.#table.end(batch.shard, 'commitUnknown', error);
-      }
+      for (const { batch } of computed) this.#unanswered(batch, error);
       return;
     }
     for (const [index, each] of computed.entries()) {
       const result = results[index];
       if (result?.kind === 'committed') this.#committed(each);
+      else if (result?.kind === 'unknown') this.#unanswered(each.batch, result.error);
       else this.#refused(each.batch, result?.code ?? 'COMMIT_UNANSWERED');
     }
   }
@@ -259,6 +274,11 @@ export class CommitLoop {
     this.#parts.membership.committed(partition, next);
     observer.committed({ partition, ...sizes, counts, positions: next, ...times });
     if (telemetryOnly.size > 0) observer.telemetryChanged(partition, [...telemetryOnly]);
+  }
+
+  #unanswered(batch: ShardBatch, error: unknown): void {
+    this.#giveUp(batch);
+    this.#table.end(batch.shard, 'commitUnknown', error);
   }
 
   #refused(batch: ShardBatch, code: string): void {

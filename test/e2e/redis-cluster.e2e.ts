@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
+import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+
+import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
+import {
+  CONDITION_TIMEOUT_MS,
+  expectExactlyOnce,
+  patchTwin,
+  pause,
+  TEST_TIMEOUT_MS,
+  twinOf,
+  until,
+} from '../src/platform-steps.ts';
+
+const DEVICES = 20;
+const EVENTS_PER_SECOND = 200;
+const LOAD_SECONDS = 8;
+
+(redisServerAvailable() ? describe : describe.skip)('the whole platform on a Redis Cluster', () => {
+  let cluster: RedisClusterForTest;
+  let installation: Installation;
+  let client: PlatformClient;
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    installation = await Installation.start({ env: { REDIS_URL: cluster.url } });
+    client = new PlatformClient(installation);
+  }, TEST_TIMEOUT_MS);
+
+  afterAll(async () => {
+    const code = await installation?.stop();
+    await installation?.remove();
+    await cluster?.stop();
+    expect(code).toBe(0);
+  }, TEST_TIMEOUT_MS);
+
+  it('starts no Redis of its own', async () => {
+    expect([...(await installation.parts()).keys()]).not.toContain('redis');
+  });
+
+  it(
+    'stores every acknowledged event once, while a slot moves and a node is killed and comes back',
+    async () => {
+      const logins = await client.registerDevices('storm', DEVICES);
+      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
+      await generator.connect();
+      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      await pause((LOAD_SECONDS * 1_000) / 4);
+      const from = await cluster.ownerOf('bw:{0}:shard');
+      const to = cluster.masters.find((node) => node !== from)!;
+      await cluster.moveSlotOf('bw:{0}:shard', to);
+      await pause((LOAD_SECONDS * 1_000) / 4);
+      await from.server.restart();
+      await load;
+      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
+      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      generator.close();
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'answers a write of the API with what the twin said',
+    async () => {
+      await until('a write to be answered', async () => {
+        const answer = await patchTwin(installation, 'storm-0', { desired: { interval: 5 } });
+        return answer.status === 200;
+      });
+      expect(await twinOf(client, 'storm-0')).toMatchObject({ desired: { interval: 5 } });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  (temporalProgram() === undefined ? it.skip : it)(
+    'takes a command to its device and back (needs the Temporal CLI)',
+    async () => {
+      const steps = new CommandSteps(installation);
+      await steps.ready();
+      const device = await steps.device('pump', { protocolVersion: 5 });
+      device.start();
+      await until('the device to listen', () => device.isListening);
+      await steps.orderSurely('pump-0', { method: 'reboot', commandId: 'reboot-1' });
+      expect(await steps.reaches('reboot-1', 'SUCCEEDED')).toMatchObject({ attempts: 1 });
+      device.stop();
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
