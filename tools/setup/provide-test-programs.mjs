@@ -10,6 +10,7 @@ import { findProgram } from './find-program.mjs';
 const TEST_PROGRAMS = [
   { name: 'mosquitto_pub', aptPackage: 'mosquitto-clients', isHere: () => isOnPath('mosquitto_pub') },
   { name: 'mosquitto', aptPackage: 'mosquitto', services: ['mosquitto'], isHere: () => isOnPath('mosquitto') },
+  { name: 'haproxy', aptPackage: 'haproxy', services: ['haproxy'], isHere: () => isOnPath('haproxy') },
   { name: 'prometheus', aptPackage: 'prometheus', services: ['prometheus'], isHere: () => isOnPath('promtool') },
   { name: 'python3', aptPackage: 'python3', isHere: () => isOnPath('python3') },
   { name: 'venv of python3', aptPackage: 'python3-venv', isHere: () => pythonHas('ensurepip') },

@@ -117,11 +117,15 @@ export class DownlinkDelivery {
       void this.#deliver(notice.downlink);
       return;
     }
-    if (notice.reason !== 'takenOver') this.#options.authenticator.forget(notice.key);
-    const session = this.#options.sessions.find(notice.key);
+    const { key, sessionEpoch, reason } = notice;
+    if (reason === 'takenOver') {
+      if (sessionEpoch !== null) this.#options.sessions.takenOver({ key, sessionEpoch });
+      return;
+    }
+    this.#options.authenticator.forget(key);
+    const session = this.#options.sessions.find(key);
     if (session === undefined) return;
-    if (notice.sessionEpoch !== null && notice.sessionEpoch !== session.identity.sessionEpoch) return;
-    session.close(notice.reason === 'takenOver' ? 'takenOver' : 'revoked');
+    if (sessionEpoch === null || sessionEpoch === session.identity.sessionEpoch) session.close('revoked');
   }
 
   async #deliver(downlink: Downlink): Promise<void> {

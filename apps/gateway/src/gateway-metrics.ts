@@ -24,6 +24,7 @@ export class GatewayMetrics {
   readonly rejected: Counter<'reason'>;
   readonly deadLettersNotKept: Counter;
   readonly resends: Counter;
+  readonly takeovers: Counter<'end'>;
   readonly shed: Counter<'class' | 'reason' | 'tenant'>;
   readonly held: Counter<'cause'>;
   readonly downlinks: Counter<'result'>;
@@ -76,6 +77,9 @@ export class GatewayMetrics {
       'dead_letters_not_kept_total',
       'Dead letters over the quota of a device.',
     );
+    this.takeovers = metrics.counter('mqtt_takeovers_total', 'Older connections elsewhere that were waited for.', [
+      'end',
+    ]);
     this.resends = metrics.counter('mqtt_resends_total', 'Messages that were in the log already.');
     this.shed = metrics.counter('shed_total', 'Messages that were shed under overload.', ['class', 'reason', 'tenant']);
     this.held = metrics.counter('mqtt_publishes_held_total', 'Messages that waited for a publish rate, by whose.', [

@@ -35,10 +35,13 @@ import { CredentialRechecks } from './identity/credential-rechecks.ts';
 import { TrustMirror } from './identity/trust-mirror.ts';
 import { engineLimits, sessionOptions } from './session/stored/session-options.ts';
 import { StoredSessions } from './session/stored/stored-sessions.ts';
+import { SessionTakeover } from './session/session-takeover.ts';
 import { SessionLifecycle } from './session-lifecycle.ts';
 import { GatewayListeners } from './transport/gateway-listeners.ts';
 
 const SWEEP_MS = 500;
+/** How often some of the devices are sent away when the gateway stops. */
+const DRAIN_BATCH_MS = 100;
 const MS_PER_SECOND = 1_000;
 const BYTES_PER_MEGABYTE = 1024 * 1024;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
@@ -76,6 +79,7 @@ export class Gateway {
   readonly #endpoint: MqttEndpoint<DeviceSession>;
   readonly #listeners: GatewayListeners;
   #sweeper: NodeJS.Timeout | null = null;
+  #isStopping = false;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -93,14 +97,7 @@ export class Gateway {
     const gatewayId = (): string | null => this.#identity.id;
     const batcher = this.#batcher;
     this.#stored = this.#createStoredSessions();
-    const sessions = new SessionLifecycle({
-      stored: this.#stored,
-      ...ports,
-      batcher,
-      authenticator,
-      gatewayId,
-      fencedPairsMax: FENCED_PAIRS_MAX,
-    });
+    const sessions = this.#createSessions(authenticator);
     this.#sessions = sessions;
     this.#rechecks = this.#createRechecks(sessions, authenticator);
     this.#downlinks = new DownlinkDelivery({
@@ -146,8 +143,9 @@ export class Gateway {
   }
 
   readiness(): Readiness {
-    const ready = this.#identity.id !== null && this.#listeners.areOpen;
-    const detail = ready ? this.#identity.trouble : 'the gateway has no identity in it yet, or no more';
+    const ready = this.#identity.id !== null && this.#listeners.areOpen && !this.#isStopping;
+    const notReady = this.#isStopping ? 'the gateway stops' : 'the gateway has no identity in it yet, or no more';
+    const detail = ready ? this.#identity.trouble : notReady;
     const degraded = detail === null ? [] : [{ part: 'event log', detail }];
     return { ready, degraded, filling: this.#queues.filling() };
   }
@@ -173,15 +171,16 @@ export class Gateway {
 
   /** Takes no more, answers what it took, tells the devices, and says of each session that it ended. */
   async stop(): Promise<void> {
-    const { drainMs } = this.#options.settings;
+    const { drainMs, drainNoticeMs } = this.#options.settings;
+    this.#isStopping = true;
+    if (this.#sweeper !== null && drainNoticeMs > 0) await this.#options.ports.clock.sleep(drainNoticeMs);
     this.#protection.stopCounting();
     this.#rechecks.stop();
     this.#trust.stop();
     this.#queues.stop();
     const lanesStopped = this.#lanes.stop();
     const listenersClosed = this.#listeners.close();
-    const { serverReference } = this.#options.settings;
-    await this.#endpoint.drain({ timeoutMs: drainMs, ...(serverReference === '' ? {} : { serverReference }) });
+    await this.#drain();
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
     await this.#within(
@@ -196,6 +195,18 @@ export class Gateway {
   /** Takes a new certificate from its files without waiting for the next look at them. */
   reloadCertificate(): Promise<void> {
     return this.#listeners.reloadCertificate();
+  }
+
+  /** Sends the devices away, a batch at a time. */
+  async #drain(): Promise<void> {
+    const { drainMs, drainConnectionsPerSecond, drainSpreadMsMax, serverReference } = this.#options.settings;
+    const count = this.#endpoint.connectionCount;
+    const spreadMs = Math.min(drainSpreadMsMax, (count / drainConnectionsPerSecond) * MS_PER_SECOND);
+    const batchMax = Math.ceil(count / (Math.floor(spreadMs / DRAIN_BATCH_MS) + 1));
+    const pace = setInterval(() => this.#endpoint.sweep(), DRAIN_BATCH_MS);
+    const reference = serverReference === '' ? {} : { serverReference };
+    await this.#endpoint.drain({ timeoutMs: spreadMs + drainMs, batchMax: Math.max(1, batchMax), ...reference });
+    clearInterval(pace);
   }
 
   #createRefusals(): RefusalTally {
@@ -358,6 +369,25 @@ export class Gateway {
       metrics: this.#metrics,
       onForeignTopic: (session, topic) => this.#protection.foreignTopic('foreignTopicPublished', session, topic),
       recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
+    });
+  }
+
+  #createSessions(authenticator: DeviceAuthenticator): SessionLifecycle {
+    const { settings, ports } = this.#options;
+    const takeover = new SessionTakeover({
+      ...ports,
+      ...settings,
+      fencedPairsMax: FENCED_PAIRS_MAX,
+      onEnd: (end) => this.#metrics.takeovers.inc({ end }),
+    });
+    return new SessionLifecycle({
+      ...ports,
+      stored: this.#stored,
+      takeover,
+      batcher: this.#batcher,
+      authenticator,
+      partitionCount: settings.partitionCount,
+      gatewayId: () => this.#identity.id,
     });
   }
 

@@ -57,8 +57,8 @@ export interface GatewayFixture {
   connect(id: string, options?: IClientOptions & { webSocket?: boolean }): Promise<MqttClient>;
   records(lane: Lane): Promise<readonly WireRecord[]>;
   recordsOf(id: string): Promise<readonly WireRecord[]>;
-  /** A second gateway on the same ports. */
-  another(): Promise<GatewayFixture>;
+  /** A second gateway on the same ports, by default with the same options. */
+  another(options?: FixtureOptions): Promise<GatewayFixture>;
   stop(): Promise<void>;
 }
 
@@ -146,7 +146,7 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
       const all = [...(await recordsOfLane(shared.log, 'control')), ...(await recordsOfLane(shared.log, 'telemetry'))];
       return all.filter((record) => record.device === id);
     },
-    another: () => startOn(shared, options),
+    another: (other = options) => startOn(shared, other),
     stop: () => gateway.stop(),
   };
   return fixture;

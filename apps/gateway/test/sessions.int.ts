@@ -40,16 +40,14 @@ describe('sessions', () => {
     const third = await RawClient.open(other.ports.mqtt, 'd1', 5);
     await until('the second to be closed', () => second.closed);
     expect(second.packets.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8e });
-    await until('both closes to be recorded', async () => (await controlOf(gateway)).length === 5);
-    const control = await controlOf(gateway);
-    expect(control).toEqual(
-      expect.arrayContaining([
-        '1 sessionOpened',
-        '1 sessionClosed takenOver',
-        '2 sessionClosed takenOver',
-        '3 sessionOpened',
-      ]),
-    );
+    await until('all to be recorded', async () => (await controlOf(gateway)).length === 4);
+    // The second is not closed for the twin: the device is connected, at the other gateway.
+    expect([...(await controlOf(gateway))].sort()).toEqual([
+      '1 sessionClosed takenOver',
+      '1 sessionOpened',
+      '2 sessionOpened',
+      '3 sessionOpened',
+    ]);
     const [entry] = await gateway.directory.find(partitionOfDevice(key), [key]);
     expect(entry?.sessionEpoch).toBe(3);
     third.drop();

@@ -1,6 +1,8 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 import {
   type Clock,
+  type LeavingSession,
+  LEAVING_SESSIONS_MAX,
   type OpenedSession,
   PlatformError,
   type SessionArchive,
@@ -24,6 +26,7 @@ export class MemorySessionDirectory implements SessionDirectory, SessionArchive 
   /** Outlives the sessions: an epoch is never given twice. */
   readonly #epochs = new Map<DeviceKey, number>();
   readonly #gateways = new Map<string, number>();
+  readonly #leaving = new Map<DeviceKey, readonly LeavingSession[]>();
 
   constructor(clock: Clock, options: { readonly archivedBytesMax?: number } = {}) {
     this.#clock = clock;
@@ -36,9 +39,10 @@ export class MemorySessionDirectory implements SessionDirectory, SessionArchive 
     const sessions = this.#of(partition);
     const displaced = sessions.get(key) ?? null;
     sessions.set(key, { key, sessionEpoch, gatewayId });
+    if (displaced !== null && displaced.gatewayId !== gatewayId) this.#leaves(displaced);
     const kept = this.#kept(key);
     const archived = kept === null ? null : { sessionEpoch: kept.sessionEpoch, bytes: kept.bytes };
-    return { sessionEpoch, displaced, archived };
+    return { sessionEpoch, displaced, leaving: await this.leaving(partition, key), archived };
   }
 
   async save(_partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {
@@ -69,7 +73,25 @@ export class MemorySessionDirectory implements SessionDirectory, SessionArchive 
     return null;
   }
 
+  async leaving(_partition: Partition, key: DeviceKey): Promise<readonly LeavingSession[]> {
+    return this.#leaving.get(key) ?? [];
+  }
+
+  async heard(_partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<void> {
+    const leaving = this.#leaving.get(key) ?? [];
+    const heard = leaving.map((one) => (one.sessionEpoch === sessionEpoch ? { ...one, isHeard: true } : one));
+    if (heard.length > 0) this.#leaving.set(key, heard);
+  }
+
+  #leaves({ key, sessionEpoch, gatewayId }: SessionEntry): void {
+    const leaving = [...(this.#leaving.get(key) ?? []), { sessionEpoch, gatewayId, isHeard: false }];
+    this.#leaving.set(key, leaving.slice(-LEAVING_SESSIONS_MAX));
+  }
+
   async close(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<boolean> {
+    const leaving = (this.#leaving.get(key) ?? []).filter((one) => one.sessionEpoch !== sessionEpoch);
+    if (leaving.length === 0) this.#leaving.delete(key);
+    else this.#leaving.set(key, leaving);
     const sessions = this.#of(partition);
     return sessions.get(key)?.sessionEpoch === sessionEpoch && sessions.delete(key);
   }

@@ -45,6 +45,8 @@ export const redisKeys = {
 
   sessions: (partition: Partition) => `bw:{${partition}}:sessions`,
   sessionEpochs: (partition: Partition) => `bw:{${partition}}:session-epochs`,
+  /** Taken over from another gateway, and not closed there since. */
+  leavingSessions: (partition: Partition) => `bw:{${partition}}:sessions:leaving`,
   archivedSession: (partition: Partition, key: DeviceKey) => `bw:{${partition}}:session:${key}`,
   gateway: (gatewayId: string) => `bw:{gateway:${gatewayId}}:lease`,
   gatewayChannel: (gatewayId: string) => `bw:{gateway:${gatewayId}}:down`,

@@ -1,5 +1,6 @@
 import { AcceptedConnacks } from './connection/connack.ts';
 import { Connection } from './connection/connection.ts';
+import { DrainBatches } from './connection/drain-batches.ts';
 import type { EndpointHost, EndpointLimits, Session, Transport } from './endpoint-host.ts';
 import type { EndpointObserver } from './endpoint-observer.ts';
 import type { EngineContext } from './engine-context.ts';
@@ -38,6 +39,8 @@ export interface DrainOptions {
   readonly timeoutMs: number;
   /** Where MQTT 5 clients should go instead (Server Reference): their DISCONNECT is 0x9C then, and not 0x8B. */
   readonly serverReference?: string;
+  /** So many connections are told at once, and as many more by each `sweep`. By default all. */
+  readonly batchMax?: number;
 }
 
 export interface MqttEndpoint<Identity> {
@@ -52,7 +55,7 @@ export interface MqttEndpoint<Identity> {
   sweep(): void;
   /**
    * Stops reading, acknowledges what is in process, tells the clients (MQTT 5: 0x8B) and closes. New connections are
-   * refused from now on. Needs `sweep` to go on until it settles.
+   * refused from now on; those whose batch has not come are served as before. Needs `sweep` to go on until it settles.
    */
   drain(options: DrainOptions): Promise<void>;
   /**
@@ -79,6 +82,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   let drainDeadlineMs: number | null = null;
   const onDrained: (() => void)[] = [];
 
+  const batches = new DrainBatches(connections);
   const releaseDrain = (): void => onDrained.splice(0).forEach((settle) => settle());
   const settleDrain = (): void => {
     if (drainDeadlineMs !== null && connections.size === 0) void keeper.drain().then(releaseDrain);
@@ -99,12 +103,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
   };
 
   return {
-    accept(transport) {
-      const connection = new Connection(context, transport, connections.size >= limits.connectionsMax);
-      if (connections.size >= limits.connectionsMax + REFUSED_CONNECTIONS_MAX) connection.abort();
-      else connections.add(connection);
-      return connection;
-    },
+    accept: (transport) => acceptConnection(context, transport),
     session: (sessionKey) => registry.get(sessionKey)?.session ?? null,
     detachedSessions: () => keeper.detached(),
     endSession(sessionKey) {
@@ -123,14 +122,15 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
         if (isOverdue) connection.close('draining');
         else connection.sweep(nowMs);
       }
+      batches.next();
       if (drainDeadlineMs === null) keeper.sweep(nowMs);
       // A store that does not answer is not waited for any longer.
       else if (isOverdue) releaseDrain();
     },
-    drain({ timeoutMs, serverReference: reference = null }) {
+    drain({ timeoutMs, serverReference: reference = null, batchMax = Number.POSITIVE_INFINITY }) {
       serverReference ??= reference;
       drainDeadlineMs ??= now() + timeoutMs;
-      for (const connection of connections) connection.drain();
+      batches.begin(batchMax);
       return new Promise((settle) => {
         onDrained.push(settle);
         settleDrain();
@@ -154,6 +154,14 @@ function switchesOf(
       pressure.gathers = gathers;
     },
   };
+}
+
+function acceptConnection<Identity>(context: EngineContext<Identity>, transport: Transport): Connection<Identity> {
+  const { connections, limits } = context;
+  const connection = new Connection(context, transport, connections.size >= limits.connectionsMax);
+  if (connections.size >= limits.connectionsMax + REFUSED_CONNECTIONS_MAX) connection.abort();
+  else connections.add(connection);
+  return connection;
 }
 
 /** What serves all connections of one endpoint in turn, so that none has its own. */

@@ -60,7 +60,8 @@ export type { Refusal, RefusalCounts, RefusalFlush } from './ports/refusal-count
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';
 export type { DecodedRecord, RecordDecoder } from './ports/record-decoder.ts';
 export type { ArchivedSession, SessionArchive, SessionToKeep } from './ports/session-archive.ts';
-export type { OpenedSession, SessionDirectory, SessionEntry } from './ports/session-directory.ts';
+export { LEAVING_SESSIONS_MAX } from './ports/session-directory.ts';
+export type { LeavingSession, OpenedSession, SessionDirectory, SessionEntry } from './ports/session-directory.ts';
 export type {
   CommitResult,
   DueTimer,

@@ -71,26 +71,45 @@ export class PreviousSessionReader {
   async #readTail(lane: Lane, partition: Partition, marks: Map<string, LoggedMark[]>): Promise<void> {
     const bounds = await this.#options.log.bounds(lane, partition);
     let from = Math.max(bounds.first, bounds.end - this.#options.tailRecordsMax) as Offset;
+    const passedOver = lane === 'control' ? new Map<string, number>() : null;
     const limits = { framesMaxPerPartition: this.#options.framesPerRead, waitMs: 0 };
     while (from < bounds.end) {
       const batches = await this.#options.log.read([{ lane, partition, from }], limits);
       const frames = batches[0]?.frames ?? [];
       const last = frames.at(-1);
       if (last === undefined) return;
-      for (const frame of frames) collectMarks(frame, marks);
+      for (const frame of frames) collectMarks(frame, marks, passedOver);
       from = (last.lastOffset + 1) as Offset;
     }
   }
 }
 
-function collectMarks({ body, appendedAtMs }: LogFrame, marks: ReadonlyMap<string, LoggedMark[]>): void {
+/**
+ * In the control lane a twin passes over what stands behind a newer connection of its device, so such a mark is none:
+ * `newestEpochs` has the newest connection of each device that was asked for, as far as it was read.
+ */
+function collectMarks(
+  { body, appendedAtMs }: LogFrame,
+  marks: ReadonlyMap<string, LoggedMark[]>,
+  newestEpochs: Map<string, number> | null,
+): void {
   let start = 0;
   while (start < body.length) {
     const newline = body.indexOf(NEWLINE, start);
     const end = newline === -1 ? body.length : newline;
     const sender = peekSender(body.toString('utf8', start, end));
     start = end + 1;
-    if (sender === null || (sender.packetId === 0 && sender.messageId === '')) continue;
-    marks.get(`${sender.tenant}/${sender.device}#${sender.incarnation}`)?.push({ ...sender, appendedAtMs });
+    if (sender === null) continue;
+    const life = `${sender.tenant}/${sender.device}#${sender.incarnation}`;
+    const known = marks.get(life);
+    if (known === undefined || isPassedOver(life, sender.sessionEpoch, newestEpochs)) continue;
+    if (sender.packetId !== 0 || sender.messageId !== '') known.push({ ...sender, appendedAtMs });
   }
+}
+
+function isPassedOver(life: string, sessionEpoch: number, newestEpochs: Map<string, number> | null): boolean {
+  const newest = newestEpochs?.get(life) ?? 0;
+  if (sessionEpoch < newest) return sessionEpoch !== 0;
+  newestEpochs?.set(life, sessionEpoch);
+  return false;
 }

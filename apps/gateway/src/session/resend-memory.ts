@@ -176,6 +176,24 @@ export class ResendMemory {
     if (outcome.kind === 'failed' && outcome.mayBeLogged === true) this.missed();
   }
 
+  /** Settles when nothing that came in this session, or in one before it, is on its way to the log any more. */
+  async settledUpTo(sessionEpoch: number): Promise<void> {
+    const waiting = this.#flying.filter(({ mark }) => mark.sessionEpoch <= sessionEpoch);
+    await Promise.all(waiting.map((flying) => flying.whenSettled()));
+  }
+
+  /**
+   * Another gateway has the device. It may not wait long enough for what is still on its way, and then the twin passes
+   * it over: the log says, if the device comes back, what counts.
+   */
+  letGoFlying(sessionEpoch: number): void {
+    for (const flying of this.#flying.filter(({ mark }) => mark.sessionEpoch <= sessionEpoch)) {
+      this.#landed(flying);
+      this.#ids.delete(flying.mark.messageId);
+    }
+    this.missed();
+  }
+
   remember(mark: LoggedMark): void {
     if (mark.messageId !== '') this.#rememberId(mark.messageId);
     if (mark.packetId !== 0) this.#rememberPacket(mark, mark.appendedAtMs);

@@ -1,6 +1,7 @@
 import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
 import {
   type ArchivedSession,
+  type LeavingSession,
   type OpenedSession,
   PlatformError,
   type SessionArchive,
@@ -24,14 +25,15 @@ import {
   openSessionScript,
   removeSessionScript,
   saveSessionScript,
+  sessionHeardScript,
 } from '../scripts/session-scripts.ts';
 
 const ARCHIVED_BYTES_MAX = 16 * 1024 * 1024;
 const SPACE = 0x20;
 
 /**
- * Two hashes per partition: the open sessions (`<epoch> <gateway>`), and every device's last session epoch; and a text
- * per archived session (`<epoch> <bytes>`), which expires by itself.
+ * Three hashes per partition: the open sessions (`<epoch> <gateway>`), those that were taken over and still leave, and
+ * every device's last session epoch; and a text per archived session (`<epoch> <bytes>`), which expires by itself.
  */
 export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
   readonly #redis: RedisClient;
@@ -43,11 +45,13 @@ export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
   }
 
   async open(partition: Partition, key: DeviceKey, gatewayId: string): Promise<OpenedSession> {
-    const keys = [redisKeys.sessions(partition), ...archiveKeys(partition, key)];
+    const [sessions, leavingSessions] = sessionKeys(partition);
+    const keys = [sessions, ...archiveKeys(partition, key), leavingSessions];
     const reply = await openSessionScript.runForBytes(this.#redis, keys, [key, gatewayId]);
-    const [sessionEpoch, displaced, archived] = reply as [SessionEpoch, Buffer | null, Buffer | null];
+    const [sessionEpoch, displaced, archived, leaving] = reply as [SessionEpoch, Buffer | null, Buffer | null, Buffer];
     const entry = entryOf(key, displaced?.toString() ?? null);
-    return { sessionEpoch, displaced: entry, archived: archivedOf(archived ?? null) };
+    const left = leavingOf(leaving.toString());
+    return { sessionEpoch, displaced: entry, leaving: left, archived: archivedOf(archived) };
   }
 
   async save(partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {
@@ -69,8 +73,16 @@ export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
     await removeSessionScript.run(this.#redis, archiveKeys(partition, key), [key, sessionEpoch]);
   }
 
+  async leaving(partition: Partition, key: DeviceKey): Promise<readonly LeavingSession[]> {
+    return leavingOf((await this.#redis.hget(redisKeys.leavingSessions(partition), key)) ?? '');
+  }
+
+  async heard(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<void> {
+    await sessionHeardScript.run(this.#redis, [redisKeys.leavingSessions(partition)], [key, sessionEpoch]);
+  }
+
   async close(partition: Partition, key: DeviceKey, sessionEpoch: SessionEpoch): Promise<boolean> {
-    return (await closeSessionScript.run(this.#redis, [redisKeys.sessions(partition)], [key, sessionEpoch])) === 1;
+    return (await closeSessionScript.run(this.#redis, sessionKeys(partition), [key, sessionEpoch])) === 1;
   }
 
   async find(partition: Partition, keys: readonly DeviceKey[]): Promise<readonly (SessionEntry | null)[]> {
@@ -113,6 +125,10 @@ export function gatewayKeys(gatewayId: string): readonly string[] {
   return [redisKeys.gateway(gatewayId), redisKeys.gatewayChannel(gatewayId), redisKeys.gatewayChannelState(gatewayId)];
 }
 
+function sessionKeys(partition: Partition): readonly [string, string] {
+  return [redisKeys.sessions(partition), redisKeys.leavingSessions(partition)];
+}
+
 function archiveKeys(partition: Partition, key: DeviceKey): readonly string[] {
   return [redisKeys.sessionEpochs(partition), redisKeys.archivedSession(partition, key)];
 }
@@ -128,4 +144,12 @@ function entryOf(key: DeviceKey, text: string | null): SessionEntry | null {
   if (text === null) return null;
   const space = text.indexOf(' ');
   return { key, sessionEpoch: Number(text.slice(0, space)) as SessionEpoch, gatewayId: text.slice(space + 1) };
+}
+
+function leavingOf(text: string): readonly LeavingSession[] {
+  if (text === '') return [];
+  return text.split(';').map((session) => {
+    const [sessionEpoch, gatewayId = '', heard] = session.split(' ');
+    return { sessionEpoch: Number(sessionEpoch) as SessionEpoch, gatewayId, isHeard: heard !== undefined };
+  });
 }

@@ -223,6 +223,22 @@ export const gatewaySettings = {
     reason:
       'How long a silent gateway counts as alive; after it its devices are shown as disconnected. Longer than a storm can keep it from renewing.',
   }),
+  takeoverAnswerMs: integer('GATEWAY_TAKEOVER_ANSWER_MS', {
+    default: 1_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    reason:
+      'How long a connecting device waits for the gateway that it was connected to before, when that one says nothing: it was killed, or hangs.',
+  }),
+  takeoverWaitMs: integer('GATEWAY_TAKEOVER_WAIT_MS', {
+    default: 5_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    reason:
+      'How long it waits when that gateway answers and still has messages of the device on the way to the log. Below `GATEWAY_CONNECT_TIMEOUT_MS`, which ends the connect itself.',
+  }),
   resendEntriesMax: integer('GATEWAY_RESEND_ENTRIES_MAX', {
     default: 64,
     min: 1,
@@ -290,6 +306,29 @@ export const gatewaySettings = {
     unit: 'ms',
     reason:
       'How long the PUBACK of a message to a device is waited for before it counts as taken, so that a silent device does not fill the outbox of its shard.',
+  }),
+  drainNoticeMs: integer('GATEWAY_DRAIN_NOTICE_MS', {
+    default: 0,
+    min: 0,
+    max: 10_000,
+    unit: 'ms',
+    reason:
+      'How long a gateway that is to stop goes on as before while `/health/ready` says 503, so that a load balancer sends no new devices. Longer than the time in which that notices.',
+  }),
+  drainConnectionsPerSecond: integer('GATEWAY_DRAIN_CONNECTIONS_PER_SECOND', {
+    default: 2_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections/s',
+    reason:
+      'How many devices are told to go in a second when the gateway stops: all at once would be a storm of reconnects at the others.',
+  }),
+  drainSpreadMsMax: integer('GATEWAY_DRAIN_SPREAD_MS_MAX', {
+    default: 3_000,
+    min: 0,
+    max: 10_000,
+    unit: 'ms',
+    reason: 'How long that may take: with more devices than go in this time, more go in a second.',
   }),
   drainMs: integer('GATEWAY_DRAIN_MS', {
     default: 5_000,

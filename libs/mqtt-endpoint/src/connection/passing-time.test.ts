@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createFixture, settled } from '../testing/endpoint-fixture.ts';
+import { createFixture, settled, type TestClient } from '../testing/endpoint-fixture.ts';
 
 describe('keepalive', () => {
   it.each([4, 5] as const)('closes after one and a half times the interval in version %d', async (protocolVersion) => {
@@ -112,6 +112,26 @@ describe('drain', () => {
     expect(busy.heard()).toEqual(['connack', 'puback 1', 'disconnect 0x8b']);
     expect(host.publishes).toHaveLength(1);
     expect(endpoint.connectionCount).toBe(0);
+  });
+
+  it('tells so many at once, and serves the others until it is their turn', async () => {
+    const { connect, endpoint, host } = createFixture();
+    const clients: TestClient[] = [];
+    for (const clientId of ['a', 'b', 'c', 'd', 'e']) clients.push(await connect({ clientId }));
+    const drained = endpoint.drain({ timeoutMs: 60_000, batchMax: 2 });
+    const open = (): number => clients.filter(({ transport }) => transport.state === 'open').length;
+    expect(open()).toBe(3);
+    clients[4]!.publish(1);
+    expect(host.publishes).toHaveLength(1);
+    host.publishAt(0).settle({ kind: 'stored' });
+    await settled();
+    expect(clients[4]!.heard()).toEqual(['connack', 'puback 1']);
+    // One that goes by itself takes no place in a batch.
+    clients[2]!.input.transportClosed();
+    endpoint.sweep();
+    expect(endpoint.connectionCount).toBe(0);
+    await drained;
+    expect(clients[4]!.heard()).toEqual(['connack', 'puback 1', 'disconnect 0x8b']);
   });
 
   it('answers those whose CONNECT is still being looked at', async () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { DeviceKey, Partition } from '@breakwater/twin';
 
-import type { SessionDirectory, SessionEntry } from '../ports/session-directory.ts';
+import { LEAVING_SESSIONS_MAX, type SessionDirectory, type SessionEntry } from '../ports/session-directory.ts';
 import { type ContractHarness, type HarnessMaker, LEASE_UNDER_TEST_MS, passOf } from './contract-harness.ts';
 
 const P0 = 0 as Partition;
@@ -21,6 +21,7 @@ export function sessionDirectoryContract(name: string, maker: HarnessMaker<Sessi
     afterEach(() => harness.cleanup());
     const current = (): SessionDirectory => harness.port;
     sessions(current);
+    leaving(current);
     gateways(current, (durationMs) => passOf(harness)(durationMs));
   });
 }
@@ -77,6 +78,47 @@ function sessions(current: () => SessionDirectory): void {
 
   it('scans an empty partition in one page', async () => {
     expect(await current().scan(P1, '0', 10)).toEqual({ entries: [], cursor: '0' });
+  });
+}
+
+function leaving(current: () => SessionDirectory): void {
+  it('names every session that was taken over from another gateway, until that one has closed it', async () => {
+    const first = await current().open(P0, KEY, 'g1');
+    expect(first.leaving).toEqual([]);
+    const second = await current().open(P0, KEY, 'g2');
+    const ofFirst = { sessionEpoch: first.sessionEpoch, gatewayId: 'g1', isHeard: false };
+    expect(second.leaving).toEqual([ofFirst]);
+    const third = await current().open(P0, KEY, 'g3');
+    const ofSecond = { sessionEpoch: second.sessionEpoch, gatewayId: 'g2', isHeard: false };
+    expect(third.leaving).toEqual([ofFirst, ofSecond]);
+    await current().heard(P0, KEY, first.sessionEpoch);
+    expect(await current().leaving(P0, KEY)).toEqual([{ ...ofFirst, isHeard: true }, ofSecond]);
+    expect(await current().close(P0, KEY, first.sessionEpoch)).toBe(false);
+    expect(await current().leaving(P0, KEY)).toEqual([ofSecond]);
+    await current().heard(P0, KEY, first.sessionEpoch);
+    expect(await current().leaving(P0, KEY)).toEqual([ofSecond]);
+    await current().close(P0, KEY, second.sessionEpoch);
+    expect(await current().leaving(P0, KEY)).toEqual([]);
+    expect(await current().find(P0, [KEY])).toMatchObject([{ sessionEpoch: third.sessionEpoch }]);
+  });
+
+  it('waits for nobody where the gateway is the same, or the session was closed before', async () => {
+    await current().open(P0, KEY, 'g1');
+    const second = await current().open(P0, KEY, 'g1');
+    expect(second.leaving).toEqual([]);
+    await current().close(P0, KEY, second.sessionEpoch);
+    expect((await current().open(P0, KEY, 'g2')).leaving).toEqual([]);
+    await current().heard(P0, KEY, second.sessionEpoch);
+    expect(await current().leaving(P0, KEY)).toEqual([]);
+  });
+
+  it('remembers the newest ones of very many', async () => {
+    let newest = 0;
+    for (let count = 0; count <= 2 * LEAVING_SESSIONS_MAX; count += 1) {
+      newest = (await current().open(P0, KEY, `g${count % 2}`)).sessionEpoch;
+    }
+    const left = (await current().leaving(P0, KEY)).map(({ sessionEpoch }) => sessionEpoch);
+    expect(left).toEqual(Array.from({ length: LEAVING_SESSIONS_MAX }, (_, at) => newest - LEAVING_SESSIONS_MAX + at));
   });
 }
 

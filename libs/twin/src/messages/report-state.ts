@@ -5,6 +5,7 @@ import {
   downlink,
   NO_EFFECTS,
   NO_EVENTS,
+  NOTHING_TO_DO,
   type Rejection,
   VERSION_KEY,
 } from '../decision.ts';
@@ -16,6 +17,8 @@ import type { TwinState } from '../twin-state.ts';
 
 /** The device says what it is. `$version`, where it is given, must be the present version of `reported`. */
 export const decideReportState: Decide<'reportState'> = (state, { patch, expectedVersion }, context) => {
+  // What a gateway that hung wrote late stands behind what the device has said since by its newer connection.
+  if (context.sessionEpoch !== 0 && context.sessionEpoch < state.presence.sessionEpoch) return NOTHING_TO_DO;
   const refusal = checkPatch(patch, 'reported') ?? checkVersion(state, patch, expectedVersion);
   if (refusal !== null) return refuse(state, refusal, context);
   const reported = mergePatch(state.reported, withoutVersion(patch));

@@ -168,8 +168,8 @@ describe('StoredSessions', () => {
     await sessions.claim(FIRST_LIFE);
     expect(sessions.takeAbandoned()).toEqual([]);
     await clock.advance(31_000);
-    const displaced = { key: KEY, sessionEpoch: 1, gatewayId: 'g0' };
-    expect(sessions.takeAbandoned()).toMatchObject([{ key: KEY, sessionEpoch: 2, gatewayId: 'g1', displaced }]);
+    const leaving = [{ sessionEpoch: 1, gatewayId: 'g0', isHeard: false }];
+    expect(sessions.takeAbandoned()).toMatchObject([{ key: KEY, sessionEpoch: 2, gatewayId: 'g1', leaving }]);
     expect(sessions.takeAbandoned()).toEqual([]);
     expect(() => open(sessions)).toThrow('took too long');
     await sessions.claim(FIRST_LIFE);

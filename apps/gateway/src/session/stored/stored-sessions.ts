@@ -3,10 +3,10 @@ import type { DeviceKey, Incarnation, Partition, SessionEpoch } from '@breakwate
 import {
   type ArchivedSession,
   type Clock,
+  type LeavingSession,
   PlatformError,
   type SessionArchive,
   type SessionDirectory,
-  type SessionEntry,
 } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
 
@@ -31,11 +31,12 @@ export interface SessionClaim {
   readonly partition: Partition;
   readonly sessionEpoch: SessionEpoch;
   readonly gatewayId: string;
-  readonly displaced: SessionEntry | null;
+  readonly incarnation: Incarnation;
+  /** Sessions of other gateways that it, and takeovers before it, replaced. */
+  readonly leaving: readonly LeavingSession[];
 }
 
 interface SessionRecord extends SessionClaim {
-  readonly incarnation: Incarnation;
   readonly claimedAtMs: number;
   /** Of the session that was found, if it is resumed; else of this connection. */
   firstEpoch: number;
@@ -102,14 +103,14 @@ export class StoredSessions implements SessionStore {
       throw new PlatformError('BACKEND_UNAVAILABLE', 'the gateway has no identity now', { retryable: true });
     }
     const partition = partitionOf(key, partitionCount);
-    const { sessionEpoch, displaced, archived } = await directory.open(partition, key, gatewayId);
+    const { sessionEpoch, leaving, archived } = await directory.open(partition, key, gatewayId);
     const found = archived === null ? null : this.#read(key, incarnation, archived);
     // Over a session of this gateway that was never archived nothing is found, and yet it may go on.
     const own = this.#attached.get(sessionKey) ?? this.#detached.get(sessionKey) ?? null;
     // Behind the others, so that those that wait longest come first.
     this.#claimed.delete(sessionKey);
     this.#claimed.set(sessionKey, {
-      ...{ key, partition, incarnation, sessionEpoch, gatewayId, displaced, claimedAtMs: clock.nowMs() },
+      ...{ key, partition, incarnation, sessionEpoch, gatewayId, leaving, claimedAtMs: clock.nowMs() },
       foundReleases: found?.releases ?? [],
       // Until it is known that the session is a new one.
       firstEpoch: found?.firstEpoch ?? own?.firstEpoch ?? sessionEpoch,
@@ -233,7 +234,7 @@ export class StoredSessions implements SessionStore {
     const { key, incarnation } = splitSessionKey(sessionKey);
     const sessionEpoch = epoch as SessionEpoch;
     const partition = partitionOf(key, this.#options.partitionCount);
-    const nothing = { gatewayId: '', displaced: null, foundReleases: [], memory: null, ttlMs: 0, storedAtMs: 0 };
+    const nothing = { gatewayId: '', leaving: [], foundReleases: [], memory: null, ttlMs: 0, storedAtMs: 0 };
     const times = { claimedAtMs: 0, firstEpoch: epoch };
     return { key, partition, incarnation, sessionEpoch, isStored: true, ...nothing, ...times };
   }

@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import type { Installation } from '@breakwater/bench';
+
+import { freePort } from '../mqtt-harness/suites/free-port.ts';
+
+const MAIN = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
+
+export interface FurtherGatewayOptions {
+  readonly installation: Installation;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A gateway beside those of an installation, on its Redis, which a test can end in every way. */
+export class FurtherGateway {
+  readonly mqttPort: number;
+  readonly #options: FurtherGatewayOptions;
+  #child: ChildProcess | null = null;
+  #healthPort = 0;
+
+  private constructor(mqttPort: number, options: FurtherGatewayOptions) {
+    this.mqttPort = mqttPort;
+    this.#options = options;
+  }
+
+  static async start(options: FurtherGatewayOptions): Promise<FurtherGateway> {
+    const gateway = new FurtherGateway(await freePort(), options);
+    await gateway.startAgain();
+    return gateway;
+  }
+
+  get healthPort(): number {
+    return this.#healthPort;
+  }
+
+  /** On the ports that it had. Settles when devices can connect. */
+  async startAgain(): Promise<void> {
+    this.#healthPort ||= await freePort();
+    const { installation, env } = this.#options;
+    const child = spawn(process.execPath, [MAIN], {
+      env: {
+        ...process.env,
+        REDIS_URL: `unix://${join(installation.dataDir, 'redis', 'redis.sock')}`,
+        BIND_HOST: '127.0.0.1',
+        MQTT_PORT: String(this.mqttPort),
+        MQTT_WS_PORT: '0',
+        METRICS_PORT: String(this.#healthPort),
+        PARTITIONS: '16',
+        NODE_OPTIONS: '',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#child = child;
+    const output = child.stdout as NodeJS.ReadableStream;
+    const lines = createInterface({ input: output });
+    for await (const line of lines) if (line.includes('"event":"ready"')) break;
+    output.resume();
+  }
+
+  /** Settles with its exit code when it is gone. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+
+  async isReady(): Promise<boolean> {
+    const answer = await fetch(`http://127.0.0.1:${this.#healthPort}/health/ready`).catch(() => null);
+    return answer?.status === 200;
+  }
+}
