@@ -11,6 +11,7 @@ import { laneBudgetsOf } from '@breakwater/log-engine';
 import { LaneFill } from '@breakwater/twin-runtime';
 
 import { AppendBatcher } from './append/append-batcher.ts';
+import { Bridge } from './bridge/bridge.ts';
 import { ChildRegistrar } from './children/child-registrar.ts';
 import { GatewayIntake } from './children/gateway-intake.ts';
 import { CommandReports } from './commands/command-reports.ts';
@@ -78,6 +79,8 @@ export class Gateway {
   readonly #children: GatewayIntake;
   readonly #endpoint: MqttEndpoint<DeviceSession>;
   readonly #listeners: GatewayListeners;
+  /** Null for a gateway that devices connect to. */
+  readonly #bridge: Bridge | null;
   #sweeper: NodeJS.Timeout | null = null;
   #isStopping = false;
 
@@ -116,6 +119,8 @@ export class Gateway {
     });
     const intake = this.#createIntake();
     const memories = this.#createMemories();
+    const tenantShares = this.#createTenantShares();
+    this.#bridge = this.#createBridge(intake, { memories, tenantShares });
     const registrar = new ChildRegistrar({ ...ports, ...settings, batcher });
     this.#children = new GatewayIntake({ ...ports, ...settings, intake, registrar, sessions, memories });
     const host = new GatewayHost({
@@ -123,7 +128,7 @@ export class Gateway {
       clock: ports.clock,
       authenticator,
       protection: this.#protection,
-      tenantShares: this.#createTenantShares(),
+      tenantShares,
       overload: this.#overload,
       intake,
       children: this.#children,
@@ -143,8 +148,9 @@ export class Gateway {
   }
 
   readiness(): Readiness {
-    const ready = this.#identity.id !== null && this.#listeners.areOpen && !this.#isStopping;
-    const notReady = this.#isStopping ? 'the gateway stops' : 'the gateway has no identity in it yet, or no more';
+    const takes = this.#bridge?.isReady ?? this.#listeners.areOpen;
+    const ready = this.#identity.id !== null && takes && !this.#isStopping;
+    const notReady = this.#isStopping ? 'the gateway stops' : this.#notReadyYet();
     const detail = ready ? this.#identity.trouble : notReady;
     const degraded = detail === null ? [] : [{ part: 'event log', detail }];
     return { ready, degraded, filling: this.#queues.filling() };
@@ -161,6 +167,10 @@ export class Gateway {
     if (laneBudgetsOf(this.#options.settings).telemetry !== null) this.#lanes.start();
     this.#queues.start();
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    if (this.#bridge !== null) {
+      this.#bridge.start();
+      return {};
+    }
     try {
       return await this.#listeners.open();
     } catch (error) {
@@ -180,6 +190,7 @@ export class Gateway {
     this.#queues.stop();
     const lanesStopped = this.#lanes.stop();
     const listenersClosed = this.#listeners.close();
+    await this.#bridge?.stop();
     await this.#drain();
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
@@ -195,6 +206,11 @@ export class Gateway {
   /** Takes a new certificate from its files without waiting for the next look at them. */
   reloadCertificate(): Promise<void> {
     return this.#listeners.reloadCertificate();
+  }
+
+  #notReadyYet(): string {
+    if (this.#identity.id === null) return 'the gateway has no identity in it yet, or no more';
+    return this.#bridge === null ? 'the gateway does not listen yet' : 'the bridge is not subscribed at its broker';
   }
 
   /** Sends the devices away, a batch at a time. */
@@ -389,6 +405,16 @@ export class Gateway {
       partitionCount: settings.partitionCount,
       gatewayId: () => this.#identity.id,
     });
+  }
+
+  #createBridge(
+    intake: MessageIntake,
+    devices: { readonly memories: ResendMemories; readonly tenantShares: TenantShares },
+  ): Bridge | null {
+    const { settings, ports, metrics, logger } = this.#options;
+    if (settings.gatewayRole === 'gateway') return null;
+    const { registry, clock } = ports;
+    return new Bridge({ settings, devices: { ...devices, registry }, intake, clock, metrics, logger });
   }
 
   #createStoredSessions(): StoredSessions {

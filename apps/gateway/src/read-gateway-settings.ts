@@ -1,4 +1,5 @@
 import {
+  bridgeSettings,
   eventLogSettings,
   gatewaySettings,
   kafkaSettings,
@@ -24,6 +25,7 @@ const group = {
   ...transportSettings,
   ...protectionSettings,
   ...identitySettings,
+  ...bridgeSettings,
 } as const;
 
 export type GatewaySettings = SettingsOf<typeof group>;

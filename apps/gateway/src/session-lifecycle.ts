@@ -176,8 +176,8 @@ export class SessionLifecycle {
   async #claimChild({ partition, key, device: { incarnation } }: DeviceSession): Promise<OpeningClaim> {
     const gatewayId = this.#options.gatewayId();
     if (gatewayId === null) throw unavailable('the gateway has no identity now');
-    const { sessionEpoch, leaving } = await this.#options.directory.open(partition, key, gatewayId);
-    return { key, partition, incarnation, sessionEpoch, gatewayId, leaving, firstEpoch: sessionEpoch };
+    const { sessionEpoch, previousEpoch, leaving } = await this.#options.directory.open(partition, key, gatewayId);
+    return { key, partition, incarnation, sessionEpoch, previousEpoch, gatewayId, leaving, firstEpoch: sessionEpoch };
   }
 
   /** The older connection is told all the same: the device has turned to this gateway. */
@@ -199,10 +199,10 @@ export class SessionLifecycle {
   /** Which messages may come again, and whether the memory may have all of them; the rest is in the log. */
   #recall(
     { identity: device, isResumed }: Session<DeviceSession>,
-    { firstEpoch, leaving }: Pick<OpeningClaim, 'firstEpoch' | 'leaving'>,
+    { firstEpoch, previousEpoch, leaving }: Pick<OpeningClaim, 'firstEpoch' | 'previousEpoch' | 'leaving'>,
   ): void {
     const { memory, sessionEpoch } = device;
-    const before = memory.previousOf(sessionEpoch);
+    const before = memory.previousOf(sessionEpoch, previousEpoch);
     // Between those that still leave and this one, the device may have been let in by nobody.
     const previous = Math.min(before, ...leaving.map((older) => older.sessionEpoch));
     device.previousEpoch = isResumed ? Math.min(previous, firstEpoch) : previous;

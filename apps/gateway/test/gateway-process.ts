@@ -18,11 +18,22 @@ export class GatewayProcess {
   }
 
   /** Settles when devices can connect. */
-  static async start(redisUrl: string, port?: number): Promise<GatewayProcess> {
+  static async start(
+    redisUrl: string,
+    port?: number,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<GatewayProcess> {
     const mqttPort = port ?? (await freePort());
     const env = { ...process.env, REDIS_URL: redisUrl, MQTT_PORT: String(mqttPort), MQTT_WS_PORT: '0' };
     const child = spawn(process.execPath, [MAIN], {
-      env: { ...env, BIND_HOST: '127.0.0.1', PARTITIONS: String(PARTITIONS), LOG_LEVEL: 'info', NODE_OPTIONS: '' },
+      env: {
+        ...env,
+        BIND_HOST: '127.0.0.1',
+        PARTITIONS: String(PARTITIONS),
+        LOG_LEVEL: 'info',
+        NODE_OPTIONS: '',
+        ...more,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout! });
@@ -32,10 +43,19 @@ export class GatewayProcess {
   }
 
   /** SIGKILL; settles when it is gone. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** SIGTERM; settles when it has ended in order. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
+    this.#child.kill(signal);
     await exited;
   }
 }

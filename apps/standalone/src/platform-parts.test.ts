@@ -13,6 +13,7 @@ const options = {
   temporalNamespace: 'breakwater',
   temporalNiceness: 10,
   twinWorkers: 2,
+  bridgePassword: null,
   adminKey: 'the-key-of-the-administrator',
   partitions: 16,
   log: { env: { EVENT_LOG: 'redis' }, parts: [] },
@@ -32,6 +33,15 @@ describe('the parts of npm start', () => {
       'embedded-clickhouse',
       'redis',
     ]);
+  });
+
+  it('have a bridge where another broker is read, and tell its password to nobody else', () => {
+    const all = platformParts({ ...options, bridgePassword: 'of the broker' });
+    const bridge = all.find(({ name }) => name === 'bridge');
+    expect(bridge?.env).toMatchObject({ GATEWAY_ROLE: 'bridge', BRIDGE_PASSWORD: 'of the broker' });
+    expect(all.find(({ name }) => name === 'gateway')?.env['GATEWAY_ROLE']).toBe('gateway');
+    const others = all.filter(({ name }) => name !== 'bridge');
+    expect(others.filter(({ env }) => Object.values(env).includes('of the broker'))).toEqual([]);
   });
 
   it('open the port of the api after everything else serves', () => {

@@ -20,6 +20,8 @@ export interface PlatformOptions {
   readonly temporalNamespace: string;
   readonly temporalNiceness: number;
   readonly twinWorkers: number;
+  /** Null: no other broker is read. */
+  readonly bridgePassword: string | null;
   readonly adminKey: string;
   readonly partitions: number;
   /** What each lane of a partition may hold, as environment. */
@@ -91,8 +93,15 @@ export function platformParts(options: PlatformOptions): readonly Part[] {
     appPart(APPS.writer, { ...env, WRITER_NAME: 'npm-start' }),
     // The key of the administrator goes to the api alone.
     appPart(APPS.api, { ...env, ADMIN_API_KEY: options.adminKey }),
-    appPart(APPS.gateway, env),
+    appPart(APPS.gateway, { ...env, GATEWAY_ROLE: 'gateway' }),
+    ...bridgeParts(options, env),
   ];
+}
+
+/** A gateway process that reads another broker. Its password there is for nobody else. */
+function bridgeParts({ bridgePassword }: PlatformOptions, env: Part['env']): readonly Part[] {
+  if (bridgePassword === null) return [];
+  return [appPart(APPS.gateway, { ...env, GATEWAY_ROLE: 'bridge', BRIDGE_PASSWORD: bridgePassword }, 'bridge')];
 }
 
 /** What runs the workflows of commands; it is started when there is a Temporal to run them on. */
@@ -150,6 +159,7 @@ function sharedEnvironment(options: PlatformOptions): Record<string, string> {
     TEMPORAL_NAMESPACE: options.temporalNamespace,
     TEMPORAL_TLS: 'false',
     ADMIN_API_KEY: '',
+    BRIDGE_PASSWORD: '',
     PARTITIONS: String(options.partitions),
     METRICS_PORT: '0',
     ...options.log.env,

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 
 import {
+  bridgeSettings,
   eventLogSettings,
   kafkaSettings,
   platformSettings,
@@ -32,6 +33,7 @@ const settingGroup = {
   ...eventLogSettings,
   ...kafkaSettings,
   ...temporalSettings,
+  ...bridgeSettings,
 };
 type Settings = SettingsOf<typeof settingGroup>;
 
@@ -126,6 +128,7 @@ async function platformOptions(
     temporalNamespace: settings.temporalNamespace,
     temporalNiceness: settings.temporalNiceness,
     twinWorkers: settings.twinWorkers,
+    bridgePassword: settings.bridgeUrl === '' ? null : settings.bridgePassword,
     partitions: settings.partitionCount,
   };
 }

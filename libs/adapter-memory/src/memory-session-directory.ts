@@ -35,6 +35,7 @@ export class MemorySessionDirectory implements SessionDirectory, SessionArchive 
 
   async open(partition: Partition, key: DeviceKey, gatewayId: string): Promise<OpenedSession> {
     const sessionEpoch = ((this.#epochs.get(key) ?? 0) + 1) as SessionEpoch;
+    const previousEpoch = this.#epochs.get(key) ?? 0;
     this.#epochs.set(key, sessionEpoch);
     const sessions = this.#of(partition);
     const displaced = sessions.get(key) ?? null;
@@ -42,7 +43,7 @@ export class MemorySessionDirectory implements SessionDirectory, SessionArchive 
     if (displaced !== null && displaced.gatewayId !== gatewayId) this.#leaves(displaced);
     const kept = this.#kept(key);
     const archived = kept === null ? null : { sessionEpoch: kept.sessionEpoch, bytes: kept.bytes };
-    return { sessionEpoch, displaced, leaving: await this.leaving(partition, key), archived };
+    return { sessionEpoch, previousEpoch, displaced, leaving: await this.leaving(partition, key), archived };
   }
 
   async save(_partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {

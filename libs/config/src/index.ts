@@ -6,6 +6,7 @@ export { embeddedClickhouseSettings } from './settings/clickhouse-settings.ts';
 export { writerSettings } from './settings/writer-settings.ts';
 export { eventLogSettings } from './settings/event-log-settings.ts';
 export { kafkaSettings } from './settings/kafka-settings.ts';
+export { bridgeSettings } from './settings/bridge-settings.ts';
 export { gatewaySettings } from './settings/gateway-settings.ts';
 export { identitySettings } from './settings/identity-settings.ts';
 export { transportSettings } from './settings/transport-settings.ts';

@@ -139,13 +139,13 @@ describe('ResendMemory', () => {
 
   it('passes over numbers of sessions that did not open', () => {
     const memory = new ResendMemory(2);
-    expect(memory.previousOf(7)).toBe(6);
-    expect(memory.previousOf(8)).toBe(6);
-    expect(memory.previousOf(9)).toBe(6);
+    expect(memory.previousOf(7, 6)).toBe(6);
+    expect(memory.previousOf(8, 7)).toBe(6);
+    expect(memory.previousOf(9, 8)).toBe(6);
     memory.openedEpoch = 9;
-    expect(memory.previousOf(10)).toBe(9);
+    expect(memory.previousOf(10, 9)).toBe(9);
     // Number 11 went to another gateway.
-    expect(memory.previousOf(12)).toBe(11);
+    expect(memory.previousOf(12, 11)).toBe(11);
   });
 
   it('takes the later of two uses of a packet id, whichever lane is read first', () => {

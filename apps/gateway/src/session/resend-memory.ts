@@ -108,8 +108,7 @@ export class ResendMemory {
    * The session before the one with this number. Numbers that were taken here by sessions which then did not open are
    * passed over: nothing came in them, and what is sent again is older.
    */
-  previousOf(sessionEpoch: number): number {
-    const before = sessionEpoch - 1;
+  previousOf(sessionEpoch: number, before: number): number {
     const failed = this.#numbers.taken === before && this.openedEpoch !== before;
     const previous = failed ? this.#numbers.previous : before;
     this.#numbers.taken = sessionEpoch;

@@ -43,10 +43,11 @@ if displaced and string.match(displaced, ' (.+)$') ~= ARGV[2] then
   if #leaving > ${LEAVING_SESSIONS_MAX} then table.remove(leaving, 1) end
   keepLeaving(KEYS[4], ARGV[1], leaving)
 end
-local epoch = nextNumber(redis.call('HGET', KEYS[2], ARGV[1]))
+local last = redis.call('HGET', KEYS[2], ARGV[1])
+local epoch = nextNumber(last)
 redis.call('HSET', KEYS[2], ARGV[1], epoch)
 redis.call('HSET', KEYS[1], ARGV[1], epoch .. ' ' .. ARGV[2])
-return {tonumber(epoch), displaced, redis.call('GET', KEYS[3]), table.concat(leaving, ';')}
+return {tonumber(epoch), displaced, redis.call('GET', KEYS[3]), table.concat(leaving, ';'), last or '0'}
 `,
 );
 

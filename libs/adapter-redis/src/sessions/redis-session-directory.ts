@@ -31,6 +31,8 @@ import {
 const ARCHIVED_BYTES_MAX = 16 * 1024 * 1024;
 const SPACE = 0x20;
 
+type OpenReply = [SessionEpoch, Buffer | null, Buffer | null, leaving: Buffer, last: Buffer];
+
 /**
  * Three hashes per partition: the open sessions (`<epoch> <gateway>`), those that were taken over and still leave, and
  * every device's last session epoch; and a text per archived session (`<epoch> <bytes>`), which expires by itself.
@@ -48,10 +50,11 @@ export class RedisSessionDirectory implements SessionDirectory, SessionArchive {
     const [sessions, leavingSessions] = sessionKeys(partition);
     const keys = [sessions, ...archiveKeys(partition, key), leavingSessions];
     const reply = await openSessionScript.runForBytes(this.#redis, keys, [key, gatewayId]);
-    const [sessionEpoch, displaced, archived, leaving] = reply as [SessionEpoch, Buffer | null, Buffer | null, Buffer];
+    const [sessionEpoch, displaced, archived, leaving, last] = reply as OpenReply;
     const entry = entryOf(key, displaced?.toString() ?? null);
     const left = leavingOf(leaving.toString());
-    return { sessionEpoch, displaced: entry, leaving: left, archived: archivedOf(archived) };
+    const previousEpoch = Number(last.toString());
+    return { sessionEpoch, previousEpoch, displaced: entry, leaving: left, archived: archivedOf(archived) };
   }
 
   async save(partition: Partition, key: DeviceKey, session: SessionToKeep): Promise<'saved' | 'fenced'> {

@@ -2,6 +2,11 @@ import { choice, integer, text } from '../define-settings.ts';
 
 /** Settings of the gateway: what one device may do, and what all of them together may hold in its memory. */
 export const gatewaySettings = {
+  gatewayRole: choice('GATEWAY_ROLE', {
+    values: ['gateway', 'bridge'],
+    default: 'gateway',
+    reason: '`gateway`: devices connect to it. `bridge`: it listens to nobody and reads the broker of `BRIDGE_URL`.',
+  }),
   connectionsMax: integer('GATEWAY_CONNECTIONS_MAX', {
     default: 20_000,
     min: 1,

@@ -19,6 +19,8 @@ export interface LeavingSession {
 /** What a takeover answers. */
 export interface OpenedSession {
   readonly sessionEpoch: SessionEpoch;
+  /** The one that was given before it, to whichever gateway; 0 when there was none. They need not be neighbours. */
+  readonly previousEpoch: number;
   /** The session that it replaced. */
   readonly displaced: SessionEntry | null;
   /** The sessions of other gateways that it, and takeovers before it, replaced and that were not closed since. */

@@ -30,6 +30,8 @@ export interface SessionClaim {
   readonly key: DeviceKey;
   readonly partition: Partition;
   readonly sessionEpoch: SessionEpoch;
+  /** Of the connection before, at whichever gateway; 0 when there was none. */
+  readonly previousEpoch: number;
   readonly gatewayId: string;
   readonly incarnation: Incarnation;
   /** Sessions of other gateways that it, and takeovers before it, replaced. */
@@ -103,14 +105,28 @@ export class StoredSessions implements SessionStore {
       throw new PlatformError('BACKEND_UNAVAILABLE', 'the gateway has no identity now', { retryable: true });
     }
     const partition = partitionOf(key, partitionCount);
-    const { sessionEpoch, leaving, archived } = await directory.open(partition, key, gatewayId);
+    const {
+      sessionEpoch,
+      previousEpoch: epochBefore,
+      leaving,
+      archived,
+    } = await directory.open(partition, key, gatewayId);
     const found = archived === null ? null : this.#read(key, incarnation, archived);
     // Over a session of this gateway that was never archived nothing is found, and yet it may go on.
     const own = this.#attached.get(sessionKey) ?? this.#detached.get(sessionKey) ?? null;
     // Behind the others, so that those that wait longest come first.
     this.#claimed.delete(sessionKey);
     this.#claimed.set(sessionKey, {
-      ...{ key, partition, incarnation, sessionEpoch, gatewayId, leaving, claimedAtMs: clock.nowMs() },
+      ...{
+        key,
+        partition,
+        incarnation,
+        sessionEpoch,
+        gatewayId,
+        leaving,
+        previousEpoch: epochBefore,
+        claimedAtMs: clock.nowMs(),
+      },
       foundReleases: found?.releases ?? [],
       // Until it is known that the session is a new one.
       firstEpoch: found?.firstEpoch ?? own?.firstEpoch ?? sessionEpoch,
@@ -120,7 +136,7 @@ export class StoredSessions implements SessionStore {
       storedAtMs: 0,
     });
     // Somebody may have had the device since we had it, and have left nothing: then what we hold is out of date.
-    const isOutOfDate = own !== null && sessionEpoch !== own.sessionEpoch + 1;
+    const isOutOfDate = own !== null && epochBefore !== own.sessionEpoch;
     const previousEpoch = archived?.sessionEpoch ?? (isOutOfDate ? NOBODY : null);
     return { epoch: sessionEpoch, previousEpoch, snapshot: found?.snapshot ?? null };
   }
@@ -235,7 +251,7 @@ export class StoredSessions implements SessionStore {
     const sessionEpoch = epoch as SessionEpoch;
     const partition = partitionOf(key, this.#options.partitionCount);
     const nothing = { gatewayId: '', leaving: [], foundReleases: [], memory: null, ttlMs: 0, storedAtMs: 0 };
-    const times = { claimedAtMs: 0, firstEpoch: epoch };
+    const times = { claimedAtMs: 0, firstEpoch: epoch, previousEpoch: 0 };
     return { key, partition, incarnation, sessionEpoch, isStored: true, ...nothing, ...times };
   }
 

@@ -1,0 +1,80 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { freePort, until } from './gateway-fixture.ts';
+
+export function mosquittoAvailable(): boolean {
+  try {
+    execFileSync('mosquitto', ['-h'], { stdio: 'ignore' });
+    return true;
+  } catch (error) {
+    // It answers its help with exit code 3; only where it is missing there is none.
+    return typeof (error as { status?: unknown }).status === 'number';
+  }
+}
+
+/** A mosquitto that keeps its sessions over an orderly restart, as people run it. */
+export class Mosquitto {
+  readonly port: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'breakwater-mosquitto-'));
+  #child: ChildProcess | null = null;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  static async start(): Promise<Mosquitto> {
+    const broker = new Mosquitto(await freePort());
+    await broker.startAgain();
+    return broker;
+  }
+
+  async startAgain(): Promise<void> {
+    const file = join(this.#folder, 'mosquitto.conf');
+    const lines = [
+      `listener ${this.port} 127.0.0.1`,
+      'allow_anonymous true',
+      'persistence true',
+      `persistence_location ${this.#folder}/`,
+      'max_queued_messages 0',
+      'log_dest none',
+      // As root it would become somebody else, who may not write there.
+      ...(process.getuid?.() === 0 ? ['user root'] : []),
+      '',
+    ];
+    writeFileSync(file, lines.join('\n'));
+    this.#child = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
+    await until('mosquitto to listen', () => listens(this.port));
+  }
+
+  /** In order: it writes down what it still has to deliver. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    const answer = (isOpen: boolean): void => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once('connect', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}
