@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { deadLettersCommand, type DeadLettersOptions } from './commands/dead-letters-command.ts';
 import { ledgerCommand, type LedgerOptions } from './commands/ledger-command.ts';
 import { logRestoredCommand } from './commands/log-restored-command.ts';
+import { migrateCommand } from './commands/migrate-command.ts';
 import { rebuildCommand } from './commands/rebuild-command.ts';
 import { logTopicsCommand } from './commands/log-topics-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
@@ -54,6 +55,7 @@ export function cliProgram(parts: ProgramParts): Command {
   addRebuild(program, parts);
   addDeadLetters(program, parts);
   addLog(program, parts);
+  addMigrate(program, parts);
   return program;
 }
 
@@ -127,6 +129,13 @@ function addLog(program: Command, { env, terminal, onEnd }: ProgramParts): void 
       const { dataDir } = readSettings(platformSettings, data === undefined ? env : { ...env, DATA_DIR: data });
       onEnd(await logRestoredCommand({ env, dataFolder: resolve(dataDir) }, terminal));
     });
+}
+
+function addMigrate(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  program
+    .command('migrate')
+    .description('bring the schema of the ClickHouse that settings name to what this build needs')
+    .action(async () => onEnd(await migrateCommand(readSettings(platformSettings, env), terminal)));
 }
 
 function installationOf(command: Command, env: ProgramParts['env']): Installation {

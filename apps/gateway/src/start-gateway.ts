@@ -27,6 +27,7 @@ export async function startGateway(settings: GatewaySettings, logger: Logger): P
     const gateway = context.get(Gateway);
     const temporal = temporalHealth(settings);
     const health = await startHealthServer({
+      host: settings.metricsHost,
       port: settings.metricsPort,
       metrics,
       readiness: () => withTemporal(gateway.readiness(), temporal),

@@ -19,6 +19,7 @@ export async function startWriter(settings: WriterSettings, logger: Logger): Pro
     );
     const writer = context.get(WriterService);
     const health = await startHealthServer({
+      host: settings.metricsHost,
       port: settings.metricsPort,
       metrics,
       readiness: () => writer.readiness(),

@@ -29,6 +29,7 @@ export async function startWorker(settings: WorkerSettings, logger: Logger): Pro
       abortOnError: false,
     });
     const health = await startHealthServer({
+      host: settings.metricsHost,
       port: settings.metricsPort,
       metrics,
       readiness: () => readinessOf(strategy.regionStatus),

@@ -17,8 +17,9 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** `/health/live`, `/health/ready` and `/metrics` of a process that serves no other HTTP. Loopback only. */
+/** `/health/live`, `/health/ready` and `/metrics` of a process that serves no other HTTP. */
 export async function startHealthServer(options: {
+  readonly host: string;
   readonly port: number;
   readonly metrics: Metrics;
   readonly readiness: () => Readiness | Promise<Readiness>;
@@ -30,7 +31,7 @@ export async function startHealthServer(options: {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', resolve);
+    server.listen(options.port, options.host, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,

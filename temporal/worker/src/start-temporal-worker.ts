@@ -62,6 +62,7 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
     await pump.start();
     worker.start();
     const health = await startHealthServer({
+      host: settings.metricsHost,
       port: settings.metricsPort,
       metrics,
       readiness: () => ({ ready: true, degraded: worker.trouble === null ? [] : [TROUBLE(worker.trouble)] }),

@@ -111,6 +111,11 @@ export const platformSettings = {
     min: 0,
     max: 65535,
     unit: 'port',
-    reason: 'Port of /metrics and /health of gateway, worker and writer on 127.0.0.1; 0 takes a free one.',
+    reason: 'Port of /metrics and /health of every process but the api; 0 takes a free one.',
+  }),
+  metricsHost: text('METRICS_HOST', {
+    default: '127.0.0.1',
+    reason:
+      'Address of that port. Both tell much and ask for no key, so this machine alone may read them; in a cluster it is `0.0.0.0`, behind a network policy, because probes and Prometheus come from outside.',
   }),
 } as const;
