@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { buildWorkspace } from './setup/build-workspace.mjs';
 import { installDependencies } from './setup/install-dependencies.mjs';
 import { provideKafka } from './setup/provide-kafka.mjs';
+import { provideKubernetes } from './setup/provide-kubernetes.mjs';
 import { provideRedisServer } from './setup/provide-redis-server.mjs';
 import { provideTemporal } from './setup/provide-temporal.mjs';
 import { provideTestPrograms } from './setup/provide-test-programs.mjs';
@@ -14,6 +15,7 @@ import { runStep, SetupRefused } from './setup/run-step.mjs';
 
 const rootFolder = fileURLToPath(new URL('..', import.meta.url));
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
+const isFull = process.env.FULL === '1';
 
 try {
   checkHostNode();
@@ -23,6 +25,7 @@ try {
   runStep('temporal', () => provideTemporal(rootFolder, process.env, { inCi }));
   runStep('kafka', () => provideKafka(rootFolder, process.env, { inCi }));
   if (inCi) runStep('test programs', () => provideTestPrograms());
+  if (inCi || isFull) runStep('kubernetes', () => provideKubernetes(process.env, { inCi, isFull }));
   runStep('build', () => buildWorkspace(rootFolder, { force: installed.changed }));
 } catch (error) {
   if (!(error instanceof SetupRefused)) throw error;

@@ -1,0 +1,84 @@
+{{- define "breakwater.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "breakwater.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "breakwater.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "breakwater.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The parts: where each stands in the values, what it runs, and where it answers /health and /metrics. */ -}}
+{{- define "breakwater.parts" -}}
+gateway: { values: gateway, program: apps/gateway/dist/main.js, health: metrics, healthPort: 9464 }
+twin-worker: { values: twinWorker, program: apps/twin-worker/dist/main.js, health: metrics, healthPort: 9464, group: twins }
+telemetry-writer: { values: telemetryWriter, program: apps/telemetry-writer/dist/main.js, health: metrics, healthPort: 9464 }
+api: { values: api, program: apps/api/dist/main.js, health: http, healthPort: 3000 }
+{{- if .Values.temporal.address }}
+temporal-worker: { values: temporalWorker, program: temporal/worker/dist/main.js, health: metrics, healthPort: 9464 }
+{{- end }}
+{{- end -}}
+
+{{- /* Labels of what belongs to a part. Takes root and, unless it belongs to all, part. */ -}}
+{{- define "breakwater.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: breakwater
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{ include "breakwater.selector" . }}
+{{- end -}}
+
+{{- define "breakwater.selector" -}}
+app.kubernetes.io/name: {{ include "breakwater.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .part }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- /* Takes root, and options of a part that may have a tag of its own. */ -}}
+{{- define "breakwater.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $own := dig "imageTag" "" (default dict .options) -}}
+{{- if $own -}}
+{{ $image.repository }}:{{ $own }}
+{{- else if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ default .root.Chart.AppVersion $image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- define "breakwater.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "breakwater.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "breakwater.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: {{ .Values.podSecurityContext.runAsUser }}
+runAsGroup: {{ .Values.podSecurityContext.runAsGroup }}
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- /* Whether a part follows the lag of the log, by KEDA. Takes root and options, the values of the part. */ -}}
+{{- define "breakwater.scalesByLag" -}}
+{{- if and (eq .root.Values.eventLog "kafka") (hasKey (default dict .options.autoscaling) "lagThreshold") (dig "autoscaling" "enabled" false .options) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "breakwater.scalesByUse" -}}
+{{- if and (hasKey (default dict .options.autoscaling) "cpuPercent") (dig "autoscaling" "enabled" false .options) -}}
+true
+{{- end -}}
+{{- end -}}

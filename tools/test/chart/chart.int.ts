@@ -1,0 +1,154 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+
+import { settingNames } from '../../src/configuration-page.ts';
+import {
+  chartFolder,
+  findChartTools,
+  KUBERNETES_VERSION,
+  manifestsOf,
+  podSpecs,
+  renderChart,
+  rootFolder,
+  run,
+  type ChartTools,
+  type Manifest,
+} from './chart-tools.ts';
+
+/** What kube-score finds critical and is meant so, each with its reason. */
+const MEANT_SO = [
+  // A registry that is away must not keep a pod of a known version from coming back.
+  'container-image-pull-policy',
+];
+/** This set leaves out on purpose what these ask for. */
+const LEFT_OUT_OF_LEAST = ['pod-networkpolicy', 'deployment-has-poddisruptionbudget', 'deployment-pod-topology-spread'];
+/** Settings that come with the Kafka log. */
+const TO_COME = ['KAFKA_BROKERS'];
+/** The orderly stop of a process, and a little. */
+const STOP_SECONDS = 35;
+
+const valueSets = readdirSync(join(chartFolder, 'ci'));
+const valuesFile = (set: string): string => join(chartFolder, 'ci', set);
+const found = findChartTools(process.env);
+const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf8');
+
+(found === undefined ? describe.skip : describe)('the Helm chart (needs node tools/provide-kubernetes.mjs)', () => {
+  const tools = found as ChartTools;
+  const rendered = new Map<string, string>();
+  const manifests = (set: string): Manifest[] => manifestsOf(rendered.get(set) ?? '');
+
+  beforeAll(() => {
+    for (const set of valueSets) rendered.set(set, renderChart(tools, ['--values', valuesFile(set)]));
+  });
+
+  it('is written for the version that everything is checked against', () => {
+    const { version, appVersion } = parse(read('deploy/helm/breakwater/Chart.yaml')) as Record<string, string>;
+    const platform = (JSON.parse(read('package.json')) as { version: string }).version;
+    expect([version, appVersion]).toEqual([platform, platform]);
+    expect(valueSets).toHaveLength(4);
+  });
+
+  it.each(valueSets)('passes helm lint with %s', (set) => {
+    const args = ['lint', chartFolder, '--strict', '--values', valuesFile(set)];
+    expect(run(tools.programs['helm'], args)).toMatchObject({ status: 0 });
+  });
+
+  it('has only objects that their schemas allow, and has a schema for each', () => {
+    const version = `${KUBERNETES_VERSION.split('.').slice(0, 2).join('.')}.0`;
+    const native = join(
+      tools.schemas,
+      '{{ .NormalizedKubernetesVersion }}-local{{ .StrictSuffix }}',
+      '{{ .ResourceKind }}{{ .KindSuffix }}.json',
+    );
+    const others = join(
+      tools.schemas,
+      'resources',
+      '{{ .Group }}',
+      '{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json',
+    );
+    const locations = [native, others].flatMap((location) => ['-schema-location', location]);
+    const args = ['-strict', '-summary', '-output', 'json', '-kubernetes-version', version, ...locations];
+    const everything = valueSets.map((set) => rendered.get(set)).join('\n---\n');
+    const { output } = run(tools.programs['kubeconform'], args, everything);
+    const { resources, summary } = JSON.parse(output) as { readonly resources: unknown; readonly summary: unknown };
+    expect(resources).toEqual([]);
+    const objects = valueSets.flatMap(manifests).length;
+    expect(summary).toEqual({ valid: objects, invalid: 0, errors: 0, skipped: 0 });
+  });
+
+  it.each(valueSets)('has nothing that kube-score finds critical, with %s', (set) => {
+    const ignored = [...MEANT_SO, ...(set === 'least.yaml' ? LEFT_OUT_OF_LEAST : [])];
+    const args = ['score', '--output-format', 'ci', '--kubernetes-version', 'v1.34', '--ignore-container-cpu-limit'];
+    const ignore = ignored.flatMap((test) => ['--ignore-test', test]);
+    const { output } = run(tools.programs['kube-score'], [...args, ...ignore, '-'], rendered.get(set));
+    expect(output).toContain('[OK]');
+    expect(output.split('\n').filter((line) => line.startsWith('[CRITICAL]'))).toEqual([]);
+  });
+
+  it.each(valueSets)('sets only what is a setting, with %s', (set) => {
+    const names = podSpecs(manifests(set)).flatMap(({ containers }) =>
+      containers.flatMap(({ env }) => (env ?? []).map(({ name }) => name)),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    expect(names.filter((name) => ![...settingNames(), ...TO_COME].includes(name))).toEqual([]);
+  });
+
+  it.each(valueSets)('starts programs that there are, with room for their heap and time to stop, with %s', (set) => {
+    for (const { containers, terminationGracePeriodSeconds = STOP_SECONDS } of podSpecs(manifests(set))) {
+      for (const container of containers) {
+        const program = container.command.find((word) => /^(?:apps|temporal)\//.test(word));
+        if (program !== undefined) expect(existsSync(join(rootFolder, sourceOf(program)))).toBe(true);
+        const waits = container.lifecycle?.preStop.sleep.seconds ?? 0;
+        expect(terminationGracePeriodSeconds - waits).toBeGreaterThanOrEqual(STOP_SECONDS);
+        const heap = Number(/--max-old-space-size=(\d+)/.exec(container.command.join(' '))?.[1] ?? 0);
+        const held = Number(container.env?.find(({ name }) => name === 'MEMORY_MAX_MB')?.value ?? heap);
+        expect([heap <= held, held < megabytes(container.resources.limits.memory)]).toEqual([true, true]);
+      }
+    }
+  });
+
+  it('scales by lag with as many replicas as partitions at most', () => {
+    const scaled = manifests('guarded.yaml').filter(({ kind }) => kind === 'ScaledObject');
+    expect(scaled.map(({ spec }) => spec['maxReplicaCount'])).toContain(256);
+    for (const set of valueSets) {
+      const targets = manifests(set)
+        .filter(({ kind }) => ['ScaledObject', 'HorizontalPodAutoscaler'].includes(kind))
+        .map(({ spec }) => (spec['scaleTargetRef'] as { name: string }).name);
+      const withReplicas = manifests(set).filter(({ kind, spec }) => kind === 'Deployment' && 'replicas' in spec);
+      expect(withReplicas.filter(({ metadata }) => targets.includes(metadata.name))).toEqual([]);
+    }
+  });
+
+  it('has the alerts of deploy/prometheus', () => {
+    const rules = manifests('guarded.yaml').filter(({ kind }) => kind === 'PrometheusRule');
+    expect(rules.map(({ spec }) => spec)).toEqual([parse(read('deploy/prometheus/breakwater.rules.yml'))]);
+  });
+
+  it.each([
+    [['--set', 'admin.existingSecret='], /existingSecret/],
+    [['--set', 'eventLog=memory'], /eventLog/],
+    [['--set', 'kafka.brokers='], /brokers/],
+    [['--set', 'redis.url='], /redis/],
+    [['--set', 'partitions=0'], /partitions/],
+    [['--set', 'image.tag=latest'], /tag/],
+    [['--set', 'telemetryWriter.terminationGraceSeconds=10'], /terminationGraceSeconds/],
+    [['--set', 'podSecurityContext.runAsNonRoot=false'], /runAsNonRoot/],
+    [['--set', 'gateway.service.plaintext=false'], /existingSecret/],
+    [['--set', 'settings.log_level=debug'], /log_level/],
+    [['--set', 'gatewayy.replicas=2'], /gatewayy/],
+  ])('refuses %j', (args, message) => {
+    expect(() => renderChart(tools, ['--values', valuesFile('kafka.yaml'), ...args])).toThrow(message);
+  });
+});
+
+function sourceOf(program: string): string {
+  return program.endsWith('.mjs') ? program : program.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
+}
+
+function megabytes(quantity: string): number {
+  const [, amount = '0', unit] = /^(\d+)(Mi|Gi)$/.exec(quantity) ?? [];
+  return Number(amount) * (unit === 'Gi' ? 1024 : 1);
+}
