@@ -36,6 +36,7 @@ export default {
     project('simulation', ['<rootDir>/test/simulation/**/*.sim.ts']),
     project('integration', ['<rootDir>/{libs,apps,temporal,test,tools}/**/*.int.ts']),
     project('faults', ['<rootDir>/test/faults/**/*.fault.ts']),
+    project('kubernetes', ['<rootDir>/tools/test/chart/*.k8s.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e.ts']),
   ],
 };

@@ -1,5 +1,5 @@
-// Obtains what the checks of the Helm chart need: Helm, kubeconform, kube-score and the schemas, and with `--cluster` an
-// API server, its controllers, kwok and etcd as well. What is here already is not made again.
+// Obtains what the checks of the Helm chart need: Helm, kubeconform, kube-score and the schemas, and with `--cluster`
+// an API server, its controllers, kwok and etcd as well. What is here already is not made again.
 import { findChartTools, findClusterTools } from './setup/find-kubernetes.mjs';
 import { obtainChartTools, obtainClusterTools } from './setup/obtain-kubernetes.mjs';
 import { SetupRefused } from './setup/run-step.mjs';

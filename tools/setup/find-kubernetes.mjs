@@ -19,7 +19,7 @@ const component = 'k8s.io/component-base/version';
 const chartutil = 'helm.sh/helm/v3/pkg/chartutil';
 
 /**
- * One folder with a go.mod for each of tools/kubernetes: programs whose requirements do not go together cannot share one.
+ * A folder of tools/kubernetes with a go.mod for each: programs whose requirements do not go together cannot share one.
  * The variables are what their own makefiles set; without them they do not know which version they are.
  */
 export const GO_MODULES = {
@@ -82,7 +82,7 @@ export function programFolder(env, name) {
   return join(kubernetesCacheFolder(env), `${name}-${digestOf(wanted)}`);
 }
 
-/** Schemas of Kubernetes (`SCHEMAS_FOLDER`) and of the other resources (`resources`), and these as they are applied (`crds`). */
+/** Schemas of Kubernetes (`SCHEMAS_FOLDER`), of the other resources (`resources`), and their definitions (`crds`). */
 export function schemasFolder(env) {
   return join(
     kubernetesCacheFolder(env),

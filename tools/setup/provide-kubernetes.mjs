@@ -3,8 +3,8 @@ import { obtainChartTools, obtainClusterTools, provideEtcd } from './obtain-kube
 import { SetupRefused } from './run-step.mjs';
 
 /**
- * With CI=true what the checks of the chart need is obtained. The API server takes a quarter of an hour to build, so only
- * FULL=1 builds it; where an earlier run left it, its tests run too.
+ * With CI=true what the checks of the chart need is obtained. The API server takes a quarter of an hour to build, so
+ * only FULL=1 builds it; where an earlier run left it, its tests run too.
  */
 export function provideKubernetes(env, { inCi, isFull }) {
   try {

@@ -1,6 +1,6 @@
 /**
- * The metrics that the dashboards show, and PromQL made of them: a misspelt name, a label that the metric has not, or the
- * rate of a gauge do not compile. A test compares this list with what the processes really make.
+ * The metrics that the dashboards show, and PromQL made of them: a misspelt name, a label that the metric has not, or
+ * the rate of a gauge do not compile. A test compares this list with what the processes really make.
  */
 interface MetricShape {
   readonly kind: 'counter' | 'gauge' | 'histogram';
