@@ -1,5 +1,5 @@
 // Makes a JSON schema, for kubeconform, of each version of each CustomResourceDefinition in <folder>/crds: an object
-// that names its fields takes no others, so that a misspelt field is found, as the API server finds it when it is strict.
+// that names its fields takes no others, so that a misspelt field is found, as by an API server that is strict.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

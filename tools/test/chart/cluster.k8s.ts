@@ -10,8 +10,8 @@ import { chartFolder, findClusterTools, type ChartTools } from './chart-tools.ts
 import { ControlPlane } from './control-plane.ts';
 
 /**
- * The chart on a real API server: what it accepts, what its controllers make of it, and the way of Helm through install,
- * upgrade, scale and roll back. Pods are played: that the processes run is tested elsewhere.
+ * The chart on a real API server: what it accepts, what its controllers make of it, and the way of Helm through
+ * install, upgrade, scale and roll back. Pods are played: that the processes run is tested elsewhere.
  */
 interface Deployment {
   readonly metadata: { readonly name: string; readonly generation: number };

@@ -32,8 +32,8 @@ interface Part {
 }
 
 /**
- * A real API server with its controllers on a real etcd, all on loopback. kwok plays the nodes and what runs on them, and a
- * few lines stand for the scheduler: nothing else is played.
+ * A real API server with its controllers on a real etcd, all on loopback. kwok plays the nodes and what runs on them,
+ * and a few lines stand for the scheduler: nothing else is played.
  */
 export class ControlPlane {
   readonly api: KubernetesApi;

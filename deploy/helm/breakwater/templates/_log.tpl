@@ -1,10 +1,10 @@
 {{- /* Names in Kafka, as libs/config and libs/adapter-kafka make them. */ -}}
 {{- define "breakwater.topic" -}}
-{{ printf "breakwater.%s.v1" .lane }}
+{{ printf "%s.%s.v1" .root.Values.kafka.topicPrefix .lane }}
 {{- end -}}
 
 {{- define "breakwater.consumerGroup" -}}
-{{ printf "breakwater.%s" .group }}
+{{ printf "%s.%s" .root.Values.kafka.topicPrefix .group }}
 {{- end -}}
 
 {{- /* Ingress to one port, by default from every pod of the cluster. */ -}}

@@ -15,7 +15,9 @@ Takes root, settings (of the part) and memoryMegabytes.
   "METRICS_PORT" 9464
 -}}
 {{- if not $values.redis.existingSecret -}}{{- $_ := set $settings "REDIS_URL" $values.redis.url -}}{{- end -}}
-{{- if eq $values.eventLog "kafka" -}}{{- $_ := set $settings "KAFKA_BROKERS" $values.kafka.brokers -}}{{- end -}}
+{{- if eq $values.eventLog "kafka" -}}{{- $_ := set $settings "KAFKA_BROKERS" $values.kafka.brokers -}}
+{{- $_ := set $settings "KAFKA_TOPIC_PREFIX" $values.kafka.topicPrefix -}}
+{{- end -}}
 {{- if $values.temporal.address -}}
 {{- $_ := set $settings "TEMPORAL_ADDRESS" $values.temporal.address -}}
 {{- $_ := set $settings "TEMPORAL_NAMESPACE" $values.temporal.namespace -}}
