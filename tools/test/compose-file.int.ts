@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -17,12 +17,21 @@ const composeFile = join(rootFolder, 'docker-compose.yml');
 const hasGo = spawnSync('go', ['version']).status === 0;
 const hasComposePlugin = spawnSync('docker', ['compose', 'version']).status === 0;
 
+/** What runs to its end and is waited for. */
+const ONCE = ['topics'];
+const PROGRAMS_ELSEWHERE: Readonly<Record<string, string>> = {
+  topics: 'apps/cli/bin/breakwater.mjs',
+  'temporal-worker': 'temporal/worker/dist/main.js',
+};
+
 interface Service {
+  readonly profiles?: readonly string[];
+  readonly volumes?: readonly { readonly type: string; readonly source: string }[];
   readonly image?: string;
   readonly build?: object;
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly required: boolean }>>;
   readonly healthcheck?: { readonly test: readonly string[] };
 }
 
@@ -42,22 +51,32 @@ function check(command: string, args: readonly string[]): Record<string, Service
     services = check('go', ['run', COMPOSE_CHECKER, '-format', 'json', composeFile]);
   }, CHECK_MS_MAX);
 
+  const namesOf = (profiles: readonly string[]): string[] =>
+    Object.entries(services)
+      .filter(([, service]) => (service.profiles ?? []).join() === profiles.join())
+      .map(([name]) => name)
+      .sort();
+
   it('has the stores and every app of a cluster', () => {
-    expect(Object.keys(services).sort()).toEqual([
-      'api',
-      'clickhouse',
-      'gateway',
-      'redis',
-      'telemetry-writer',
-      'twin-worker',
-    ]);
+    expect(namesOf([])).toEqual(['api', 'clickhouse', 'gateway', 'redis', 'telemetry-writer', 'twin-worker']);
+    expect(namesOf(['kafka'])).toEqual(['kafka', 'topics']);
+    expect(namesOf(['commands'])).toEqual(['temporal', 'temporal-worker']);
+    expect(namesOf(['observability'])).toEqual(['grafana', 'prometheus']);
+  });
+
+  it('mounts files of this repository that there are', () => {
+    const mounts = Object.values(services).flatMap(({ volumes = [] }) => volumes.filter(({ type }) => type === 'bind'));
+    // The checker takes the folder that it runs in for that of the file.
+    const paths = mounts.map(({ source }) => relative(realpathSync(tmpdir()), source));
+    expect(paths.length).toBeGreaterThan(0);
+    expect(paths.filter((path) => !existsSync(join(rootFolder, path)))).toEqual([]);
   });
 
   it('starts programs that exist', () => {
     for (const [name, service] of Object.entries(services)) {
       if (service.build === undefined) continue;
-      const program = service.command?.find((word) => word.endsWith('/dist/main.js')) ?? '';
-      expect(program).toBe(`apps/${name}/dist/main.js`);
+      const program = service.command?.find((word) => word.includes('/')) ?? '';
+      expect(program).toBe(PROGRAMS_ELSEWHERE[name] ?? `apps/${name}/dist/main.js`);
       expect(existsSync(join(rootFolder, program.replace('dist/main.js', 'src/main.ts')))).toBe(true);
     }
   });
@@ -70,16 +89,22 @@ function check(command: string, args: readonly string[]): Record<string, Service
   });
 
   it('asks every service for its health, and waits for it', () => {
-    for (const service of Object.values(services)) {
-      expect(service.healthcheck?.test.length).toBeGreaterThan(1);
-      for (const needed of Object.values(service.depends_on ?? {})) expect(needed.condition).toBe('service_healthy');
+    for (const [name, service] of Object.entries(services)) {
+      if (!ONCE.includes(name)) expect(service.healthcheck?.test.length).toBeGreaterThan(1);
+      for (const [needed, { condition, required }] of Object.entries(service.depends_on ?? {})) {
+        expect(condition).toBe(ONCE.includes(needed) ? 'service_completed_successfully' : 'service_healthy');
+        // What another profile has may be missing.
+        const others = services[needed]?.profiles ?? [];
+        const isThereToo = others.every((profile) => service.profiles?.includes(profile));
+        expect([name, needed, required]).toEqual([name, needed, isThereToo]);
+      }
     }
   });
 
   it('is read by the docker compose of this machine, where there is one', () => {
     if (!hasComposePlugin) return;
     const read = check('docker', ['compose', '-f', composeFile, 'config', '--format', 'json']);
-    expect(Object.keys(read).sort()).toEqual(Object.keys(services).sort());
+    expect(Object.keys(read).sort()).toEqual(namesOf([]));
   });
 
   it('holds no secret that could be left as it is', () => {
