@@ -4,6 +4,10 @@ import { KafkaCluster, type KafkaClusterOptions } from '../src/testing/index.ts'
 const FRAME_BYTES_MAX = 64 * 1024;
 const DAY_MS = 86_400_000;
 
+export interface LogUnderTestOptions extends Partial<KafkaEventLogOptions> {
+  readonly partitionCount?: number;
+}
+
 /** Brokers that a suite shares, and logs on topics of their own. */
 export class KafkaUnderTest {
   readonly #options: KafkaClusterOptions;
@@ -43,8 +47,13 @@ export class KafkaUnderTest {
   }
 
   /** On topics that nobody has used, unless a prefix is given. */
-  async emptyLog(more: Partial<KafkaEventLogOptions> = {}): Promise<KafkaEventLog> {
-    const plan = this.plan(more.topicPrefix === undefined ? {} : { prefix: more.topicPrefix });
+  async emptyLog({ partitionCount = 2, ...more }: LogUnderTestOptions = {}): Promise<KafkaEventLog> {
+    const { topicPrefix, frameBytesMax = FRAME_BYTES_MAX } = more;
+    const plan = this.plan({
+      partitionCount,
+      frameBytesMax,
+      ...(topicPrefix === undefined ? {} : { prefix: topicPrefix }),
+    });
     const connection = { brokers: this.cluster.bootstrap, clientId: 'log-under-test' };
     await createTopics(connection, plan);
     return KafkaEventLog.open({

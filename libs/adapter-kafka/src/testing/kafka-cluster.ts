@@ -96,6 +96,20 @@ export class KafkaCluster {
     return broker;
   }
 
+  /** Settles when every replica of a topic has every record of it. */
+  async inSync(topic: string): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const missing = await this.#asking(async (admin) => {
+        const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
+        return topics.get(topic)!.partitions.filter(({ isr, replicas }) => isr.length < replicas.length).length;
+      }).catch(() => undefined);
+      if (missing === 0) return;
+      if (performance.now() > deadline) throw new Error(`${missing} partitions of ${topic} did not come into step`);
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
+  }
+
   /** Ends every broker and removes all data. */
   async stop(): Promise<void> {
     await Promise.all(this.brokers.map((broker) => broker.kill()));

@@ -8,6 +8,7 @@ import { initialConfigs, requiredConfigs, type TopicPlan } from './topic-setting
 const ADMIN = { retries: 5, retryDelay: 500, connectTimeout: 3_000, requestTimeout: 10_000 };
 /** A topic that was made a moment ago is not known to every broker at once. */
 const KNOWN_WITHIN_MS = 30_000;
+const MISSING_FOR_MS = 3_000;
 const POLL_MS = 100;
 
 /** Makes the topics that are missing, and then checks all of them. Answers the names of those that were made. */
@@ -21,7 +22,7 @@ export async function createTopics(connection: KafkaConnectionOptions, plan: Top
       if (await createTopic(admin, plan, { topic, configs: initialConfigs(plan, role) })) made.push(topic);
     }
     await untilKnown(admin, plan);
-    await checkWith(admin, plan);
+    await checkSoon(admin, plan);
     return made;
   });
 }
@@ -32,7 +33,7 @@ export async function createTopics(connection: KafkaConnectionOptions, plan: Top
  * @throws PlatformError `TOPIC_MISMATCH`
  */
 export async function checkTopics(connection: KafkaConnectionOptions, plan: TopicPlan): Promise<void> {
-  await withAdmin(connection, (admin) => checkWith(admin, plan));
+  await withAdmin(connection, (admin) => checkSoon(admin, plan));
 }
 
 interface NewTopic {
@@ -70,6 +71,20 @@ async function untilKnown(admin: Admin, plan: TopicPlan): Promise<void> {
   }
 }
 
+/** Any broker may be asked, and one that has not heard of a topic yet is no reason to refuse it. */
+async function checkSoon(admin: Admin, plan: TopicPlan): Promise<void> {
+  const deadline = performance.now() + MISSING_FOR_MS;
+  for (;;) {
+    try {
+      return await checkWith(admin, plan);
+    } catch (error) {
+      const isMissing = error instanceof PlatformError && error.details['isMissing'] === true;
+      if (!isMissing || performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
 async function checkWith(admin: Admin, plan: TopicPlan): Promise<void> {
   const existing = new Set(await admin.listTopics({}));
   const topics = TOPIC_ROLES.map((role) => topicName(plan.prefix, role));
@@ -86,7 +101,7 @@ async function checkWith(admin: Admin, plan: TopicPlan): Promise<void> {
   }
   if (problems.length === 0) return;
   throw new PlatformError('TOPIC_MISMATCH', `Kafka's topics are not as they must be: ${problems.join('; ')}`, {
-    details: { problems },
+    details: { problems, isMissing: present.length < topics.length },
   });
 }
 
