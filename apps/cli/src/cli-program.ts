@@ -134,8 +134,14 @@ function addLog(program: Command, { env, terminal, onEnd }: ProgramParts): void 
 function addMigrate(program: Command, { env, terminal, onEnd }: ProgramParts): void {
   program
     .command('migrate')
-    .description('bring the schema of the ClickHouse that settings name to what this build needs')
-    .action(async () => onEnd(await migrateCommand(readSettings(platformSettings, env), terminal)));
+    .description(
+      'bring the ClickHouse that settings name, and with EVENT_LOG=kafka the topics, to what this build needs',
+    )
+    .action(async () => {
+      const settings = readSettings(platformSettings, env);
+      if (settings.eventLog === 'kafka') await logTopicsCommand(env, terminal);
+      onEnd(await migrateCommand(settings, terminal));
+    });
 }
 
 function installationOf(command: Command, env: ProgramParts['env']): Installation {

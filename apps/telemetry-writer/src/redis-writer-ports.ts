@@ -52,6 +52,7 @@ export async function connectWriterPorts(
       log: reading,
       trimLog: log,
       isLogTrimmedByUs: engine.isTrimmedByUs,
+      marks: engine.lagMarks('writer'),
       twins: new RedisTwinStore({ redis, ...settings }),
       stores: clickHouseStores(clickhouse),
       turnLease: new RedisWriterLease(redis),

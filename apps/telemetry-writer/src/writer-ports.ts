@@ -1,6 +1,7 @@
 import type { ChangeFeed, Clock, EventLog, SnapshotArchive, SnapshotSource, TwinStore } from '@breakwater/twin-runtime';
 
 import type { HistoryStore } from './history/twin-history.ts';
+import type { PositionMarks } from './position-marker.ts';
 import type { TelemetryWriterOptions, WriterStores } from './telemetry-writer.ts';
 import type { TurnLease } from './writer-turn.ts';
 
@@ -11,6 +12,8 @@ export interface WriterPorts {
   readonly trimLog: EventLog;
   /** Otherwise the engine of the log forgets by its own retention. */
   readonly isLogTrimmedByUs: boolean;
+  /** Null where nothing beside the platform watches lag. */
+  readonly marks: PositionMarks | null;
   readonly twins: Pick<TwinStore, 'ledger'>;
   readonly stores: WriterStores;
   readonly turnLease: TurnLease;

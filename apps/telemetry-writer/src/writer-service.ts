@@ -11,6 +11,7 @@ import { TwinHistory } from './history/twin-history.ts';
 import { LogTrimmer } from './log-trimmer.ts';
 import { snapshotMetrics } from './snapshot/snapshot-metrics.ts';
 import type { WriterSettings } from './read-writer-settings.ts';
+import { PositionMarker } from './position-marker.ts';
 import { TelemetryWriter } from './telemetry-writer.ts';
 import { writerMetrics } from './writer-metrics.ts';
 import { watchWriterQueues } from './writer-queues.ts';
@@ -25,6 +26,7 @@ export class WriterService {
   readonly #history: TwinHistory;
   readonly #snapshots: SnapshotLoop;
   readonly #trimmer: LogTrimmer | null;
+  readonly #marker: PositionMarker | null;
   readonly #queues: QueueWatch<'telemetry-writer'>;
   readonly #logger: Logger;
 
@@ -79,6 +81,8 @@ export class WriterService {
       observer: snapshotMetrics(metrics, logger),
       intervalMs: settings.snapshotIntervalSeconds * 1_000,
     });
+    const positions = () => this.#writer.positions().positions;
+    this.#marker = ports.marks === null ? null : new PositionMarker({ marks: ports.marks, positions, clock });
     const { retentionRecords, trimIntervalMs: intervalMs } = settings;
     const trimmer = { log: trimLog, twins, clock, logger, partitionCount, retentionRecords, intervalMs, laneBytesMax };
     this.#trimmer = !ports.isLogTrimmedByUs
@@ -103,6 +107,7 @@ export class WriterService {
       failed(error);
     });
     this.#trimmer?.start();
+    this.#marker?.start();
     this.#history.start();
     this.#snapshots.start();
   }
@@ -121,6 +126,7 @@ export class WriterService {
   async stop(): Promise<void> {
     this.#queues.stop();
     await this.#trimmer?.stop();
+    await this.#marker?.stop();
     await Promise.all([this.#writer.stop(), this.#history.stop(), this.#snapshots.stop()]);
     await this.#turn.stop();
   }

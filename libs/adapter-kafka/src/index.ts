@@ -1,5 +1,7 @@
 export { GROUP_PROTOCOLS, KafkaGroupMembership } from './group/kafka-group-membership.ts';
 export type { GroupProtocolName, KafkaGroupOptions } from './group/kafka-group-membership.ts';
+export { KafkaLagMarks } from './group/kafka-lag-marks.ts';
+export type { KafkaLagMarksOptions } from './group/kafka-lag-marks.ts';
 export { KafkaPartitionHolders } from './group/kafka-partition-holders.ts';
 export type { KafkaPartitionHoldersOptions } from './group/kafka-partition-holders.ts';
 export { kafkaClientOptions } from './kafka-connection.ts';

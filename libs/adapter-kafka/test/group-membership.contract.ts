@@ -3,7 +3,7 @@ import { partitionMembershipContract } from '@breakwater/twin-runtime/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Consumer } from '@platformatic/kafka';
 
-import { KafkaPartitionHolders } from '../src/index.ts';
+import { KafkaLagMarks, KafkaPartitionHolders } from '../src/index.ts';
 import { KafkaCluster, kafkaAvailable } from '../src/testing/index.ts';
 import { topicName } from '../src/topic-names.ts';
 import { GROUP_PROPERTIES, kafkaGroup } from './kafka-group.ts';
@@ -43,6 +43,14 @@ const TRIES_MAX = 400;
         }
         expect(committed[3]).toBe(7n);
         expect(await holders.held([0, 5] as Partition[])).toEqual([true, true]);
+        const marks = new KafkaLagMarks({
+          connection: { brokers: cluster.bootstrap, clientId: 'writer' },
+          groupId: `${group.topicPrefix}.writer`,
+          topicPrefix: group.topicPrefix,
+        });
+        await marks.mark(new Map([[2 as Partition, 5]]));
+        await marks.mark(new Map([[2 as Partition, 6]]));
+        await marks.close();
         await membership.leave();
         expect(await holders.held([0, 5] as Partition[])).toEqual([false, false]);
       } finally {

@@ -1,13 +1,14 @@
 import {
   KafkaEventLog,
   KafkaGroupMembership,
+  KafkaLagMarks,
   KafkaPartitionHolders,
   type KafkaConnectionOptions,
 } from '@breakwater/adapter-kafka';
 import { type PartitionHolders, type PartitionMembership, systemClock } from '@breakwater/twin-runtime';
 
 import { kafkaConnectionOf } from './kafka-connection-of.ts';
-import type { LogEngine, LogEngineSettings, OpenLog } from './log-engine.ts';
+import type { LagMarks, LogEngine, LogEngineSettings, OpenLog } from './log-engine.ts';
 import { checkKafkaTopics } from './kafka-topics.ts';
 
 /** The `consumer` protocol has its session time-out from the broker: this is Kafka's own, and the least it allows. */
@@ -53,12 +54,20 @@ export class KafkaLogEngine implements LogEngine {
     return holders;
   }
 
+  lagMarks(consumer: string): LagMarks {
+    const { kafkaTopicPrefix: topicPrefix, kafkaOffsetsIntervalMs: intervalMs } = this.#settings;
+    const groupId = `${topicPrefix}.${consumer}`;
+    const marks = new KafkaLagMarks({ connection: this.#connection, groupId, topicPrefix });
+    this.#closing.push(() => marks.close());
+    return { intervalMs, mark: (positions) => marks.mark(positions) };
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#closing.map((close) => close()));
   }
 
   #group(): { groupId: string; topicPrefix: string; protocol: LogEngineSettings['kafkaGroupProtocol'] } {
     const { kafkaTopicPrefix: topicPrefix, kafkaWorkerGroup, kafkaGroupProtocol: protocol } = this.#settings;
-    return { groupId: kafkaWorkerGroup || `${topicPrefix}.twin-worker`, topicPrefix, protocol };
+    return { groupId: kafkaWorkerGroup || `${topicPrefix}.twins`, topicPrefix, protocol };
   }
 }

@@ -1,5 +1,6 @@
 import type { connectRedis } from '@breakwater/adapter-redis';
 import type { eventLogSettings, kafkaSettings, platformSettings, SettingsOf } from '@breakwater/config';
+import type { Partition } from '@breakwater/twin';
 import type { EventLog, Lane, PartitionHolders, PartitionMembership } from '@breakwater/twin-runtime';
 
 /** What an engine is chosen and made with. */
@@ -16,6 +17,11 @@ export interface OpenLog extends EventLog {
   close(): void;
 }
 
+export interface LagMarks {
+  readonly intervalMs: number;
+  mark(positions: ReadonlyMap<Partition, number>): Promise<void>;
+}
+
 /**
  * The engine of the event log that `EVENT_LOG` names, and who shares its partitions out. What the parts of the platform
  * see of it is the same for each of them.
@@ -29,6 +35,8 @@ export interface LogEngine {
   membershipOf(redis: RedisConnection, member: { memberId: string; leaseTtlMs: number }): PartitionMembership;
   /** Who works on which partition, for those who only want to know. */
   holders(redis: RedisConnection): PartitionHolders;
+  /** Where a consumer that is no member shows how far it has come. Null where nobody but the platform looks. */
+  lagMarks(consumer: string): LagMarks | null;
   /** Whether the platform forgets what every consumer has had; otherwise the engine's own retention does. */
   readonly isTrimmedByUs: boolean;
   close(): Promise<void>;

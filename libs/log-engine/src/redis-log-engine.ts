@@ -34,5 +34,9 @@ export class RedisLogEngine implements LogEngine {
     return new RedisPartitionLeases(redis);
   }
 
+  lagMarks(): null {
+    return null;
+  }
+
   async close(): Promise<void> {}
 }

@@ -4,7 +4,7 @@ import type { PlatformUnderFault } from './platform-under-fault.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** What docs/operations promise of each part; Redis may hold REDIS_MEMORY_MB, and needs some room beside it. */
-const CAPS_MB: Readonly<Record<string, number>> = { 'embedded-clickhouse': 1_200, redis: 768 };
+const CAPS_MB: Readonly<Record<string, number>> = { 'embedded-clickhouse': 1_200, redis: 768, kafka: 1_024 };
 const CAP_MB = 600;
 const PARTS_EVERY_MS = 500;
 

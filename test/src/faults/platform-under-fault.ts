@@ -33,7 +33,7 @@ const PRELOAD = fileURLToPath(new URL('../../dist/faults/part-preload.js', impor
 /** One embedded platform that faults befall: what they need to strike, and what is recorded of its store. */
 export class PlatformUnderFault {
   readonly setup: PlatformSetup;
-  readonly history = new StoreHistory();
+  readonly history = new StoreHistory({ seesAppends: process.env['EVENT_LOG'] !== 'kafka' });
   readonly links: ReadonlyMap<string, LinkProxy>;
   readonly #dataDir: string;
   readonly #env: Readonly<Record<string, string>>;

@@ -1,3 +1,4 @@
+import { logEndsOf } from './log-ends.ts';
 import type { PlatformUnderFault } from './platform-under-fault.ts';
 
 const SAMPLE_EVERY_MS = 100;
@@ -40,34 +41,40 @@ export class PartitionWatch {
   }
 
   async #run(): Promise<void> {
+    const ends = await logEndsOf(this.#platform, this.#partitions);
     let redis: Awaited<ReturnType<PlatformUnderFault['redis']>> | null = null;
     while (this.#running) {
       try {
         redis ??= await this.#platform.redis();
         const pipeline = redis.pipeline();
         for (let partition = 0; partition < this.#partitions; partition++) {
-          pipeline.hget(`bw:{${partition}}:shard`, 'telemetry').hget(`bw:{${partition}}:log:telemetry`, 'end');
+          pipeline.hget(`bw:{${partition}}:shard`, 'telemetry');
         }
-        this.#sample((await pipeline.exec()) ?? []);
+        const positions = (await pipeline.exec()) ?? [];
+        this.#sample(positions, await ends.read(redis));
       } catch {
-        // Redis may be what is away: there is nothing to be seen of the others then.
+        // A store may be what is away: there is nothing to be seen of the others then.
       }
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS));
     }
     redis?.disconnect();
+    await ends.close();
   }
 
-  #sample(replies: readonly (readonly [Error | null, unknown])[]): void {
+  #sample(positions: readonly (readonly [Error | null, unknown])[], ends: readonly number[]): void {
     const nowMs = Date.now();
-    for (let partition = 0; partition < this.#partitions; partition++) {
-      const [positionError, position] = replies[2 * partition] ?? [null, null];
-      const [endError, end] = replies[2 * partition + 1] ?? [null, null];
-      if (positionError !== null || endError !== null) return;
-      this.#note(partition, Number(position ?? 0), Number(end ?? 0), nowMs);
+    for (const [partition, end] of ends.entries()) {
+      const [error, position] = positions[partition] ?? [null, null];
+      if (error !== null) return;
+      this.#note(partition, { position: Number(position ?? 0), end }, nowMs);
     }
   }
 
-  #note(partition: number, position: number, end: number, nowMs: number): void {
+  #note(
+    partition: number,
+    { position, end }: { readonly position: number; readonly end: number },
+    nowMs: number,
+  ): void {
     const seen = this.#seen.get(partition);
     if (seen === undefined) {
       this.#seen.set(partition, { position, movedAtMs: nowMs });
@@ -76,7 +83,7 @@ export class PartitionWatch {
     const waitedMs = nowMs - seen.movedAtMs;
     this.#worstMs = Math.max(this.#worstMs, waitedMs);
     this.#stageMs.set(partition, Math.max(this.#stageMs.get(partition) ?? 0, waitedMs));
-    if (position !== seen.position || position === end) {
+    if (position !== seen.position || position >= end) {
       seen.position = position;
       seen.movedAtMs = nowMs;
     }

@@ -27,7 +27,8 @@ export function brokerCommand({ propertiesFile, ...options }: BrokerCommandOptio
 /** Prepares the data folder that the properties name. On one that is prepared already it does nothing. */
 export function formatCommand(options: BrokerCommandOptions, clusterId: string): Command {
   const { propertiesFile, ...java } = options;
-  const args = ['format', '--ignore-formatted', '--cluster-id', clusterId, '--config', propertiesFile];
+  // In one word with its name: an id may begin with a dash.
+  const args = ['format', '--ignore-formatted', `--cluster-id=${clusterId}`, '--config', propertiesFile];
   return javaCommand({ ...java, heapMb: FORMAT_HEAP_MB }, ['kafka.tools.StorageTool', ...args]);
 }
 

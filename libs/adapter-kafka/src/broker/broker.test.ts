@@ -47,6 +47,6 @@ describe('the commands of a broker', () => {
 
   it('prepare a data folder once', () => {
     const { args } = formatCommand(options, 'the-cluster');
-    expect(args.join(' ')).toMatch(/StorageTool format --ignore-formatted --cluster-id the-cluster --config \/server/);
+    expect(args.join(' ')).toMatch(/StorageTool format --ignore-formatted --cluster-id=the-cluster --config \/server/);
   });
 });

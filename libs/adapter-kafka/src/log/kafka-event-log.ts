@@ -64,6 +64,7 @@ export class KafkaEventLog implements EventLog {
   readonly #parts: LogParts;
   readonly #reader: LogReader;
   readonly #isReader: boolean;
+  #lastRead: Promise<void> = Promise.resolve();
 
   private constructor(parts: LogParts, isReader: boolean) {
     this.#parts = parts;
@@ -98,8 +99,14 @@ export class KafkaEventLog implements EventLog {
     return this.#parts.appender.append(requests);
   }
 
+  /** A reader follows the partitions of its last call, so callers that come together are served one after another. */
   read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
-    return this.#reader.read(requests, limits);
+    const read = this.#lastRead.then(() => this.#reader.read(requests, limits));
+    this.#lastRead = read.then(
+      () => undefined,
+      () => undefined,
+    );
+    return read;
   }
 
   /** `bytes` is 0: Kafka would have to be asked for the files of the partition, and nothing hangs on it. */

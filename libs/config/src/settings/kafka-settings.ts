@@ -62,7 +62,7 @@ export const kafkaSettings = {
   kafkaSaslPassword: text('KAFKA_SASL_PASSWORD', { secret: true, reason: 'Password at Kafka.' }),
   kafkaWorkerGroup: text('KAFKA_WORKER_GROUP', {
     reason:
-      'Consumer group of the twin workers, which shares the shards out between them. Empty: the topic prefix and `.twin-worker`.',
+      'Consumer group of the twin workers, which shares the shards out between them. Empty: the topic prefix and `.twins`.',
   }),
   kafkaGroupProtocol: choice('KAFKA_GROUP_PROTOCOL', {
     values: ['classic', 'consumer'],

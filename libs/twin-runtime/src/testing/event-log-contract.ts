@@ -231,6 +231,16 @@ function reading(current: () => EventLog): void {
     expect(batches.flatMap((batch) => batch.frames.map(textOf))).toEqual(['awaited']);
   });
 
+  it('answers callers that come together, each with what it asked for', async () => {
+    const log = current();
+    await log.append([frame({ seq: 1, lines: ['of 0'] }), frame({ partition: P1, seq: 1, lines: ['of 1'] })]);
+    const asked = [P0, P1, P0, P1].map((partition) =>
+      log.read([{ lane: 'telemetry', partition, from: 0 as Offset }], READ),
+    );
+    const texts = (await Promise.all(asked)).map((batches) => batches.flatMap((batch) => batch.frames.map(textOf)));
+    expect(texts).toEqual([['of 0'], ['of 1'], ['of 0'], ['of 1']]);
+  });
+
   it('rejects a position above the end', async () => {
     const log = current();
     await append(log, frame({ seq: 1, lines: ['a'] }));

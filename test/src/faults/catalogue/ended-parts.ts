@@ -23,6 +23,8 @@ export const ENDED_PARTS: readonly FaultCase[] = [
   killed('api', ['F36']),
   killed('embedded-clickhouse', ['F28'], { short: true }),
   killed('redis', ['F16', 'F22'], { short: true }),
+  killed('kafka', ['F16'], { lacks: needsKafka }),
+  stopped('kafka', ['F17'], { lacks: needsKafka }),
   stopped('gateway', ['F9']),
   stopped(ONE_WORKER, ['F3'], { short: true, takeoverMaxMs: TAKEOVER_MS_MAX }),
   stopped(WORKERS, ['F3']),
@@ -89,7 +91,11 @@ export const ENDED_PARTS: readonly FaultCase[] = [
   },
 ];
 
-type Extra = Partial<Pick<FaultCase, 'short' | 'takeoverMaxMs'>>;
+type Extra = Partial<Pick<FaultCase, 'short' | 'takeoverMaxMs' | 'lacks'>>;
+
+function needsKafka(): string | null {
+  return process.env['EVENT_LOG'] === 'kafka' ? null : 'it runs on EVENT_LOG=kafka';
+}
 
 function killed(part: string, lines: readonly string[], extra: Extra = {}): FaultCase {
   return {
