@@ -71,8 +71,10 @@ function hasMosquitto(): boolean {
         running.stderr.on('data', (chunk) => (printed += String(chunk)));
         await until('the device to listen', () => printed.includes('listening'));
         const order = { method: 'reboot', params: { delayMs: 10 }, commandId: 'node-1' };
-        expect((await steps.orderSurely('in-node', order)).status).toBe(202);
-        expect((await steps.orderSurely('in-node', { method: 'fly', commandId: 'node-2' })).status).toBe(202);
+        // The example may have done it before the order is answered.
+        expect([202, 200]).toContain((await steps.orderSurely('in-node', order)).status);
+        const fly = { method: 'fly', commandId: 'node-2' };
+        expect([202, 200]).toContain((await steps.orderSurely('in-node', fly)).status);
         const done = await steps.reaches('node-1', 'SUCCEEDED');
         expect(done.progress).toMatchObject({ percent: 50 });
         expect(done.result).toEqual({ rebootedAt: expect.any(Number) });

@@ -52,11 +52,9 @@ const program = temporalProgram();
 
     async function ordered(device: string, commandId: string, more: object = {}): Promise<void> {
       const { status, body } = await steps.orderSurely(device, { method: 'reboot', commandId, ...more });
-      expect({ status, code: body.code, commandId: body.commandId }).toEqual({
-        status: 202,
-        code: undefined,
-        commandId,
-      });
+      // A device that listens may have done it before the order is answered.
+      expect([202, 200]).toContain(status);
+      expect({ code: body.code, commandId: body.commandId }).toEqual({ code: undefined, commandId });
     }
 
     it.each(PROTOCOLS)(
