@@ -2,8 +2,11 @@ import type { ProcessUsage } from '../../process-sampler.ts';
 
 const MIB = 1024 * 1024;
 const CAP_BYTES = 600 * MIB;
-/** The embedded ClickHouse holds its engine's memory beside the heap: docs/operations/clickhouse.md. */
-const CAPS: Readonly<Record<string, number>> = { 'embedded-clickhouse': 1_200 * MIB };
+/**
+ * The embedded ClickHouse holds its engine's memory beside the heap: docs/operations/clickhouse.md. A broker of Kafka
+ * has its buffers, threads and mapped indexes beside `KAFKA_HEAP_MB`.
+ */
+const CAPS: Readonly<Record<string, number>> = { 'embedded-clickhouse': 1_200 * MIB, kafka: 1_200 * MIB };
 
 /** What is no part of the platform has no cap. */
 export const GENERATOR = 'load generator';

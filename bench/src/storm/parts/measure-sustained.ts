@@ -15,11 +15,13 @@ export interface SustainedOrder extends RateSearch {
   readonly devices: number;
   /** One rate is asked for: it is held, or not, and nothing is searched. */
   readonly isRateFixed: boolean;
+  /** Settings that differ from the defaults. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The highest rate whose backlog does not grow, with what it costs. */
 export async function measureSustained(order: SustainedOrder, say: (text: string) => void): Promise<Sustained> {
-  const platform = await StormPlatform.start();
+  const platform = await StormPlatform.start(order.env);
   try {
     await platform.openDevices('sustained', order.devices);
     const hold = async (eventsPerSecond: number, seconds: number): Promise<HeldRate> => {
