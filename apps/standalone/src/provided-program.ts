@@ -91,7 +91,8 @@ function readOutcome<Field extends string>(line: string, fields: readonly Field[
   try {
     const entry = JSON.parse(line) as Readonly<Record<string, unknown>>;
     if (entry['event'] === 'found' && fields.every((field) => typeof entry[field] === 'string')) {
-      return entry as ProgramSearch<Field>;
+      const found = Object.fromEntries(fields.map((field) => [field, entry[field]]));
+      return { event: 'found', ...found } as ProgramSearch<Field>;
     }
     if (entry['event'] === 'missing') return { event: 'missing', reason: String(entry['reason']) };
   } catch {
