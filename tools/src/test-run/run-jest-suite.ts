@@ -9,6 +9,10 @@ import type { RunMark } from './marked-processes.ts';
 /** Suites whose files may run side by side; the others start servers and measure, and run one file at a time. */
 const PARALLEL_SUITES = new Set(['unit', 'contract']);
 
+/** Jest writes its report when all tests have run; something left behind can keep it from ending for ever. */
+const END_MS_MAX = 60_000;
+const REPORT_POLL_MS = 1_000;
+
 export interface SuiteResult extends JestReport {
   readonly name: string;
   readonly tookMs: number;
@@ -27,17 +31,16 @@ export async function runJestSuite(options: {
   const folder = mkdtempSync(join(tmpdir(), 'breakwater-tests-'));
   const reportFile = join(folder, 'report.json');
   try {
-    const { exitCode, timedOut } = await runJest(options, reportFile);
+    const { exitCode, timedOut, hung } = await runJest(options, reportFile);
     const report = readReport(reportFile, options);
     // jest can fail without a failed test, for example when a file leaves it with an open error.
-    const unexplained = exitCode !== 0 && report.failed === 0;
+    const unexplained = hung || (exitCode !== 0 && report.failed === 0);
+    const end = hung ? 'had run all tests and did not end' : `ended with ${exitCode ?? 'a signal'}`;
     return {
       ...report,
       name: options.name,
       failed: report.failed + (unexplained || timedOut ? 1 : 0),
-      failures: unexplained
-        ? [...report.failures, `${options.name}: jest ended with ${exitCode ?? 'a signal'}`]
-        : report.failures,
+      failures: unexplained ? [...report.failures, `${options.name}: jest ${end}`] : report.failures,
       tookMs: performance.now() - startedAt,
       timedOut,
     };
@@ -49,7 +52,7 @@ export async function runJestSuite(options: {
 function runJest(
   options: { name: string; rootFolder: string; mark: RunMark; timeoutMs: number; filters?: readonly string[] },
   reportFile: string,
-): Promise<{ exitCode: number | null; timedOut: boolean }> {
+): Promise<{ exitCode: number | null; timedOut: boolean; hung: boolean }> {
   const jest = join(options.rootFolder, 'node_modules', 'jest', 'bin', 'jest.js');
   const args = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', jest];
   args.push('--selectProjects', options.name, '--passWithNoTests', '--json', '--outputFile', reportFile);
@@ -64,6 +67,14 @@ function runJest(
   });
   return new Promise((resolve, reject) => {
     let timedOut = false;
+    let hung = false;
+    let reportedAtMs: number | null = null;
+    const watch = setInterval(() => {
+      if (existsSync(reportFile)) reportedAtMs ??= performance.now();
+      if (hung || reportedAtMs === null || performance.now() - reportedAtMs < END_MS_MAX) return;
+      hung = true;
+      endGroup(child.pid);
+    }, REPORT_POLL_MS);
     const timer = setTimeout(() => {
       timedOut = true;
       endGroup(child.pid);
@@ -76,8 +87,9 @@ function runJest(
     child.on('error', reject);
     child.on('exit', (exitCode) => {
       clearTimeout(timer);
+      clearInterval(watch);
       process.off('SIGINT', stop).off('SIGTERM', stop);
-      resolve({ exitCode, timedOut });
+      resolve({ exitCode, timedOut, hung });
     });
   });
 }
