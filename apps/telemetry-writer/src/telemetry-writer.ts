@@ -271,9 +271,11 @@ export class TelemetryWriter {
   }
 
   async #nextBatch(session: Session): Promise<IngestBatch | null> {
-    const { limits, roundIntervalMs, metrics } = this.#options;
+    const { limits, roundIntervalMs, metrics, clock } = this.#options;
     let came = await session.buffer.fill(roundIntervalMs);
-    while (came && session.buffer.bytes < limits.bytesMax && !this.#stop.signal.aborted)
+    // A log that answers a little slower than records come always has some more: rows would wait for a full batch.
+    const endMs = clock.nowMs() + roundIntervalMs;
+    while (came && session.buffer.bytes < limits.bytesMax && clock.nowMs() < endMs && !this.#stop.signal.aborted)
       came = await session.buffer.fill(0);
     this.#bufferedBytes = session.buffer.bytes;
     metrics.bufferedBytes.set(session.buffer.bytes);
