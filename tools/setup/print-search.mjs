@@ -1,9 +1,9 @@
 import { SetupRefused } from './run-step.mjs';
 
 /**
- * The whole of a script that finds a program that is not ours, or obtains it; with `--find` it only looks. It prints one
- * JSON line per event: `obtaining` with the way that is tried, then `found` with what `find` answers, or `missing` with
- * the reason. `npm start` runs such a script beside the platform, setup and CI in the foreground.
+ * The whole of a script that finds a program that is not ours, or obtains it; with `--find` it only looks. It prints
+ * one JSON line per event: `obtaining` with the way that is tried, then `found` with what `find` answers, or
+ * `missing` with the reason. `npm start` runs such a script beside the platform, setup and CI in the foreground.
  */
 export async function printSearch({ find, obtain, missing }) {
   const say = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);

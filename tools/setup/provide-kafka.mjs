@@ -1,25 +1,10 @@
 import { findKafka } from './find-kafka.mjs';
-import { runProgram, SetupRefused } from './run-step.mjs';
+import { provideSearched } from './provide-searched.mjs';
 
-/**
- * Says where Kafka's broker is. Without one only CI waits for it: there a test that is skipped is a failure. Else only
- * `EVENT_LOG=kafka npm start` needs it, and obtains it then.
- */
+/** Says where Kafka's broker is. Beside CI only `EVENT_LOG=kafka npm start` needs it, and obtains it then. */
 export function provideKafka(rootFolder, env, { inCi }) {
-  try {
-    const found = findKafka(env) ?? (inCi ? obtained(rootFolder, env) : undefined);
-    if (found === undefined) return { detail: 'not here; EVENT_LOG=kafka obtains it' };
-    return { detail: `${found.version} on Java ${found.javaVersion}, ${found.jarsFolder}` };
-  } catch (error) {
-    if (!(error instanceof SetupRefused)) throw error;
-    // Everything else can be prepared, run and tested without it.
-    return { detail: `missing: ${error.message}` };
-  }
-}
-
-function obtained(rootFolder, env) {
-  const lines = runProgram(process.execPath, ['tools/provide-kafka.mjs'], { cwd: rootFolder, env });
-  const last = JSON.parse(lines.trimEnd().split('\n').at(-1));
-  if (last.event !== 'found') throw new SetupRefused(last.reason);
-  return last;
+  const shown = ({ version, javaVersion, jarsFolder }) => `${version} on Java ${javaVersion}, ${jarsFolder}`;
+  const absent = 'not here; EVENT_LOG=kafka obtains it';
+  const search = { find: findKafka, script: 'tools/provide-kafka.mjs', shown, absent };
+  return provideSearched(search, { rootFolder, env, inCi });
 }
