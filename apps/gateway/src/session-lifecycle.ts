@@ -216,6 +216,8 @@ export class SessionLifecycle {
     await this.#options.takeover.finish(claim);
     if (this.#overtaken.get(nameOf(claim)) === true) throw unavailable('another gateway has the device by now');
     if (!(await this.#options.authenticator.isStillGood(device.device, device.credential))) {
+      // Which tells the device that it need not try again; a failure to open would say the contrary.
+      session.close('revoked');
       throw new PlatformError('UNAUTHENTICATED', 'the credential was revoked while the session was opened');
     }
     const message = { kind: 'sessionOpened', gatewayId: device.gatewayId, protocol: protocolName(session) } as const;

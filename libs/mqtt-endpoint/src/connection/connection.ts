@@ -20,7 +20,7 @@ import { readPlainPublish } from '../wire/plain-publish.ts';
 import { ProtocolFault } from '../wire/protocol-fault.ts';
 import { ReadingGate, StopReason } from '../inbound/reading-gate.ts';
 import type { SharedPublishRate } from '../inbound/shared-publish-rate.ts';
-import { closeReasonCodes, ReasonCode, refusalCodes } from '../wire/reason-codes.ts';
+import { closeReasonCodes, ReasonCode, refusalCodes, unopenedRefusals } from '../wire/reason-codes.ts';
 import { createReadyConnection, type Ending, type ReadyConnection } from './ready-connection.ts';
 import type { SessionState } from '../sessions/session-state.ts';
 import { handlePacket } from './ready-packets.ts';
@@ -400,9 +400,13 @@ export class Connection<Identity> {
   #refuse(refusal: ConnectRefusal): void {
     if (this.#state === 'closed') return;
     this.#context.observer.connectRefused?.(refusal.reasonCode, refusal.detail);
+    this.#sayRefused(refusal);
+    this.#end({ reason: 'protocolError', code: null, detail: refusal.detail });
+  }
+
+  #sayRefused(refusal: ConnectRefusal): void {
     const connack = encodeRefused(refusal);
     if (connack !== null && connack.length <= this.#clientPacketBytesMax) this.#output.packet(connack);
-    this.#end({ reason: 'protocolError', code: null, detail: refusal.detail });
   }
 
   #refuseUnavailable(detail: string): void {
@@ -412,12 +416,16 @@ export class Connection<Identity> {
   #end(ending: Ending): void {
     if (this.#state === 'closed') return;
     const wasReady = this.#state === 'ready';
+    const refusal = this.#state === 'opening' ? unopenedRefusals[ending.reason] : undefined;
     this.#state = 'closed';
     this.#endReason = ending.reason;
     // Who has said goodbye sends nothing but the end of his stream, and seeing that frees the socket at once.
     if (ending.reason !== 'clientDisconnected') this.#transport.pause();
     const says = wasReady && this.#version === 5 ? ending.code : null;
     if (says !== null) this.#output.packet(this.#encodeDisconnect(says, ending.detail));
+    if (refusal !== undefined) {
+      this.#sayRefused({ version: this.#version, ...refusalCodes[refusal], detail: 'turned away while it was let in' });
+    }
     // A peer that does not read would only keep our bytes; everybody else gets the reason before the close.
     if (this.#output.blocked) this.#output.destroy();
     else this.#output.end();

@@ -117,6 +117,28 @@ describe('closing by the host', () => {
     expect(host.closed).toMatchObject([{ reason }]);
     expect(endpoint.session('d1')).toBeNull();
   });
+
+  it.each([
+    ['revoked', 5, { reasonCode: 0x87 }],
+    ['credentialExpired', 5, { reasonCode: 0x87 }],
+    ['revoked', 4, { returnCode: 5 }],
+    ['overloaded', 5, { reasonCode: 0x89 }],
+    ['draining', 4, { returnCode: 3 }],
+  ] as const)('while the session is opened, %s is a CONNACK for version %i', async (reason, version, refused) => {
+    const { host, connect, endpoint } = createFixture();
+    let open = (): void => undefined;
+    host.opening = new Promise((resolve) => {
+      open = resolve;
+    });
+    const client = await connect({ protocolVersion: version });
+    endpoint.session('d1')?.close(reason);
+    expect(client.received()).toMatchObject([{ cmd: 'connack', ...refused }]);
+    open();
+    await settled();
+    expect(host.closed).toMatchObject([{ reason }]);
+    expect(client.received()).toHaveLength(1);
+    expect(client.transport.state).toBe('ended');
+  });
 });
 
 describe('subscriptions', () => {

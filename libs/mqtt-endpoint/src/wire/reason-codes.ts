@@ -68,6 +68,17 @@ export const refusalCodes: Readonly<Record<AuthenticationRefusal, { reasonCode: 
     clientIdInvalid: { reasonCode: ReasonCode.clientIdentifierNotValid, returnCode: ReturnCode.identifierRejected },
   };
 
+/**
+ * What CONNACK says to whom the host turns away while it lets him in: a DISCONNECT must not come before a CONNACK. A
+ * device that has connected anew meanwhile gets nothing by its older connection.
+ */
+export const unopenedRefusals: Readonly<Partial<Record<CloseReason, AuthenticationRefusal>>> = {
+  revoked: 'notAuthorized',
+  credentialExpired: 'notAuthorized',
+  overloaded: 'serverBusy',
+  draining: 'serverUnavailable',
+};
+
 // PUBACK and PUBREC know no "packet too large" (0x95), so the refusal of a too large payload travels as a quota.
 export const publishRefusalCodes: Readonly<Record<PublishRefusal, ReasonCode>> = {
   payloadFormatInvalid: ReasonCode.payloadFormatInvalid,
