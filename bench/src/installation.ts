@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { freePort } from '@breakwater/free-port';
 
 const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
@@ -41,9 +42,8 @@ export class Installation {
     } = {},
   ): Promise<Installation> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'breakwater-')));
-    const [freeHttpPort = 0, freeMqttPort = 0, webSocketPort = 0, temporalUiPort = 0] = await freePorts(4);
-    const httpPort = Number(options.env?.['HTTP_PORT'] ?? freeHttpPort);
-    const mqttPort = Number(options.env?.['MQTT_PORT'] ?? freeMqttPort);
+    const httpPort = Number(options.env?.['HTTP_PORT'] ?? (await freePort()));
+    const mqttPort = Number(options.env?.['MQTT_PORT'] ?? (await freePort()));
     const child = spawn(
       process.execPath,
       [fileURLToPath(new URL('../../apps/standalone/dist/main.js', import.meta.url))],
@@ -53,8 +53,8 @@ export class Installation {
           BIND_HOST: '127.0.0.1',
           HTTP_PORT: String(httpPort),
           MQTT_PORT: String(mqttPort),
-          MQTT_WS_PORT: String(webSocketPort),
-          TEMPORAL_UI_PORT: String(temporalUiPort),
+          MQTT_WS_PORT: String(await freePort()),
+          TEMPORAL_UI_PORT: String(await freePort()),
           // Building it meanwhile would spoil every figure, and is not for a test to begin.
           EMBEDDED_TEMPORAL: 'found',
           DATA_DIR: dataDir,
@@ -116,24 +116,6 @@ export class Installation {
   async remove(): Promise<void> {
     await rm(this.dataDir, { recursive: true, force: true });
   }
-}
-
-/** Ports that were free a moment ago. They are held together, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
-  return ports;
 }
 
 function pause(durationMs: number): Promise<void> {

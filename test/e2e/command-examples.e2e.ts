@@ -93,7 +93,7 @@ function hasMosquitto(): boolean {
           return output;
         };
         const token = await tokenOf('by-hand');
-        expect((await steps.orderSurely('by-hand', { method: 'open', commandId: 'hand-1' })).status).toBe(202);
+        await steps.orderSurely('by-hand', { method: 'open', commandId: 'hand-1' });
         expect(await run(pageProgram('docs/commands.md', DEVICE_SIDE, 'sh'), token)).toContain('hand-1/request');
         expect((await steps.reaches('hand-1', 'SUCCEEDED')).result).toEqual({ by: 'hand' });
         const device = readmeProgram('sh').split('\n').slice(0, TOKEN_LINES).join('\n');

@@ -9,6 +9,7 @@ import {
   RedisWorker,
   startRedisServer,
 } from '@breakwater/adapter-redis/testing';
+import { freePort } from '@breakwater/free-port';
 import {
   type DeviceKey,
   type Epoch,
@@ -22,7 +23,6 @@ import {
 import { type Lane, LANES } from '@breakwater/twin-runtime';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
-import { createServer } from 'node:net';
 
 import { until } from '../src/platform-steps.ts';
 import { SwitchingAddress } from '../src/faults/switching-address.ts';
@@ -237,12 +237,4 @@ function versionsIn(contents: readonly PartitionContent[]): ReadonlyMap<DeviceKe
 
 function numberOf(epoch: Epoch): number {
   return Number.parseInt(epoch, 10);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,5 +1,6 @@
 import { connectRedis, RedisDeviceRegistry, RedisEventLog } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, redisServerAvailable, startRedisServer } from '@breakwater/adapter-redis/testing';
+import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 import type { Lane } from '@breakwater/twin-runtime';
@@ -7,7 +8,7 @@ import type { WireRecord } from '@breakwater/wire';
 import { connectAsync, type MqttClient } from 'mqtt';
 
 import { hashOfToken } from '../src/identity/device-tokens.ts';
-import { freePort, recordsOfLane, until } from './gateway-fixture.ts';
+import { recordsOfLane, until } from './gateway-fixture.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { Mosquitto, mosquittoAvailable } from './mosquitto.ts';
 

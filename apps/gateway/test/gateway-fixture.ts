@@ -1,5 +1,3 @@
-import { type AddressInfo, createServer } from 'node:net';
-
 import {
   MemoryBanList,
   MemoryRefusalCounts,
@@ -193,16 +191,6 @@ function connectWebSocket(port: number, options: IClientOptions): Promise<MqttCl
   return new Promise((resolve, reject) => {
     client.once('connect', () => resolve(client));
     client.once('error', reject);
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
   });
 }
 

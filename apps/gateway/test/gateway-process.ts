@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { freePort, PARTITIONS } from './gateway-fixture.ts';
+import { freePort } from '@breakwater/free-port';
+
+import { PARTITIONS } from './gateway-fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 

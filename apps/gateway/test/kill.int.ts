@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 import { connectRedis, RedisDeviceRegistry, RedisEventLog } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, redisServerAvailable, startRedisServer } from '@breakwater/adapter-redis/testing';
+import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { hashOfToken } from '../src/identity/device-tokens.ts';
-import { freePort, PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
+import { PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
 import { PersistentDevice } from './persistent-device.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));

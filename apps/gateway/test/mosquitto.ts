@@ -5,7 +5,9 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort, until } from './gateway-fixture.ts';
+import { freePort } from '@breakwater/free-port';
+
+import { until } from './gateway-fixture.ts';
 
 export function mosquittoAvailable(): boolean {
   try {

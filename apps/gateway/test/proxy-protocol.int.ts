@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 
+import { freePort } from '@breakwater/free-port';
 import { createLogger } from '@breakwater/observability';
 import type { Transport } from '@breakwater/mqtt-endpoint';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -16,7 +17,7 @@ import { PROXY_SIGNATURE } from '../src/transport/proxy-protocol.ts';
 import { listenTcp } from '../src/transport/tcp-listener.ts';
 import { TlsCertificate } from '../src/transport/tls-certificate.ts';
 import { listenWebSocket } from '../src/transport/websocket-listener.ts';
-import { freePort, startFixture, until } from './gateway-fixture.ts';
+import { startFixture, until } from './gateway-fixture.ts';
 import { makeCa } from '@breakwater/device-trust/testing';
 import { makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 

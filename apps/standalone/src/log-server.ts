@@ -8,12 +8,12 @@ import type {
   SettingsOf,
   standaloneSettings,
 } from '@breakwater/config';
+import { freePort } from '@breakwater/free-port';
 import { createKafkaTopics } from '@breakwater/log-engine';
 
 import type { ConsoleReport } from './console-report.ts';
 import { type KafkaServerOptions, kafkaPart, prepareKafka } from './kafka-server.ts';
 import type { Part } from './part.ts';
-import { freeLoopbackPort } from './port-check.ts';
 import { ProvidedProgram } from './provided-program.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -71,13 +71,13 @@ async function createTopicsElsewhere(settings: LogServerSettings): Promise<void>
 async function ownBroker(options: LogServerOptions): Promise<LogServer> {
   const { settings, dataFolder, startLevel, stopLevel } = options;
   const program = await providedKafka(options);
-  const brokerPort = await freeLoopbackPort();
+  const brokerPort = await freePort();
   const kafkaBrokers = `127.0.0.1:${brokerPort}`;
   const topics = { ...settings, ...ONE_BROKER, kafkaBrokers, kafkaTls: 'off', kafkaSaslMechanism: 'none' } as const;
   const server: KafkaServerOptions = {
     ...{ program, dataFolder, startLevel, stopLevel, brokerPort },
     heapMegabytes: settings.kafkaHeapMegabytes,
-    controllerPort: await freeLoopbackPort(),
+    controllerPort: await freePort(),
     probe: () => hasTopics(topics),
   };
   await prepareKafka(server);

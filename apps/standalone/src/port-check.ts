@@ -22,19 +22,6 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
   if (problems.length > 0) throw new StartRefused('PORT_IN_USE', problems.join('\n'));
 }
 
-/** A port on the loopback that is free now. The part that gets it keeps it over its restarts. */
-export async function freeLoopbackPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address with a port');
-  return address.port;
-}
-
 function bindError(port: number, host: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -10,6 +10,7 @@ import {
   standaloneSettings,
   temporalSettings,
 } from '@breakwater/config';
+import { freePort } from '@breakwater/free-port';
 
 import { banner, type BannerOptions } from './banner.ts';
 import type { ConsoleReport } from './console-report.ts';
@@ -20,7 +21,7 @@ import { laneBudgets } from './lane-budgets.ts';
 import { logServer } from './log-server.ts';
 import type { Part } from './part.ts';
 import { type PlatformOptions, platformParts, START, STOP, temporalWorkerPart } from './platform-parts.ts';
-import { checkPorts, freeLoopbackPort, type WantedPort } from './port-check.ts';
+import { checkPorts, type WantedPort } from './port-check.ts';
 import { processIdentity } from './process-identity.ts';
 import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
 import { endLeftovers, endProcess, RunFile } from './run-file.ts';
@@ -77,7 +78,7 @@ export function startStandalone(env: NodeJS.ProcessEnv, report: ConsoleReport): 
       onWork: (work) => (obtaining = work),
     });
     if (stopping) return;
-    const temporalPort = await freeLoopbackPort();
+    const temporalPort = await freePort();
     const platform: PlatformOptions = {
       ...(await platformOptions(settings, { dataFolder, temporalPort })),
       redisUrl,
@@ -123,7 +124,7 @@ async function platformOptions(
     dataFolder,
     redisSocketPath: redisSocketPath(dataFolder),
     redisMemoryMegabytes: settings.redisMemoryMegabytes,
-    clickhousePort: await freeLoopbackPort(),
+    clickhousePort: await freePort(),
     temporalAddress: settings.embeddedTemporal === 'off' ? '' : `127.0.0.1:${temporalPort}`,
     temporalNamespace: settings.temporalNamespace,
     temporalNiceness: settings.temporalNiceness,
@@ -171,7 +172,7 @@ async function temporalServer(
   frontendPort: number,
 ): Promise<EmbeddedTemporalOptions['server']> {
   const { temporalNamespace: namespace, temporalUiPort: uiPort, temporalNiceness: niceness } = settings;
-  const metricsPort = await freeLoopbackPort();
+  const metricsPort = await freePort();
   return { dataFolder, namespace, frontendPort, uiPort, metricsPort, stopLevel: STOP.temporal, niceness };
 }
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import { freeLoopbackPort } from '../src/port-check.ts';
 import { redisProcessAt } from '../src/redis-server.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -21,7 +21,7 @@ let output: string;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'bw-stop-'));
   output = '';
-  const [http, mqtt] = [await freeLoopbackPort(), await freeLoopbackPort()];
+  const [http, mqtt] = [await freePort(), await freePort()];
   child = spawn(process.execPath, ['--conditions=@breakwater/source', MAIN], {
     env: {
       ...process.env,

@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 
 import { connectRedis, RedisDeviceRegistry } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, startRedisServer } from '@breakwater/adapter-redis/testing';
+import { freePort } from '@breakwater/free-port';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
-import { freePorts } from '../installation.ts';
 import type { DeviceLogin } from '../simulated-device.ts';
 
 const PARTITIONS = 16;
@@ -54,7 +54,7 @@ export class GatewayInstallation {
     },
   ): Promise<GatewayInstallation> {
     const server = await startRedisServer();
-    const [mqttPort = 0] = await freePorts(1);
+    const mqttPort = await freePort();
     const main = join(root, 'apps', 'gateway', 'dist', 'main.js');
     const nodeArguments = [`--max-old-space-size=${HEAP_MEGABYTES}`, ...NODE_ARGUMENTS, ...options.nodeArguments];
     const child = spawn(process.execPath, [...nodeArguments, main], {

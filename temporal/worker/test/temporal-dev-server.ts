@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 import { temporalHealth } from '@breakwater/adapter-temporal';
+import { freePort } from '@breakwater/free-port';
 import { COMMAND_SEARCH_ATTRIBUTES } from '@breakwater/wire';
 
 import { until } from './until.ts';
@@ -55,13 +55,4 @@ export class TemporalDevServer {
 /** The program reads variables of the same names, which may mean another Temporal than ours. */
 function withoutTemporalSettings(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -5,8 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import type { Installation } from '@breakwater/bench';
-
-import { freePort } from '../mqtt-harness/suites/free-port.ts';
+import { freePort } from '@breakwater/free-port';
 
 const MAIN = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
 

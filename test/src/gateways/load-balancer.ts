@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort } from '../mqtt-harness/suites/free-port.ts';
+import { freePort } from '@breakwater/free-port';
 
 export interface BalancedGateway {
   readonly mqttPort: number;

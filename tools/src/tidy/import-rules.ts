@@ -13,8 +13,8 @@ interface ImportRule {
 const workspace = (...names: string[]): RegExp[] => names.map((name) => new RegExp(`^@breakwater/${name}(?:/|$)`));
 const anyNpm = /^(?!@breakwater\/)/;
 const anyLib =
-  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|device-trust|observability|log-engine|adapter-[a-z]+)(?:\/|$)/;
-const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability'), /^node:/];
+  /^@breakwater\/(?:twin|twin-runtime|mqtt-endpoint|wire|config|device-trust|observability|log-engine|free-port|adapter-[a-z]+)(?:\/|$)/;
+const adapterBase = [...workspace('twin', 'twin-runtime', 'wire', 'config', 'observability', 'free-port'), /^node:/];
 
 /** The dependency rule: one direction, from the pure domain outwards. The first rule that matches a package holds. */
 const IMPORT_RULES: readonly ImportRule[] = [
@@ -36,6 +36,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     reason: 'what devices prove themselves with is checked without any I/O',
   },
   { package: /^libs\/config$/, may: [/^zod$/], reason: 'settings are schemas and nothing else' },
+  { package: /^libs\/free-port$/, may: [/^node:/], reason: 'it knows the sockets of this machine and nothing of ours' },
   {
     package: /^libs\/observability$/,
     may: [...workspace('config'), /^node:/, /^pino$/, /^@prometheus-io\/client$/],

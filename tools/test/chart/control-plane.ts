@@ -2,9 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+import { freePort } from '@breakwater/free-port';
 
 import type { ChartTools } from './chart-tools.ts';
 import { KubernetesApi } from './kubernetes-api.ts';
@@ -51,7 +52,7 @@ export class ControlPlane {
 
   static async start(tools: ChartTools, nodes: readonly string[]): Promise<ControlPlane> {
     const folder = mkdtempSync(join(tmpdir(), 'breakwater-k8s-'));
-    const [etcdPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
+    const [etcdPort, peerPort, apiPort] = [await freePort(), await freePort(), await freePort()];
     const token = randomBytes(16).toString('hex');
     const certificates = join(folder, 'certificates');
     mkdirSync(certificates);
@@ -191,19 +192,6 @@ function writeKubeconfig(folder: string, { url, token }: { url: string; token: s
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  return ports;
 }
 
 async function ended(child: ChildProcess): Promise<void> {

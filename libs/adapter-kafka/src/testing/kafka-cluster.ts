@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { freePort } from '@breakwater/free-port';
 import { Admin } from '@platformatic/kafka';
 
 import type { BrokerNode } from '../broker/broker-properties.ts';
@@ -43,7 +43,7 @@ export class KafkaCluster {
     const program = findKafkaProgram();
     if (program === undefined) throw new Error('there is no Kafka here: run `node tools/provide-kafka.mjs`');
     const folder = await mkdtemp(join(tmpdir(), 'breakwater-kafka-'));
-    const ports = await freePorts(2 * count);
+    const ports = await Promise.all(Array.from({ length: 2 * count }, freePort));
     const nodes: BrokerNode[] = Array.from({ length: count }, (_, index) => ({
       nodeId: index + 1,
       brokerPort: ports[2 * index]!,
@@ -136,18 +136,4 @@ export class KafkaCluster {
       await admin.close();
     }
   }
-}
-
-/** All are held until each has its port, or two would get the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

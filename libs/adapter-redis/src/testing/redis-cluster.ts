@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { freePort } from '@breakwater/free-port';
 import { assert } from '@breakwater/twin';
 
 import { connectRedis } from '../connect-redis.ts';
 import type { RedisClient } from '../redis-client.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
-import { freePorts } from './free-ports.ts';
 import { startRedisServer, type RedisServerForTest } from './redis-server.ts';
 
 export interface ClusterNodeForTest {
@@ -50,7 +50,8 @@ export async function startRedisCluster(
   options: { readonly masters?: number; readonly replicasEach?: number; readonly proxied?: boolean } = {},
 ): Promise<RedisClusterForTest> {
   const { masters: masterCount = 3, replicasEach = 0, proxied = false } = options;
-  const ports = await freePorts(PORTS_EACH * masterCount * (1 + replicasEach));
+  const portCount = PORTS_EACH * masterCount * (1 + replicasEach);
+  const ports = await Promise.all(Array.from({ length: portCount }, freePort));
   const nodes: ClusterNodeForTest[] = [];
   const stop = async (): Promise<void> => {
     for (const { admin } of nodes) admin.disconnect();

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { freePort } from '@breakwater/free-port';
+
 import { connectRedis } from '../connect-redis.ts';
-import { freePorts } from './free-ports.ts';
 import { startRedisServer, type RedisServerForTest } from './redis-server.ts';
 
 export interface PrimaryForTest {
@@ -22,7 +23,7 @@ const FAILOVER_TIMEOUT_MS = 5_000;
 
 /** A primary with one replica, and one sentinel that promotes it. */
 export async function startRedisWithSentinel(): Promise<PrimaryForTest> {
-  const [primaryPort, replicaPort, sentinelPort] = (await freePorts(3)) as [number, number, number];
+  const [primaryPort, replicaPort, sentinelPort] = [await freePort(), await freePort(), await freePort()];
   const primary = await startRedisServer({ extra: listenOn(primaryPort) });
   const replicaOf = ['--replicaof', '127.0.0.1', String(primaryPort), '--repl-diskless-sync-delay', '0'];
   const replica = await startRedisServer({ extra: [...listenOn(replicaPort), ...replicaOf] });

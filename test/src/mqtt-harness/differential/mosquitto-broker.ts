@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort } from '../suites/free-port.ts';
+import { freePort } from '@breakwater/free-port';
 
 const STARTS_MAX = 3;
 const START_TIMEOUT_MS = 20_000;

@@ -2,8 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { freePort } from '@breakwater/free-port';
+
 import { machineAptFiles, sourceEntries } from './debian-sources.ts';
-import { freePort } from './free-port.ts';
 import { keptDownload, prepare, requirePrograms } from './outside-programs.ts';
 import { runToEnd, suiteFile, suiteFolder, type SuiteOutcome } from './suite-programs.ts';
 
