@@ -7,10 +7,12 @@ import type { Lane } from '@breakwater/twin-runtime';
 import type { WireRecord } from '@breakwater/wire';
 import { connectAsync, type MqttClient } from 'mqtt';
 
+import { makeCertificate } from '@breakwater/device-trust/testing';
 import { hashOfToken } from '../src/identity/device-tokens.ts';
 import { recordsOfLane, until } from './gateway-fixture.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { Mosquitto, mosquittoAvailable } from './mosquitto.ts';
+import { makeCertificateFiles, makeServerCertificate } from './test-certificates.ts';
 
 const TENANT = 'default' as TenantId;
 const DEVICES = ['a', 'b', 'c'];
@@ -59,6 +61,11 @@ ready('a bridge to another broker (needs redis-server and mosquitto)', () => {
   };
   const isSubscribed = async (clientId: string): Promise<boolean> =>
     (await fetch(`http://127.0.0.1:${healthPorts.get(clientId)}/health/ready`)).status === 200;
+  const metricOf = async (clientId: string, name: string): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${healthPorts.get(clientId)}/metrics`).catch(() => null);
+    const text = (await answer?.text()) ?? '';
+    return Number(new RegExp(`${name}(?:\\{[^}]*\\})? (\\d+)`).exec(text)?.[1] ?? 0);
+  };
   const publisher = async (): Promise<MqttClient> => {
     const client = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
       protocolVersion: 5,
@@ -125,6 +132,31 @@ ready('a bridge to another broker (needs redis-server and mosquitto)', () => {
     expect((await records('control')).map(({ device, message }) => `${device}: ${message.kind}`)).toEqual([
       'a: reportState',
     ]);
+  });
+
+  it('speaks TLS with a broker whose certificate is good for its name, and with no other', async () => {
+    const ca = await makeCertificate({ subject: 'CN=ca', isCa: true });
+    const files = await makeCertificateFiles(await makeServerCertificate(ca));
+    const trusted = await makeCertificateFiles(ca);
+    const secured = await Mosquitto.start(files);
+    try {
+      const good = { NODE_EXTRA_CA_CERTS: trusted.certFile, BRIDGE_URL: `mqtts://localhost:${secured.port}` };
+      await startBridge('one', good);
+      const client = await connectAsync(`mqtts://localhost:${secured.port}`, { ca: ca.pem, protocolVersion: 5 });
+      clients.push(client);
+      await client.publishAsync('default/a/telemetry', '{"n":1}', { qos: 1 });
+      await until('it to be in the log', async () => (await numbers()).length === 1);
+      // Without the CA nobody vouches for the certificate.
+      const neverSubscribed = expect(startBridge('two', { ...good, NODE_EXTRA_CA_CERTS: '' })).rejects.toThrow();
+      await until('the stranger to try', async () => (await metricOf('two', 'bridge_disconnects_total')) > 0);
+      expect(await isSubscribed('two')).toBe(false);
+      await bridges.get('two')!.kill();
+      await neverSubscribed;
+    } finally {
+      await secured.remove();
+      await files.remove();
+      await trusted.remove();
+    }
   });
 
   it('has each message once when it is killed, again and again, and when two of them share', async () => {

@@ -19,18 +19,26 @@ export function mosquittoAvailable(): boolean {
   }
 }
 
+export interface MosquittoTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** A mosquitto that keeps its sessions over an orderly restart, as people run it. */
 export class Mosquitto {
   readonly port: number;
+  readonly #tls: MosquittoTls | null;
   readonly #folder = mkdtempSync(join(tmpdir(), 'breakwater-mosquitto-'));
   #child: ChildProcess | null = null;
 
-  private constructor(port: number) {
+  private constructor(port: number, tls: MosquittoTls | null) {
     this.port = port;
+    this.#tls = tls;
   }
 
-  static async start(): Promise<Mosquitto> {
-    const broker = new Mosquitto(await freePort());
+  /** With a certificate it speaks TLS alone. */
+  static async start(tls: MosquittoTls | null = null): Promise<Mosquitto> {
+    const broker = new Mosquitto(await freePort(), tls);
     await broker.startAgain();
     return broker;
   }
@@ -39,6 +47,7 @@ export class Mosquitto {
     const file = join(this.#folder, 'mosquitto.conf');
     const lines = [
       `listener ${this.port} 127.0.0.1`,
+      ...(this.#tls === null ? [] : [`certfile ${this.#tls.certFile}`, `keyfile ${this.#tls.keyFile}`]),
       'allow_anonymous true',
       'persistence true',
       `persistence_location ${this.#folder}/`,

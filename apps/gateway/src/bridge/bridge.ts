@@ -6,6 +6,7 @@ import type { ErrorCode } from '@breakwater/wire';
 import type { IPublishPacket } from 'mqtt-packet';
 
 import { digestOf, type MessageIntake } from '../message-intake.ts';
+import type { DeviceSession } from '../session/device-session.ts';
 import { BridgedDevices, type BridgedDevice, type BridgedDevicesOptions } from './bridged-devices.ts';
 import { BrokerConnection } from './broker-connection.ts';
 import { TopicTemplate } from './topic-template.ts';
@@ -31,7 +32,7 @@ export interface BridgeOptions {
   readonly settings: BridgeSettings &
     Omit<BridgedDevicesOptions, 'registry' | 'memories' | 'tenantShares' | 'clock' | 'clientId' | 'remoteAddress'>;
   readonly devices: Pick<BridgedDevicesOptions, 'registry' | 'memories' | 'tenantShares'>;
-  readonly intake: Pick<MessageIntake, 'take' | 'takeRead'>;
+  readonly intake: Pick<MessageIntake, 'take' | 'takeRead' | 'letGo'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -41,12 +42,27 @@ export interface BridgeOptions {
 interface Slot {
   readonly packetId: number;
   isDurable: boolean;
+  /** Null until it is found, and for a message of nobody's. */
+  device: BridgedDevice | null;
+}
+
+/** A message, and the connection that brought it. */
+interface Came {
+  readonly publish: IPublishPacket;
+  readonly slot: Slot;
+  readonly connection: BrokerConnection;
+}
+
+interface Passing {
+  readonly bytes: number;
+  readonly identity: DeviceSession;
 }
 
 const KEEPALIVE_SECONDS = 60;
 const RECONNECT_MS_MIN = 500;
 const RECONNECT_MS_MAX = 15_000;
 const RATE_POLL_MS = 20;
+const GIVEN_UP: PublishOutcome = { kind: 'failed', detail: 'the connection ended before the message had its turn' };
 
 /**
  * Devices that stay at another broker: reads it as one of the subscribers of a shared filter, and acknowledges each
@@ -146,6 +162,7 @@ export class Bridge {
         onPublish: (publish) => this.#take(connection, slots, publish),
         onClosed: (cause) => {
           this.#setReady(false);
+          giveUp(slots);
           resolve(cause);
         },
       });
@@ -154,7 +171,7 @@ export class Bridge {
   }
 
   #take(connection: BrokerConnection, slots: Slot[], publish: IPublishPacket): void {
-    const slot = { packetId: publish.messageId ?? 0, isDurable: false };
+    const slot: Slot = { packetId: publish.messageId ?? 0, isDurable: false, device: null };
     slots.push(slot);
     this.#inProcess += 1;
     // The broker keeps to the receive maximum; QoS 0 knows none.
@@ -166,7 +183,7 @@ export class Bridge {
       this.#acknowledge(connection, slots);
       if (this.#inProcess === 0) this.#onIdle?.();
     };
-    this.#store(publish).then(
+    this.#store({ publish, slot, connection }).then(
       (outcome) => ended(isAnswerable(outcome), 'a message is not in the log'),
       (error: unknown) => ended(false, error instanceof Error ? error.message : String(error)),
     );
@@ -180,13 +197,15 @@ export class Bridge {
     if (!this.#isStopped && slots.length < this.#options.settings.bridgeReceiveMax) connection.setPaused(false);
   }
 
-  async #store(publish: IPublishPacket): Promise<PublishOutcome> {
+  async #store({ publish, slot, connection }: Came): Promise<PublishOutcome> {
     const place = this.#template.read(publish.topic);
     if (place === null) return this.#refuse(publish, 'TOPIC_UNKNOWN', 'the topic names no device');
     const device = await this.#devices.of(place.tenant, place.device);
     if (device === null) {
       return this.#refuse(publish, 'DEVICE_UNKNOWN', `${place.tenant} has no device ${place.device}`);
     }
+    slot.device = device;
+    if (connection.isClosed) giveUp([slot]);
     const message = toMessage(publish, place.topic);
     // In turn, and its answer is not waited for: the next one may go to the log with it.
     const entered = device.turn.then(() => this.#enter(device, message));
@@ -197,9 +216,14 @@ export class Bridge {
   async #enter(device: BridgedDevice, message: InboundMessage): Promise<{ readonly outcome: Promise<PublishOutcome> }> {
     const { session, rate } = device;
     const bytes = message.payload.byteLength;
-    await this.#passes(rate, bytes);
-    const { tenantShare, memory } = session.identity;
-    if (tenantShare.rate !== null) await this.#passes(tenantShare.rate, bytes);
+    const { identity } = session;
+    const { tenantShare, memory } = identity;
+    await this.#passes(rate, { bytes, identity });
+    if (tenantShare.rate !== null) await this.#passes(tenantShare.rate, { bytes, identity });
+    if (identity.broken) {
+      this.#options.intake.letGo(session, message);
+      return { outcome: Promise.resolve(GIVEN_UP) };
+    }
     // It may have been taken, by us or by another bridge, and not acknowledged.
     if (message.dup) memory.missed();
     const outcome = new Promise<PublishOutcome>((settle, fail) => {
@@ -209,10 +233,11 @@ export class Bridge {
     return { outcome };
   }
 
-  async #passes(rate: SharedPublishRate, bytes: number): Promise<void> {
+  /** Settles as well when it is of no use any more. */
+  async #passes(rate: SharedPublishRate, { bytes, identity }: Passing): Promise<void> {
     const { clock } = this.#options;
     const now = (): number => clock.nowMs();
-    while (!rate.take(bytes, { isWaiting: true, now })) await clock.sleep(RATE_POLL_MS);
+    while (!identity.broken && !rate.take(bytes, { isWaiting: true, now })) await clock.sleep(RATE_POLL_MS);
   }
 
   /** Kept as a dead letter in the bridge's own name. */
@@ -239,6 +264,14 @@ export class Bridge {
     const { bridgeClientId: clientId } = settings;
     return new BridgedDevices({ ...settings, ...devices, clock, clientId, remoteAddress: this.#url.host });
   }
+}
+
+/**
+ * Nothing more of these devices goes to the log by the connection that ended. The broker brings what still waited for
+ * its turn again, and then it would stand there twice, and behind what came later.
+ */
+function giveUp(slots: readonly Slot[]): void {
+  for (const { device } of slots) if (device !== null) device.session.identity.broken = true;
 }
 
 /** Stored, or refused and kept as a dead letter: the broker has nothing to do with which. */

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
@@ -47,7 +47,9 @@ export class BrokerConnection {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
     const isTls = url.protocol === 'mqtts:';
-    this.#socket = isTls ? connectTls({ host, port, servername: host }) : connectTcp({ host, port, noDelay: true });
+    // An address is no server name: the certificate is compared with the host either way.
+    const names = isIP(host) === 0 ? { servername: host } : {};
+    this.#socket = isTls ? connectTls({ host, port, ...names }) : connectTcp({ host, port, noDelay: true });
     this.#socket.once(isTls ? 'secureConnect' : 'connect', () => this.#hello());
     this.#socket.on('error', (error) => this.close(error.message));
     this.#socket.on('close', () => this.close('the connection was closed'));
@@ -117,6 +119,8 @@ export class BrokerConnection {
 
   #take(packet: Packet): void {
     if (this.#isClosed) return;
+    // Whatever comes says that the broker is there; its answer to a ping may wait behind messages that we did not read.
+    this.#isAwaitingPong = false;
     switch (packet.cmd) {
       case 'publish':
         return this.#options.onPublish(packet);
@@ -124,9 +128,6 @@ export class BrokerConnection {
         return this.#accepted(packet.reasonCode ?? packet.returnCode ?? 0);
       case 'suback':
         return this.#subscribed(Number(packet.granted[0] ?? REFUSED));
-      case 'pingresp':
-        this.#isAwaitingPong = false;
-        return;
       case 'disconnect':
         return this.close(`the broker said goodbye with ${hex(packet.reasonCode ?? 0)}`);
       default:

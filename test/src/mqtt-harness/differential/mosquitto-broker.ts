@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,11 @@ const SETTINGS = [
   'set_tcp_nodelay true',
   'sys_interval 0',
 ];
+
+export function mosquittoAvailable(): boolean {
+  // It answers its help with exit code 3; only where it is missing there is none.
+  return spawnSync('mosquitto', ['-h'], { stdio: 'ignore' }).status !== null;
+}
 
 /** A mosquitto process of our own, from the machine's package. */
 export class MosquittoBroker {
