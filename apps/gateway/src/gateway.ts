@@ -16,6 +16,7 @@ import { ChildRegistrar } from './children/child-registrar.ts';
 import { GatewayIntake } from './children/gateway-intake.ts';
 import { CommandReports } from './commands/command-reports.ts';
 import { DownlinkDelivery } from './downlink-delivery.ts';
+import { drainDevices } from './drain-devices.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { watchGatewayQueues } from './gateway-queues.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -41,8 +42,6 @@ import { SessionLifecycle } from './session-lifecycle.ts';
 import { GatewayListeners } from './transport/gateway-listeners.ts';
 
 const SWEEP_MS = 500;
-/** How often some of the devices are sent away when the gateway stops. */
-const DRAIN_BATCH_MS = 100;
 const MS_PER_SECOND = 1_000;
 const BYTES_PER_MEGABYTE = 1024 * 1024;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
@@ -191,7 +190,7 @@ export class Gateway {
     const lanesStopped = this.#lanes.stop();
     const listenersClosed = this.#listeners.close();
     await this.#bridge?.stop();
-    await this.#drain();
+    await drainDevices(this.#endpoint, this.#options.settings);
     await this.#within(drainMs, Promise.all([this.#sessions.settled(), this.#batcher.idle()]));
     this.#downlinks.listenAs(null);
     await this.#within(
@@ -211,18 +210,6 @@ export class Gateway {
   #notReadyYet(): string {
     if (this.#identity.id === null) return 'the gateway has no identity in it yet, or no more';
     return this.#bridge === null ? 'the gateway does not listen yet' : 'the bridge is not subscribed at its broker';
-  }
-
-  /** Sends the devices away, a batch at a time. */
-  async #drain(): Promise<void> {
-    const { drainMs, drainConnectionsPerSecond, drainSpreadMsMax, serverReference } = this.#options.settings;
-    const count = this.#endpoint.connectionCount;
-    const spreadMs = Math.min(drainSpreadMsMax, (count / drainConnectionsPerSecond) * MS_PER_SECOND);
-    const batchMax = Math.ceil(count / (Math.floor(spreadMs / DRAIN_BATCH_MS) + 1));
-    const pace = setInterval(() => this.#endpoint.sweep(), DRAIN_BATCH_MS);
-    const reference = serverReference === '' ? {} : { serverReference };
-    await this.#endpoint.drain({ timeoutMs: spreadMs + drainMs, batchMax: Math.max(1, batchMax), ...reference });
-    clearInterval(pace);
   }
 
   #createRefusals(): RefusalTally {
@@ -403,6 +390,7 @@ export class Gateway {
       batcher: this.#batcher,
       authenticator,
       partitionCount: settings.partitionCount,
+      recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
       gatewayId: () => this.#identity.id,
     });
   }

@@ -21,6 +21,7 @@ export interface SessionLifecycleOptions {
   readonly authenticator: DeviceAuthenticator;
   readonly clock: Clock;
   readonly partitionCount: number;
+  readonly recordBytesMax: number;
   /** The identity that sessions are opened under; null while there is none. */
   readonly gatewayId: () => string | null;
   readonly stored: Pick<StoredSessions, 'opened' | 'closed' | 'takeAbandoned'>;
@@ -274,7 +275,11 @@ export class SessionLifecycle {
     const sender = { device: device.device.device, payloadFormat };
     const classified = classify(content, sender, this.#options.clock.nowMs());
     // A will that cannot be used was the device's to test; the end of its session is recorded all the same.
-    if (classified.kind === 'good') await this.#appendUntilDone(originOf(device), classified.message);
+    if (classified.kind !== 'good') return;
+    const origin = originOf(device);
+    // One that no frame can hold would be tried for ever, and the end of the session behind it.
+    if (Buffer.byteLength(this.#lineOf(origin, classified.message)) > this.#options.recordBytesMax) return;
+    await this.#appendUntilDone(origin, classified.message);
   }
 
   /** False when the identity of the session is gone: then whoever owns its shard says that it is disconnected. */
@@ -299,8 +304,14 @@ export class SessionLifecycle {
   }
 
   #append(origin: RecordOrigin, message: RecordMessage): Promise<AppendOutcome> {
-    const { key, partition, incarnation, sessionEpoch, share } = origin;
-    const line = encodeRecord({
+    const { partition, share } = origin;
+    const lane = message.kind === 'telemetry' || message.kind === 'event' ? 'telemetry' : 'control';
+    const line = this.#lineOf(origin, message);
+    return this.#options.batcher.append({ lane, partition, ...(share && { share }) }, line, 'keep');
+  }
+
+  #lineOf({ key, incarnation, sessionEpoch }: RecordOrigin, message: RecordMessage): string {
+    return encodeRecord({
       ...splitDeviceKey(key),
       incarnation,
       sessionEpoch,
@@ -311,8 +322,6 @@ export class SessionLifecycle {
       traceparent: '',
       message,
     });
-    const lane = message.kind === 'telemetry' || message.kind === 'event' ? 'telemetry' : 'control';
-    return this.#options.batcher.append({ lane, partition, ...(share && { share }) }, line, 'keep');
   }
 
   #request(session: Session<DeviceSession>, message: RecordMessage): void {

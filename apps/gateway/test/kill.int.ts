@@ -1,8 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
 import { connectRedis, RedisDeviceRegistry, RedisEventLog } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, redisServerAvailable, startRedisServer } from '@breakwater/adapter-redis/testing';
 import { freePort } from '@breakwater/free-port';
@@ -10,34 +5,22 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { hashOfToken } from '../src/identity/device-tokens.ts';
-import { PARTITIONS, recordsOfLane, until } from './gateway-fixture.ts';
+import { recordsOfLane, until } from './gateway-fixture.ts';
+import { GatewayProcess } from './gateway-process.ts';
 import { PersistentDevice } from './persistent-device.ts';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const KILLS = 12;
 const NUMBERS = 900;
 const onRedis = redisServerAvailable() ? describe : describe.skip;
 
-async function startProcess(redisUrl: string, port: number): Promise<ChildProcess> {
-  const env = { ...process.env, REDIS_URL: redisUrl, MQTT_PORT: String(port), MQTT_WS_PORT: '0' };
-  const child = spawn(process.execPath, [MAIN], {
-    env: { ...env, BIND_HOST: '127.0.0.1', PARTITIONS: String(PARTITIONS), LOG_LEVEL: 'info', NODE_OPTIONS: '' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout! });
-  for await (const line of lines) if (line.includes('"event":"ready"')) break;
-  child.stdout!.resume();
-  return child;
-}
-
 onRedis('a gateway process that is killed', () => {
   let redis: RedisServerForTest;
-  let child: ChildProcess | null = null;
+  let gateway: GatewayProcess | null = null;
   beforeEach(async () => {
     redis = await startRedisServer();
   });
   afterEach(async () => {
-    child?.kill('SIGKILL');
+    await gateway?.kill();
     await redis.stop();
   });
 
@@ -48,16 +31,14 @@ onRedis('a gateway process that is killed', () => {
     for (const id of ids)
       await registry.createDevice('default' as TenantId, id as DeviceId, hashOfToken(`token-${id}`), 1);
     const port = await freePort();
-    child = await startProcess(redis.url, port);
+    gateway = await GatewayProcess.start(redis.url, port);
     const devices = ids.map((id) => new PersistentDevice(id, () => port));
     const runs = Promise.all(devices.map((device) => device.run(NUMBERS, 16)));
     for (let kill = 1; kill <= KILLS; kill += 1) {
       const enough = (kill * NUMBERS) / (KILLS + 1);
       await until(`enough before kill ${kill}`, () => devices.every(({ acknowledged }) => acknowledged.size >= enough));
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-      child = await startProcess(redis.url, port);
+      await gateway.kill();
+      gateway = await GatewayProcess.start(redis.url, port);
     }
     await runs;
     const laneBytesMax = { control: 1, telemetry: 1 };

@@ -104,7 +104,7 @@ describe('sessions', () => {
     (await RawClient.open(gateway.ports.mqtt, 'd1', 5)).drop();
     await gateway.registry.rotateToken('default' as never, 'd1' as never, 'another hash');
     const again = await RawClient.open(gateway.ports.mqtt, 'd1', 5);
-    expect(again.packets[0]).toMatchObject({ cmd: 'connack', reasonCode: 0x88 });
+    expect(again.packets[0]).toMatchObject({ cmd: 'connack', reasonCode: 0x87 });
     expect((await controlOf(gateway)).filter((line) => line.startsWith('2'))).toEqual([]);
   });
 
@@ -116,6 +116,34 @@ describe('sessions', () => {
     client.stream.destroy();
     await until('the end to be recorded', async () => (await controlOf(gateway)).length === 3);
     expect(await controlOf(gateway)).toEqual(['1 sessionOpened', '1 statusReported', '1 sessionClosed connectionLost']);
+  });
+
+  it('passes over a will that is larger in the log than a frame may be, and records the end', async () => {
+    const frameBytesMax = 256 * 1024;
+    const tooLarge = (requests: readonly AppendRequest[]): boolean =>
+      requests.some(({ body }) => body.length > frameBytesMax);
+    const gateway = await start({
+      settings: { frameBytesMax },
+      log: (log) =>
+        ({
+          append: (requests: readonly AppendRequest[]) =>
+            tooLarge(requests)
+              ? Promise.resolve(requests.map(() => ({ kind: 'refused', code: 'FRAME_TOO_LARGE' })))
+              : log.append(requests),
+          keepProducer: log.keepProducer.bind(log),
+          fenceProducer: log.fenceProducer.bind(log),
+        }) as unknown as EventLog,
+    });
+    await gateway.addDevice('d1');
+    // CBOR has control characters as they are; JSON writes six characters for each.
+    const characters = 60_000;
+    const head = Buffer.from([0xa1, 0x61, 0x61, 0x7a, 0, 0, characters >> 8, characters & 0xff]);
+    const payload = Buffer.concat([head, Buffer.alloc(characters, 1)]);
+    const will = { topic: 'v1/devices/me/twin/reported', payload, qos: 1 as const, retain: false };
+    const client = await gateway.connect('d1', { will });
+    client.stream.destroy();
+    await until('the end to be recorded', async () => (await controlOf(gateway)).length === 2);
+    expect(await controlOf(gateway)).toEqual(['1 sessionOpened', '1 sessionClosed connectionLost']);
   });
 
   it('lets a device subscribe below its own id only', async () => {

@@ -48,10 +48,10 @@ export class SessionTakeover {
     this.#options = options;
   }
 
-  /** Tells those that live, and fences those that do not. */
-  async tell({ key, partition, leaving }: Takeover): Promise<void> {
+  /** Tells those that live, and answers them; fences those that do not. */
+  async tell({ key, partition, leaving }: Takeover): Promise<readonly LeavingSession[]> {
     const { directory, downlinks } = this.#options;
-    if (leaving.length === 0) return;
+    if (leaving.length === 0) return leaving;
     const living = await directory.liveGateways([...new Set(leaving.map(({ gatewayId }) => gatewayId))]);
     for (const { gatewayId, sessionEpoch } of leaving) {
       if (living.has(gatewayId)) {
@@ -62,22 +62,22 @@ export class SessionTakeover {
       await directory.close(partition, key, sessionEpoch);
       this.#options.onEnd?.('fenced');
     }
+    return leaving.filter(({ gatewayId }) => living.has(gatewayId));
   }
 
   /** Settles when nothing of the device's older connections can get into the log, or when it took too long. */
   async finish(takeover: Takeover): Promise<void> {
-    if (takeover.leaving.length === 0) return;
     const { clock } = this.#options;
     const startedAtMs = clock.nowMs();
     let toldAtMs = startedAtMs;
-    await this.tell(takeover);
+    let leaving = await this.tell(takeover);
     for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(POLL_MS_MAX, 2 * pauseMs)) {
-      const leaving = await this.#stillLeaving(takeover, clock.nowMs() - startedAtMs);
-      if (leaving.length === 0) return;
-      if (clock.nowMs() - toldAtMs >= TELL_AGAIN_MS) {
+      leaving = await this.#stillLeaving({ ...takeover, leaving }, clock.nowMs() - startedAtMs);
+      if (leaving.length > 0 && clock.nowMs() - toldAtMs >= TELL_AGAIN_MS) {
         toldAtMs = clock.nowMs();
-        await this.tell({ ...takeover, leaving });
+        leaving = await this.tell({ ...takeover, leaving });
       }
+      if (leaving.length === 0) return;
       await clock.sleep(pauseMs);
     }
   }
@@ -85,10 +85,12 @@ export class SessionTakeover {
   /** Those that are waited for. The time of the others is over, and nobody after us waits for them again. */
   async #stillLeaving(takeover: Takeover, waitedMs: number): Promise<readonly LeavingSession[]> {
     const { directory, takeoverAnswerMs, takeoverWaitMs, onEnd } = this.#options;
-    const { key, partition, sessionEpoch } = takeover;
+    const { key, partition, sessionEpoch, leaving } = takeover;
+    if (leaving.length === 0) return leaving;
     // What took over from us meanwhile waits for us, and not we for it.
     const older = (await directory.leaving(partition, key)).filter((one) => one.sessionEpoch < sessionEpoch);
-    if (older.length === 0) onEnd?.('settled');
+    const isLeaving = new Set(older.map((one) => one.sessionEpoch));
+    for (const one of leaving) if (!isLeaving.has(one.sessionEpoch)) onEnd?.('settled');
     const late = older.filter(({ isHeard }) => waitedMs >= (isHeard ? takeoverWaitMs : takeoverAnswerMs));
     for (const { sessionEpoch: lateEpoch, isHeard } of late) {
       await directory.close(partition, key, lateEpoch);
