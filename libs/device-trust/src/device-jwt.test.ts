@@ -57,6 +57,7 @@ describe('a JWT that a device shows', () => {
   ): Promise<JwtVerdict> =>
     verifyDeviceJwt(Buffer.from(token), {
       audience: 'breakwater',
+      issuer: '',
       lifeMsMax: 86_400_000,
       clockSkewMs: 30_000,
       nowMs: NOW_MS,
@@ -76,6 +77,20 @@ describe('a JWT that a device shows', () => {
       keyHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       expiresAtMs: NOW_MS + HOUR_S * 1_000,
     });
+  });
+
+  it('is good of any issuer, unless one is named', async () => {
+    const signer = await makeSigner('ES256', 'k1');
+    const sets = { acme: keysOf(signer.jwk) };
+    const issuer = 'https://id.acme.example';
+    expect(await verify(await sign(signer, { iss: 'https://elsewhere.example' }), sets)).toMatchObject({
+      kind: 'verified',
+    });
+    expect(await verify(await sign(signer, { iss: issuer }), sets, { issuer })).toMatchObject({ kind: 'verified' });
+    for (const claims of [{}, { iss: 'https://elsewhere.example' }]) {
+      const verdict = await verify(await sign(signer, claims), sets, { issuer });
+      expect(verdict).toMatchObject({ kind: 'refused', code: 'JWT_INVALID', detail: expect.stringContaining('iss') });
+    }
   });
 
   it('is refused in each of the ways in which tokens are forged, quickly and with a reason', async () => {

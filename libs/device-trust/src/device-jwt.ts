@@ -6,6 +6,8 @@ import { refused, type TrustRefusal } from './trust-refusal.ts';
 
 export interface JwtRules {
   readonly audience: string;
+  /** Empty: whoever has a key of the tenant may issue. */
+  readonly issuer: string;
   /** From its issue, or from now, to its end. */
   readonly lifeMsMax: number;
   /** How far the clock of who issued it may be ahead of ours. */
@@ -63,6 +65,7 @@ export async function verifyDeviceJwt(password: Uint8Array, rules: JwtRules): Pr
     await jwtVerify(token, key.key, {
       algorithms: [...key.algorithms],
       audience: rules.audience,
+      ...(rules.issuer === '' ? {} : { issuer: rules.issuer }),
       currentDate: new Date(nowMs),
       clockTolerance: rules.clockSkewMs / MS_PER_SECOND,
       requiredClaims: ['exp', 'sub', 'aud', 'tenant'],

@@ -40,7 +40,7 @@ class Sessions {
       sessions: { keys: () => this.#open.keys(), find: (key) => this.#open.get(key) },
       authenticator: new DeviceAuthenticator({
         ...{ registry, clock, trust, cacheEntriesMax: 10, cacheMs: 0 },
-        ...{ jwtAudience: 'breakwater', jwtLifeMsMax: 1, jwtClockSkewMs: 0, verifiedChainsMax: 1 },
+        ...{ jwtAudience: 'breakwater', jwtIssuer: '', jwtLifeMsMax: 1, jwtClockSkewMs: 0, verifiedChainsMax: 1 },
       }),
       trust,
       clock,

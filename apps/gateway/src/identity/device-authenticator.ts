@@ -35,6 +35,7 @@ export interface DeviceAuthenticatorOptions extends DeviceTokensOptions {
   readonly trust: TrustMirror;
   readonly verifiedChainsMax: number;
   readonly jwtAudience: string;
+  readonly jwtIssuer: string;
   readonly jwtLifeMsMax: number;
   readonly jwtClockSkewMs: number;
 }
@@ -115,11 +116,12 @@ export class DeviceAuthenticator {
   }
 
   async #byJwt(password: Uint8Array): Promise<DeviceAuthentication> {
-    const { trust, clock, registry, jwtAudience, jwtLifeMsMax, jwtClockSkewMs } = this.#options;
+    const { trust, clock, registry, jwtAudience, jwtIssuer, jwtLifeMsMax, jwtClockSkewMs } = this.#options;
     if (!trust.isLoaded) return { kind: 'notYet' };
     const verdict = await verifyDeviceJwt(password, {
       nowMs: clock.nowMs(),
       audience: jwtAudience,
+      issuer: jwtIssuer,
       lifeMsMax: jwtLifeMsMax,
       clockSkewMs: jwtClockSkewMs,
       findKey: (tenant, kid) => trust.findKey(tenant, kid),

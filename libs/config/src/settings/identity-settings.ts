@@ -24,6 +24,11 @@ export const identitySettings = {
     reason:
       'What has to be in the claim `aud` of a JWT that a device shows, so that no token for another service is good here.',
   }),
+  jwtIssuer: text('GATEWAY_JWT_ISSUER', {
+    default: '',
+    reason:
+      'What has to be in the claim `iss` of a JWT that a device shows, for keys that sign tokens for several issuers. Empty: it is not looked at, and the key of the tenant alone decides.',
+  }),
   jwtLifeMsMax: integer('GATEWAY_JWT_LIFE_MAX_MS', {
     default: 86_400_000,
     min: 1_000,
