@@ -1,17 +1,14 @@
 /** As much of Grafana's dashboard format as ours use. */
-export type Unit = 'short' | 'reqps' | 's' | 'bytes' | 'Bps' | 'percentunit';
+export type Unit = 'short' | 'reqps' | 's' | 'bytes' | 'percentunit';
 
-export interface Query {
-  readonly expr: string;
-  /** `{{label}}` stands for the value of a label. */
-  readonly legend: string;
-}
+/** PromQL by what the legend says; there `{{label}}` stands for the value of a label. */
+export type Queries = Readonly<Record<string, string>>;
 
 export interface Panel {
   readonly title: string;
   readonly about: string;
   readonly unit: Unit;
-  readonly queries: readonly Query[];
+  readonly queries: Queries;
   /** From this value on it is drawn in red. */
   readonly alarmFrom?: number;
 }
@@ -34,6 +31,15 @@ const PANEL_HEIGHT = 8;
 const PANELS_PER_LINE = 3;
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
 
+type PanelOf = (title: string, about: string, queries: Queries) => Panel;
+
+export const count = panelIn('short');
+export const perSecond = panelIn('reqps');
+export const seconds = panelIn('s');
+export const bytes = panelIn('bytes');
+/** Of a whole, as percent. */
+export const share = panelIn('percentunit');
+
 /** The dashboard as Grafana imports it, with a choice of the Prometheus to ask. */
 export function grafanaJson(dashboard: Dashboard): string {
   const model = {
@@ -52,6 +58,10 @@ export function grafanaJson(dashboard: Dashboard): string {
     panels: panelsOf(dashboard.rows),
   };
   return `${JSON.stringify(model, null, 2)}\n`;
+}
+
+function panelIn(unit: Unit): PanelOf {
+  return (title, about, queries) => ({ title, about, unit, queries });
 }
 
 function panelsOf(rows: readonly Row[]): object[] {
@@ -100,7 +110,7 @@ function timeSeries({ title, about, unit, queries, alarmFrom }: Panel): object {
       overrides: [],
     },
     options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
-    targets: queries.map(({ expr, legend }, at) => ({
+    targets: Object.entries(queries).map(([legend, expr], at) => ({
       refId: String.fromCharCode('A'.charCodeAt(0) + at),
       datasource: DATASOURCE,
       expr,

@@ -81,6 +81,11 @@ export function quantile<Name extends NameOf<'histogram'>>(
   return `histogram_quantile(${part}, sum by (${labels}) (rate(${PREFIX}${name}_bucket[${WINDOW}])))`;
 }
 
+/** Half of all, and all but one in a hundred, by legend. */
+export function latencies(name: NameOf<'histogram'>, what: string): Readonly<Record<string, string>> {
+  return { [`${what} p50`]: quantile(0.5, name), [`${what} p99`]: quantile(0.99, name) };
+}
+
 export function sum<Name extends NameOf<'gauge'>>(name: Name, ...by: readonly LabelOf<Name>[]): string {
   return `${aggregate('sum', by)} (${PREFIX}${name})`;
 }
