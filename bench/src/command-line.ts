@@ -26,6 +26,12 @@ export function positiveNumber(name: string, text: string): number {
   return value;
 }
 
+export function numberFromZero(name: string, text: string): number {
+  const value = Number(text);
+  if (text !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new ArgumentInvalid(`--${name} needs a number, 0 or above, not ${text}`);
+}
+
 /** Runs a program's main function; a failure is one clear line and exit code 1. */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
   try {

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
-import { positiveNumber, readArguments } from '../command-line.ts';
+import { numberFromZero, positiveNumber, readArguments } from '../command-line.ts';
 import { machineFacts } from '../storm/machine-facts.ts';
 import { StormPlatform } from '../storm/platform/storm-platform.ts';
 import { type CapacityMeasurement, type MeasuredRun, PLATFORM_PARTS } from './capacity-measurement.ts';
@@ -64,25 +64,26 @@ export async function runCapacity(argv: readonly string[]): Promise<void> {
   const measured = JSON.parse(await readFile(args.constants, 'utf8')) as CapacityMeasurement;
   if (args.check !== '') return checkConstants(args, measured);
   const number = (name: keyof typeof DEFAULTS): number => positiveNumber(name, args[name]);
+  const orZero = (name: keyof typeof DEFAULTS): number => numberFromZero(name, args[name]);
   const payloadBytes = number('payload-bytes');
   const load = {
     eventsPerSecond: number('events-per-second'),
     devices: number('devices'),
     payloadBytes,
-    valuesPerEvent: Number(args.values) || Math.max(1, Math.round(payloadBytes / BYTES_PER_VALUE)),
+    valuesPerEvent: orZero('values') || Math.max(1, Math.round(payloadBytes / BYTES_PER_VALUE)),
     utilization: Math.min(1, number('utilization')),
   };
   const plan = planCapacity(measured, load, {
     connectionsPerGateway: number('connections-per-gateway'),
-    spare: Number(args.spare),
-    outageMinutes: Number(args['outage-minutes']),
+    spare: orZero('spare'),
+    outageMinutes: orZero('outage-minutes'),
     retentionDays: number('retention-days'),
     kafkaRetentionHours: number('kafka-retention-hours'),
     replicas: number('replicas'),
     brokerMegabytesPerSecond: number('broker-megabytes-per-second'),
-    coreHourPrice: Number(args['core-hour-price']),
-    memoryGibMonthPrice: Number(args['memory-gib-month-price']),
-    diskGibMonthPrice: Number(args['disk-gib-month-price']),
+    coreHourPrice: orZero('core-hour-price'),
+    memoryGibMonthPrice: orZero('memory-gib-month-price'),
+    diskGibMonthPrice: orZero('disk-gib-month-price'),
   });
   say(capacitySheet(plan, load, { measured, file: args.constants }));
 }
