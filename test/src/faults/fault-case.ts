@@ -1,9 +1,12 @@
+import type { FaultLog } from './fault-log.ts';
 import type { PlatformUnderFault, PlatformSetup } from './platform-under-fault.ts';
 
 /** The load that a fault strikes. */
 export interface LoadUnderFault {
   /** Ids of its devices. */
   readonly devices: readonly string[];
+  /** Events that were acknowledged by now, or a quarter of a second ago. */
+  acknowledged(): number;
 }
 
 /** One fault under load: what happens, and what beyond the rules for all of them must hold. */
@@ -17,6 +20,8 @@ export interface FaultCase {
   /** How long the load lasts; it begins before the fault. */
   readonly loadSeconds: number;
   readonly setup?: PlatformSetup;
+  /** It is about these engines of the log alone. */
+  readonly logs?: readonly FaultLog[];
   /** Twins of a part that is away must move elsewhere within this time. */
   readonly takeoverMaxMs?: number;
   /** What this machine lacks for it, or null. */

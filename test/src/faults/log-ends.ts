@@ -8,7 +8,10 @@ type RedisConnection = Awaited<ReturnType<PlatformUnderFault['redis']>>;
 /** Where the telemetry lane of each partition ends, by the number of the partition. */
 export type LogEnds = (redis: RedisConnection) => Promise<readonly number[]>;
 
-/** Brokers are asked for each partition apart, and not as often as Redis. An end that is a little old is no harm. */
+/**
+ * Brokers are asked for each partition apart, and not as often as Redis; nobody waits for their answers, because a
+ * broker may be what is away. An end that is a little old is no harm.
+ */
 const KAFKA_EVERY_MS = 500;
 const READS_ONLY = { topicPrefix: 'breakwater', compression: 'none', frameBytesMax: 1 } as const;
 
@@ -18,20 +21,34 @@ export async function logEndsOf(
   partitions: number,
 ): Promise<{ readonly read: LogEnds; close(): Promise<void> }> {
   const numbers = Array.from({ length: partitions }, (_, at) => at as Partition);
-  const kafkaPort = (await platform.installation.parts()).get('kafka')?.ports['kafka'];
-  if (kafkaPort === undefined) return { read: (redis) => endsInRedis(redis, numbers), close: async () => {} };
-  const connection = { brokers: [`127.0.0.1:${kafkaPort}`], clientId: 'fault-watch' };
+  const brokers = await platform.brokerAddresses();
+  if (brokers.length === 0) return { read: (redis) => endsInRedis(redis, numbers), close: async () => {} };
+  const connection = { brokers, clientId: 'fault-watch' };
   const log = KafkaEventLog.open({ connection, ...READS_ONLY });
   let ends: readonly number[] = numbers.map(() => 0);
-  let readAtMs = Number.NEGATIVE_INFINITY;
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  let asking: Promise<void> | null = null;
+  const ask = async (): Promise<void> => {
+    try {
+      const bounds = await Promise.all(numbers.map((partition) => log.bounds('telemetry', partition)));
+      ends = bounds.map(({ end }) => end);
+    } catch {
+      // The brokers are away: what was there before them is there after them.
+    }
+    asking = null;
+  };
   const read = async (): Promise<readonly number[]> => {
-    if (performance.now() - readAtMs < KAFKA_EVERY_MS) return ends;
-    readAtMs = performance.now();
-    const bounds = await Promise.all(numbers.map((partition) => log.bounds('telemetry', partition)));
-    ends = bounds.map(({ end }) => end);
+    if (asking === null && performance.now() - askedAtMs >= KAFKA_EVERY_MS) {
+      askedAtMs = performance.now();
+      asking = ask();
+    }
     return ends;
   };
-  return { read, close: () => log.close() };
+  const close = async (): Promise<void> => {
+    await asking;
+    await log.close();
+  };
+  return { read, close };
 }
 
 async function endsInRedis(redis: RedisConnection, partitions: readonly Partition[]): Promise<readonly number[]> {

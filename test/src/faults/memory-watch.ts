@@ -6,6 +6,7 @@ const MEGABYTE = 1024 * 1024;
 /** What docs/operations promise of each part; Redis may hold REDIS_MEMORY_MB, and needs some room beside it. */
 const CAPS_MB: Readonly<Record<string, number>> = { 'embedded-clickhouse': 1_200, redis: 768, kafka: 1_024 };
 const CAP_MB = 600;
+const BROKER = /^kafka/;
 const PARTS_EVERY_MS = 500;
 
 /** Memory of every part while a fault strikes, over all lives of parts that are started again. */
@@ -17,9 +18,9 @@ export class MemoryWatch {
   constructor(platform: PlatformUnderFault) {
     this.#sampler = new ProcessSampler(() => this.#pids);
     const read = (): void => {
-      platform.installation.parts().then(
-        (parts) => {
-          this.#pids = new Map([...parts].map(([name, { pid }]) => [name, pid]));
+      platform.processes().then(
+        (pids) => {
+          this.#pids = pids;
         },
         // The file of a supervisor that is no more may be gone, or be written at this moment.
         () => undefined,
@@ -34,7 +35,7 @@ export class MemoryWatch {
     clearInterval(this.#reading);
     const usage = this.#sampler.stop().map(({ name, peakBytes }) => {
       const megabytes = Math.round(peakBytes / MEGABYTE);
-      const cap = CAPS_MB[name] ?? CAP_MB;
+      const cap = CAPS_MB[BROKER.test(name) ? 'kafka' : name] ?? CAP_MB;
       return { name, megabytes, cap, share: megabytes / cap };
     });
     const [nearest] = usage.toSorted((left, right) => right.share - left.share);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { KafkaCluster } from '@breakwater/adapter-kafka/testing';
 import { connectRedis } from '@breakwater/adapter-redis';
 import { Installation } from '@breakwater/bench';
 
@@ -12,6 +13,7 @@ import { AppendOnlyFile } from '../history/append-only-file.ts';
 import { RedisOperations } from '../history/redis-operations.ts';
 import { StoreHistory } from '../history/store-history.ts';
 import { until } from '../platform-steps.ts';
+import { faultLog } from './fault-log.ts';
 import { LINKS_FOLDER, REDIS_CLIENTS, redisLinkOf } from './link-places.ts';
 import { LinkProxy } from './link-proxy.ts';
 
@@ -33,7 +35,9 @@ const PRELOAD = fileURLToPath(new URL('../../dist/faults/part-preload.js', impor
 /** One embedded platform that faults befall: what they need to strike, and what is recorded of its store. */
 export class PlatformUnderFault {
   readonly setup: PlatformSetup;
-  readonly history = new StoreHistory({ seesAppends: process.env['EVENT_LOG'] !== 'kafka' });
+  readonly history = new StoreHistory({ seesAppends: faultLog() === 'redis' });
+  /** Three brokers of the test, where the log is theirs. The broker of `npm start` is a part like others. */
+  readonly brokers: KafkaCluster | null;
   readonly links: ReadonlyMap<string, LinkProxy>;
   readonly #dataDir: string;
   readonly #env: Readonly<Record<string, string>>;
@@ -46,10 +50,12 @@ export class PlatformUnderFault {
     dataDir: string;
     env: Readonly<Record<string, string>>;
     links: ReadonlyMap<string, LinkProxy>;
+    brokers: KafkaCluster | null;
     installation: Installation;
   }) {
     this.setup = options.setup;
     this.links = options.links;
+    this.brokers = options.brokers;
     this.#dataDir = options.dataDir;
     this.#env = options.env;
     this.#installation = options.installation;
@@ -62,14 +68,21 @@ export class PlatformUnderFault {
     const folder = join(dataDir, 'links');
     await mkdir(folder);
     const links = setup.links === true ? await openLinks(folder, dataDir) : new Map<string, LinkProxy>();
+    const brokers = faultLog() === 'kafka-3' ? await startBrokers(dataDir) : null;
     const env = {
       EMBEDDED_TEMPORAL: 'off',
+      ...(brokers === null ? {} : { EVENT_LOG: 'kafka', KAFKA_BROKERS: brokers.bootstrap.join(',') }),
       REDIS_SERVER_PATH: await recordingRedis(folder),
       ...(setup.links === true ? { NODE_OPTIONS: `--import ${PRELOAD}`, [LINKS_FOLDER]: folder } : {}),
       ...setup.env,
     };
-    const installation = await Installation.start({ dataDir, env });
-    return new PlatformUnderFault({ setup, dataDir, env, links, installation });
+    try {
+      const installation = await Installation.start({ dataDir, env });
+      return new PlatformUnderFault({ setup, dataDir, env, links, brokers, installation });
+    } catch (error) {
+      await brokers?.stop();
+      throw error;
+    }
   }
 
   /** As it runs now: another one after a start of its supervisor. */
@@ -85,6 +98,20 @@ export class PlatformUnderFault {
     const link = this.links.get(name);
     if (link === undefined) throw new Error(`there is no link ${name}, only ${[...this.links.keys()].join(', ')}`);
     return link;
+  }
+
+  /** `host:port` of the brokers; empty where the log is in Redis. */
+  async brokerAddresses(): Promise<readonly string[]> {
+    if (this.brokers !== null) return this.brokers.bootstrap;
+    const port = (await this.#installation.parts()).get('kafka')?.ports['kafka'];
+    return port === undefined ? [] : [`127.0.0.1:${port}`];
+  }
+
+  /** Every process of the platform by its name: parts, and brokers of the test that run. */
+  async processes(): Promise<ReadonlyMap<string, number>> {
+    const parts = [...(await this.#installation.parts())].map(([name, { pid }]) => [name, pid] as const);
+    const running = (this.brokers?.brokers ?? []).filter(({ isRunning }) => isRunning);
+    return new Map([...parts, ...running.map(({ nodeId, pid }) => [`kafka-${nodeId}`, pid] as const)]);
   }
 
   /** Process ids of a part, or of all parts whose names begin so. */
@@ -130,14 +157,16 @@ export class PlatformUnderFault {
 
   /** SIGKILL of the supervisor and of every part at once, as if the machine had lost its power. */
   async losePower(): Promise<void> {
-    const parts = await this.#installation.parts();
+    const processes = await this.processes();
     killIfAlive(this.#installation.pid);
-    for (const { pid } of parts.values()) killIfAlive(pid);
+    for (const pid of processes.values()) killIfAlive(pid);
+    await this.brokers?.killAll();
   }
 
   /** Starts again on the same data and the same ports, as `npm start` does. */
   async startAgain(): Promise<void> {
     const { url, mqttPort } = this.#installation;
+    if (this.brokers?.brokers.every(({ isRunning }) => !isRunning) === true) await this.brokers.startAll();
     this.#installation = await Installation.start({
       dataDir: this.#dataDir,
       env: { ...this.#env, HTTP_PORT: new URL(url).port, MQTT_PORT: String(mqttPort) },
@@ -174,6 +203,7 @@ export class PlatformUnderFault {
   async stop(keep = false): Promise<number | null> {
     for (const link of this.links.values()) link.behave({ kind: 'pass' });
     const code = await this.#installation.stop();
+    await this.brokers?.stop();
     for (const link of this.links.values()) await link.stop();
     const { smallDisk } = this.setup;
     if (smallDisk !== undefined) execFileSync('umount', ['-l', join(this.#dataDir, smallDisk)]);
@@ -185,6 +215,12 @@ export class PlatformUnderFault {
 async function mountSmallDisk(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_MEGABYTES}m,mode=0700`, 'breakwater-fault', folder]);
+}
+
+async function startBrokers(dataDir: string): Promise<KafkaCluster> {
+  const folder = join(dataDir, 'brokers');
+  await mkdir(folder);
+  return KafkaCluster.start({ brokers: 3, folder });
 }
 
 /** redis-server as ever, but it does not rewrite its file, which is read as a recording, and may be sent to sleep. */

@@ -106,6 +106,7 @@ async function strikeUnderLoad(
   const parts = [...(await installation.parts()).keys()];
   const logins = await new PlatformClient(installation).registerDevices(prefix, DEVICES);
   const silence = new SilenceWatch();
+  let acknowledged = 0;
   const connected = Promise.withResolvers<undefined>();
   const running = runLoad(
     {
@@ -118,7 +119,10 @@ async function strikeUnderLoad(
     {
       started: () => undefined,
       connected: () => connected.resolve(undefined),
-      progress: ({ acknowledged }) => silence.note(acknowledged),
+      progress: (progress) => {
+        ({ acknowledged } = progress);
+        silence.note(acknowledged);
+      },
     },
   );
   // A load that fails is told by what waits for its end; until then it may fail unseen.
@@ -127,7 +131,10 @@ async function strikeUnderLoad(
   const partitions = new PartitionWatch(platform, PARTITIONS);
   try {
     await pause(STRIKE_AFTER_MS);
-    const note = await fault.strike(platform, { devices: logins.map(({ id }) => id) });
+    const note = await fault.strike(platform, {
+      devices: logins.map(({ id }) => id),
+      acknowledged: () => acknowledged,
+    });
     const load = await running;
     await platform.isWell(parts);
     await until('the gateway to have let go of every connection', async () => {

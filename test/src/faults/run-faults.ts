@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import type { FaultCase, FaultResult } from './fault-case.ts';
+import { isForOtherLogs } from './fault-log.ts';
 import { withoutFigures } from './fault-table.ts';
 import { PlatformUnderFault } from './platform-under-fault.ts';
 import { type FaultRunOptions, runFault } from './run-fault.ts';
@@ -19,7 +20,7 @@ export class FaultRunner {
   }
 
   async run(fault: FaultCase): Promise<FaultResult> {
-    const missing = fault.lacks?.() ?? null;
+    const missing = isForOtherLogs(fault) ?? fault.lacks?.() ?? null;
     if (missing !== null) return withoutFigures(fault.name, 'not run', missing);
     try {
       const platform = await this.#platformFor(fault);

@@ -18,6 +18,8 @@ export interface KafkaClusterOptions {
   readonly properties?: Readonly<Record<string, string | number>>;
   /** For a broker that is measured: Java compiles as far as it can, which makes it slower to start. */
   readonly optimised?: boolean;
+  /** Where their data lie, which then stay when they are stopped. By default a folder that goes with them. */
+  readonly folder?: string;
   /** Hears where the first broker will listen, before it starts: for what stands between it and its clients. */
   readonly onAddress?: (address: string) => void;
 }
@@ -31,10 +33,11 @@ const ASKING = { retries: 0, connectTimeout: 2_000, requestTimeout: 3_000 };
 /** Real brokers on free loopback ports, in a folder of their own. */
 export class KafkaCluster {
   readonly brokers: readonly KafkaBroker[];
-  readonly #folder: string;
+  /** To be removed with the brokers. */
+  readonly #ownFolder: string | null;
 
-  private constructor(folder: string, brokers: readonly KafkaBroker[]) {
-    this.#folder = folder;
+  private constructor(ownFolder: string | null, brokers: readonly KafkaBroker[]) {
+    this.#ownFolder = ownFolder;
     this.brokers = brokers;
   }
 
@@ -42,7 +45,8 @@ export class KafkaCluster {
     const { brokers: count = 1, heapMb = HEAP_MB, properties = {}, optimised = false } = options;
     const program = findKafkaProgram();
     if (program === undefined) throw new Error('there is no Kafka here: run `node tools/provide-kafka.mjs`');
-    const folder = await mkdtemp(join(tmpdir(), 'breakwater-kafka-'));
+    const ownFolder = options.folder === undefined ? await mkdtemp(join(tmpdir(), 'breakwater-kafka-')) : null;
+    const folder = ownFolder ?? options.folder!;
     const ports = await Promise.all(Array.from({ length: 2 * count }, freePort));
     const nodes: BrokerNode[] = Array.from({ length: count }, (_, index) => ({
       nodeId: index + 1,
@@ -52,19 +56,29 @@ export class KafkaCluster {
     const clusterId = randomBytes(16).toString('base64url');
     const shared = { nodes, clusterId, program, heapMb, properties, optimised };
     const cluster = new KafkaCluster(
-      folder,
+      ownFolder,
       nodes.map((node) => new KafkaBroker({ ...shared, node, folder: join(folder, `node-${node.nodeId}`) })),
     );
     options.onAddress?.(cluster.bootstrap[0]!);
     try {
       await Promise.all(cluster.brokers.map((broker) => broker.format()));
-      for (const broker of cluster.brokers) broker.start();
-      await cluster.ready();
+      await cluster.startAll();
     } catch (error) {
       await cluster.stop();
       throw error;
     }
     return cluster;
+  }
+
+  /** On the data that they have. Settles when all of them take part. */
+  async startAll(): Promise<void> {
+    for (const broker of this.brokers) broker.start();
+    await this.ready();
+  }
+
+  /** SIGKILL of all at once. */
+  async killAll(): Promise<void> {
+    await Promise.all(this.brokers.map((broker) => broker.kill()));
   }
 
   /** `host:port` of each broker. */
@@ -96,6 +110,14 @@ export class KafkaCluster {
     return broker;
   }
 
+  /** Whether a broker leads any partition of a topic, as far as the others know. */
+  leads({ nodeId }: KafkaBroker, topic: string): Promise<boolean> {
+    return this.#asking(async (admin) => {
+      const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
+      return topics.get(topic)!.partitions.some(({ leader }) => leader === nodeId);
+    });
+  }
+
   /** Settles when every replica of a topic has every record of it. */
   async inSync(topic: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
@@ -110,10 +132,10 @@ export class KafkaCluster {
     }
   }
 
-  /** Ends every broker and removes all data. */
+  /** Ends every broker, and removes all data that are not in a folder of the caller. */
   async stop(): Promise<void> {
-    await Promise.all(this.brokers.map((broker) => broker.kill()));
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.killAll();
+    if (this.#ownFolder !== null) await rm(this.#ownFolder, { recursive: true, force: true });
   }
 
   async #brokersSeen(): Promise<number> {

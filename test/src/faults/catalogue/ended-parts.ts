@@ -1,5 +1,6 @@
 import { pause, until } from '../../platform-steps.ts';
 import type { FaultCase } from '../fault-case.ts';
+import { lacksKafka } from '../fault-log.ts';
 import { isAlive, type PlatformUnderFault } from '../platform-under-fault.ts';
 
 /** Far longer than every lease. */
@@ -13,6 +14,7 @@ const BETWEEN_KILLS_MS = 1_500;
 const LOOK_AGAIN_MS = 100;
 const WORKERS = 'twin-worker';
 const ONE_WORKER = 'twin-worker-1';
+const ONE_BROKER = { logs: ['kafka'], lacks: lacksKafka } as const;
 
 /** Parts that are killed, stopped for a while, or restarted, alone and together. */
 export const ENDED_PARTS: readonly FaultCase[] = [
@@ -23,8 +25,8 @@ export const ENDED_PARTS: readonly FaultCase[] = [
   killed('api', ['F36']),
   killed('embedded-clickhouse', ['F28'], { short: true }),
   killed('redis', ['F16', 'F22'], { short: true }),
-  killed('kafka', ['F16'], { lacks: needsKafka }),
-  stopped('kafka', ['F17'], { lacks: needsKafka }),
+  killed('kafka', ['F16'], ONE_BROKER),
+  stopped('kafka', ['F17'], ONE_BROKER),
   stopped('gateway', ['F9']),
   stopped(ONE_WORKER, ['F3'], { short: true, takeoverMaxMs: TAKEOVER_MS_MAX }),
   stopped(WORKERS, ['F3']),
@@ -91,11 +93,7 @@ export const ENDED_PARTS: readonly FaultCase[] = [
   },
 ];
 
-type Extra = Partial<Pick<FaultCase, 'short' | 'takeoverMaxMs' | 'lacks'>>;
-
-function needsKafka(): string | null {
-  return process.env['EVENT_LOG'] === 'kafka' ? null : 'it runs on EVENT_LOG=kafka';
-}
+type Extra = Partial<Pick<FaultCase, 'short' | 'takeoverMaxMs' | 'logs' | 'lacks'>>;
 
 function killed(part: string, lines: readonly string[], extra: Extra = {}): FaultCase {
   return {
