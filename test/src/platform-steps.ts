@@ -1,4 +1,4 @@
-import { checkRows, PlatformClient, type Installation, type LoadGenerator } from '@breakwater/bench';
+import { checkRows, PlatformClient, type Installation, type LoadGenerator, type RowCheck } from '@breakwater/bench';
 import { createClient } from '@clickhouse/client';
 import type { MqttClient } from 'mqtt';
 
@@ -72,10 +72,7 @@ export async function expectExactlyOnce(
     return ledger.twinLag === 0 && ledger.writerLag === 0;
   });
   const acknowledged = generator.acknowledged();
-  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
-  const clickhouse = createClient({ url: `http://127.0.0.1:${String(port)}`, database: 'breakwater' });
-  const rows = await checkRows(clickhouse, acknowledged);
-  await clickhouse.close();
+  const rows = await storedRows(installation, acknowledged);
   const problems = [...rows.examples];
   if (rows.eventsAcknowledged !== eventsExpected) {
     problems.push(`${eventsExpected} events were sent and ${rows.eventsAcknowledged} acknowledged`);
@@ -87,6 +84,20 @@ export async function expectExactlyOnce(
   }
   if (problems.length > 0 || rows.lost + rows.duplicated + rows.incomplete > 0) {
     throw new Error(`not exactly once: ${JSON.stringify({ ...rows, problems }, null, 2)}`);
+  }
+}
+
+/** Compares what is stored now with what was acknowledged to each device, by number. */
+export async function storedRows(
+  installation: Installation,
+  acknowledged: ReadonlyMap<string, readonly number[]>,
+): Promise<RowCheck> {
+  const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
+  const clickhouse = createClient({ url: `http://127.0.0.1:${String(port)}`, database: 'breakwater' });
+  try {
+    return await checkRows(clickhouse, acknowledged);
+  } finally {
+    await clickhouse.close();
   }
 }
 

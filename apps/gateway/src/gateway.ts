@@ -324,6 +324,7 @@ export class Gateway {
         pressureBytes: settings.stopReadingBytes,
       },
       onProducerLost: (detail) => this.#identity.replace(detail),
+      mayAppend: () => this.#identity.mayAppend(),
       onBehind: (isBehind) => this.#endpoint.setGathering(isBehind),
       onPressure: () => this.#overload.queueChanged(),
       onFlight: (durationMs) => this.#metrics.appendSeconds.observe(durationMs / 1000),

@@ -50,6 +50,7 @@ export class FurtherGateway {
         METRICS_PORT: String(this.#healthPort),
         PARTITIONS: '16',
         NODE_OPTIONS: '',
+        ...(await logOf(installation)),
         ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -59,6 +60,11 @@ export class FurtherGateway {
     const lines = createInterface({ input: output });
     for await (const line of lines) if (line.includes('"event":"ready"')) break;
     output.resume();
+  }
+
+  /** SIGSTOP, SIGCONT, and others that do not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
   }
 
   /** Settles with its exit code when it is gone. */
@@ -75,4 +81,12 @@ export class FurtherGateway {
     const answer = await fetch(`http://127.0.0.1:${this.#healthPort}/health/ready`).catch(() => null);
     return answer?.status === 200;
   }
+}
+
+/** The log of an installation, as its parts are told of it. */
+async function logOf(installation: Installation): Promise<Readonly<Record<string, string>>> {
+  const port = (await installation.parts()).get('kafka')?.ports['kafka'];
+  if (port === undefined) return { EVENT_LOG: 'redis' };
+  const oneCopy = { KAFKA_REPLICATION_FACTOR: '1', KAFKA_MIN_INSYNC_REPLICAS: '1' };
+  return { EVENT_LOG: 'kafka', KAFKA_BROKERS: `127.0.0.1:${port}`, ...oneCopy };
 }

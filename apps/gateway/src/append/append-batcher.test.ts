@@ -10,7 +10,7 @@ import {
   systemClock,
 } from '@breakwater/twin-runtime';
 
-import { AppendBatcher, type AppendLimits } from './append-batcher.ts';
+import { AppendBatcher, type AppendBatcherOptions, type AppendLimits } from './append-batcher.ts';
 import type { AppendOutcome } from './lane-queue.ts';
 
 const LIMITS: AppendLimits = {
@@ -87,7 +87,7 @@ function batcherOn(
   log: FaultyLog,
   limits: Partial<AppendLimits> = {},
   clock: Clock = systemClock,
-  onBehind: (isBehind: boolean) => void = () => undefined,
+  more: Partial<Pick<AppendBatcherOptions, 'onBehind' | 'mayAppend'>> = {},
 ): { batcher: AppendBatcher; lost: string[] } {
   const lost: string[] = [];
   const batcher = new AppendBatcher({
@@ -96,7 +96,7 @@ function batcherOn(
     partitionCount: 4,
     limits: { ...LIMITS, ...limits },
     onProducerLost: (detail) => lost.push(detail),
-    onBehind,
+    ...more,
   });
   batcher.restart('gw-1');
   return { batcher, lost };
@@ -258,7 +258,7 @@ describe('AppendBatcher', () => {
     log.nextFault = () => 'hang';
     const said: boolean[] = [];
     const options = { gatherRecords: 10, frameRecordsMax: 4 };
-    const { batcher } = batcherOn(log, options, systemClock, (isBehind) => said.push(isBehind));
+    const { batcher } = batcherOn(log, options, systemClock, { onBehind: (isBehind) => said.push(isBehind) });
     const fill = (count: number) => Array.from({ length: count }, () => batcher.append(telemetry(P0), 'x', 'keep'));
     const first = fill(11);
     while (log.inTheAir === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -292,6 +292,25 @@ describe('AppendBatcher', () => {
     log.release();
     expect((await Promise.all(kept)).map(({ kind }) => kind)).toEqual(['durable', 'durable']);
     await batcher.idle();
+  });
+
+  it('keeps what waits while nothing may be appended, and what is under way', async () => {
+    const log = new FaultyLog();
+    let may = true;
+    const { batcher } = batcherOn(log, { frameRecordsMax: 1 }, systemClock, { mayAppend: () => may });
+    log.nextFault = () => 'hang';
+    const first = batcher.append(telemetry(P0), 'first', 'keep');
+    while (log.inTheAir === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const second = batcher.append(telemetry(P0), 'second', 'keep');
+    may = false;
+    log.nextFault = () => 'none';
+    log.release();
+    expect(await first).toMatchObject({ kind: 'durable' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await log.lines('telemetry', P0)).toEqual(['first']);
+    may = true;
+    expect(await second).toMatchObject({ kind: 'durable' });
+    expect(await log.lines('telemetry', P0)).toEqual(['first', 'second']);
   });
 
   it('cuts frames by records and bytes, and never below one record', async () => {

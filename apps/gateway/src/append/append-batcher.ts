@@ -39,6 +39,8 @@ export interface AppendBatcherOptions {
   readonly limits: AppendLimits;
   /** The producer id is used up: it must be fenced before `restart` gives the next one. */
   readonly onProducerLost: (detail: string) => void;
+  /** While it answers false nothing new is sent to the log, and waits. */
+  readonly mayAppend?: () => boolean;
   /** The bytes that wait came above `pressureBytes`, or went well below it. */
   readonly onPressure?: () => void;
   /** More records wait than `gatherRecords`, of a log that takes them; or no longer. Looked at with each flush. */
@@ -256,6 +258,7 @@ export class AppendBatcher {
   #flush(): void {
     this.#lookBehind();
     if (this.#producerId === null || this.#flights >= this.#limits.flightsMax) return;
+    if (this.#options.mayAppend?.() === false) return this.#arm(this.#limits.retryMsMin);
     const nowMs = this.#options.clock.nowMs();
     const { frameRecordsMax: recordsMax, frameBytesMax: bytesMax } = this.#limits;
     const due: { readonly queue: LaneQueue; readonly frame: Frame }[] = [];

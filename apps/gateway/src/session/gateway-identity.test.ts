@@ -37,6 +37,9 @@ interface Running {
   readonly directory: MemorySessionDirectory;
   readonly identity: GatewayIdentity;
   readonly troubles: string[];
+  readonly lost: string[];
+  /** The process stands still, as it seems to it: nothing runs meanwhile, its timers neither. */
+  standStill(forMs: number): void;
 }
 
 async function started(): Promise<Running> {
@@ -44,6 +47,8 @@ async function started(): Promise<Running> {
   const log = new KeptLog(clock);
   const directory = new MemorySessionDirectory(clock);
   const troubles: string[] = [];
+  const lost: string[] = [];
+  let stoodStillMs = 0;
   const identity = new GatewayIdentity({
     directory,
     log: log as unknown as EventLog,
@@ -52,11 +57,15 @@ async function started(): Promise<Running> {
     partitionCount: PARTITIONS,
     leaseTtlMs: LEASE_TTL_MS,
     onTaken: () => undefined,
-    onLost: () => undefined,
+    onLost: (id) => lost.push(id),
     onTrouble: (detail) => troubles.push(detail),
+    uptimeMs: () => clock.nowMs() + stoodStillMs,
   });
   await identity.start();
-  return { clock, log, directory, identity, troubles };
+  const standStill = (forMs: number): void => {
+    stoodStillMs += forMs;
+  };
+  return { clock, log, directory, identity, troubles, lost, standStill };
 }
 
 describe('GatewayIdentity of an idle gateway', () => {
@@ -109,6 +118,67 @@ describe('GatewayIdentity of an idle gateway', () => {
     await clock.advance(24 * HOUR_MS);
     expect(identity.id).not.toBe(former);
     expect(log.kept).toEqual([]);
+    await identity.stop();
+  });
+});
+
+describe('GatewayIdentity of a gateway that stood still', () => {
+  it('appends nothing until a renewal that began afterwards says that the lease is held', async () => {
+    const { clock, directory, identity, troubles, standStill } = await started();
+    const renew = directory.renewGateway.bind(directory);
+    const early = Promise.withResolvers<boolean>();
+    directory.renewGateway = () => early.promise;
+    await clock.advance(LEASE_TTL_MS / 3);
+    expect(identity.mayAppend()).toBe(true);
+    standStill(LEASE_TTL_MS);
+    expect(identity.mayAppend()).toBe(false);
+    expect(troubles).toHaveLength(1);
+    // The answer to what was asked before the standstill says nothing about it.
+    const late = Promise.withResolvers<boolean>();
+    directory.renewGateway = () => late.promise;
+    early.resolve(true);
+    await clock.advance(1_000);
+    expect(identity.mayAppend()).toBe(false);
+    directory.renewGateway = renew;
+    late.resolve(true);
+    await clock.advance(1_000);
+    expect(identity.mayAppend()).toBe(true);
+    await identity.stop();
+  });
+
+  it('goes on under another name when the lease was lost meanwhile', async () => {
+    const { clock, directory, identity, lost, standStill } = await started();
+    const former = identity.id;
+    const renew = directory.renewGateway.bind(directory);
+    directory.renewGateway = () => Promise.resolve(false);
+    standStill(2 * LEASE_TTL_MS);
+    expect(identity.mayAppend()).toBe(false);
+    await clock.advance(LEASE_TTL_MS);
+    directory.renewGateway = renew;
+    await clock.advance(LEASE_TTL_MS);
+    expect(lost).toContain(former);
+    expect([identity.id === former, identity.mayAppend()]).toEqual([false, true]);
+    await identity.stop();
+  });
+
+  it('asks at once, and not at the time of the next renewal', async () => {
+    const { clock, identity, standStill } = await started();
+    await clock.advance(LEASE_TTL_MS / 6);
+    standStill(LEASE_TTL_MS);
+    expect(identity.mayAppend()).toBe(false);
+    await clock.advance(100);
+    expect(identity.mayAppend()).toBe(true);
+    await identity.stop();
+  });
+
+  it('does not mind what is shorter than the time between renewals', async () => {
+    const { clock, identity, troubles, standStill } = await started();
+    for (let time = 0; time < 10; time += 1) {
+      await clock.advance(LEASE_TTL_MS / 6);
+      standStill(LEASE_TTL_MS / 4);
+      expect(identity.mayAppend()).toBe(true);
+    }
+    expect(troubles).toEqual([]);
     await identity.stop();
   });
 });

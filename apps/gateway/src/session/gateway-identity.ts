@@ -13,10 +13,21 @@ export interface GatewayIdentityOptions {
   /** The identity is gone: nothing may be appended or held under it any more. */
   readonly onLost: (gatewayId: string, detail: string) => void;
   readonly onTrouble: (detail: string) => void;
+  /** Time that never jumps, and passes while this process stands still; Node's by default. */
+  readonly uptimeMs?: () => number;
 }
 
 const RENEWALS_PER_LEASE = 3;
 const RETRY_MS = 500;
+/** Between renewals while everything waits for one. */
+const DOUBTED_RETRY_MS = 50;
+/** So often a gateway sees that it runs. */
+const BEATS_PER_LEASE = 12;
+/**
+ * A standstill of this share of the lease puts the lease in doubt: a renewal came too late by then, and together with
+ * the third of it that may have passed since the last one there is room for the answer.
+ */
+const STANDSTILL_SHARE = 1 / 3;
 /** How often the log is told that this producer lives. The log forgets one that is idle for days, not for hours. */
 const KEEP_PRODUCER_MS = 6 * 3_600_000;
 
@@ -24,6 +35,10 @@ const KEEP_PRODUCER_MS = 6 * 3_600_000;
  * The gateway's name in the session directory, which is also its producer id in the log: whoever sees the lease run out
  * fences this name, and with it every append that the gateway might still have in the air. A name is used by one life
  * of one process, and the next one is taken only after the old one is fenced in every partition.
+ *
+ * A gateway that was stopped wakes up with messages that it had read, or finds in its sockets, and whose devices may be
+ * elsewhere by now and have sent them again. Kafka knows no fence over processes, so it holds itself back: after a
+ * standstill nothing is appended until a renewal that began afterwards says that the lease was never lost.
  */
 export class GatewayIdentity {
   readonly #options: GatewayIdentityOptions;
@@ -34,9 +49,19 @@ export class GatewayIdentity {
   /** When the log last knew for sure that the producer lives. */
   #keptAtMs = 0;
   #keeping = false;
+  readonly #uptimeMs: () => number;
+  /** When this process was last seen to run, by both clocks: one may jump, the other stops with a suspended machine. */
+  #aliveAtMs: readonly number[];
+  /** Standstills so far, and how many of them a renewal has settled. */
+  #doubts = 0;
+  #settledDoubts = 0;
+  /** Wakes whoever waits for the time of the next renewal. */
+  #doubted = new AbortController();
 
   constructor(options: GatewayIdentityOptions) {
     this.#options = options;
+    this.#uptimeMs = options.uptimeMs ?? (() => performance.now());
+    this.#aliveAtMs = this.#clocksMs();
   }
 
   /** Null while there is none: then no session may be opened. */
@@ -51,7 +76,23 @@ export class GatewayIdentity {
 
   async start(): Promise<void> {
     await this.#take();
+    this.#aliveAtMs = this.#clocksMs();
     void this.#renewals();
+    void this.#beats();
+  }
+
+  /** Whether the lease is held as far as can be known, so that what waits may go into the log. */
+  mayAppend(): boolean {
+    const { leaseTtlMs, onTrouble } = this.#options;
+    const nowMs = this.#clocksMs();
+    const stillMs = Math.max(...nowMs.map((atMs, clock) => atMs - (this.#aliveAtMs[clock] ?? atMs)));
+    this.#aliveAtMs = nowMs;
+    if (stillMs > leaseTtlMs * STANDSTILL_SHARE) {
+      this.#doubts += 1;
+      this.#doubted.abort();
+      onTrouble(`the gateway stood still for ${Math.round(stillMs)} ms: it appends nothing until its lease is renewed`);
+    }
+    return this.#doubts === this.#settledDoubts;
   }
 
   /** Gives the identity up and takes another one, however long that needs. */
@@ -73,8 +114,10 @@ export class GatewayIdentity {
 
   async #take(): Promise<void> {
     const id = `gw-${this.#options.random.id()}`;
+    const doubts = this.#doubts;
     await this.#options.directory.registerGateway(id, this.#options.leaseTtlMs);
     this.#id = id;
+    this.#settledDoubts = doubts;
     this.#keptAtMs = this.#options.clock.nowMs();
     this.#options.onTaken(id);
   }
@@ -82,20 +125,37 @@ export class GatewayIdentity {
   async #renewals(): Promise<void> {
     const { clock, directory, leaseTtlMs } = this.#options;
     while (!this.#stopped.signal.aborted) {
-      await this.#pause(leaseTtlMs / RENEWALS_PER_LEASE);
+      const isInDoubt = this.#doubts !== this.#settledDoubts;
+      this.#doubted = new AbortController();
+      if (isInDoubt) await this.#pause(DOUBTED_RETRY_MS);
+      else await this.#pause(leaseTtlMs / RENEWALS_PER_LEASE, this.#doubted.signal);
       const id = this.#id;
       if (id === null || this.#replacing) continue;
       const startedAtMs = clock.nowMs();
+      const doubts = this.#doubts;
       try {
         const held = await directory.renewGateway(id, leaseTtlMs);
         this.#trouble = null;
         if (id !== this.#id) continue;
-        if (held) this.#keepProducer(id);
-        else this.replace('the lease of the gateway ran out');
+        if (held) {
+          this.#settledDoubts = doubts;
+          this.#keepProducer(id);
+        } else this.replace('the lease of the gateway ran out');
       } catch (error) {
         this.#trouble = `the lease was not renewed after ${clock.nowMs() - startedAtMs} ms: ${messageOf(error)}`;
         this.#options.onTrouble(this.#trouble);
       }
+    }
+  }
+
+  #clocksMs(): readonly number[] {
+    return [this.#uptimeMs(), this.#options.clock.nowMs()];
+  }
+
+  async #beats(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      await this.#pause(this.#options.leaseTtlMs / BEATS_PER_LEASE);
+      this.mayAppend();
     }
   }
 
@@ -145,9 +205,10 @@ export class GatewayIdentity {
     }
   }
 
-  async #pause(durationMs: number): Promise<void> {
+  async #pause(durationMs: number, sooner?: AbortSignal): Promise<void> {
+    const { signal } = this.#stopped;
     try {
-      await this.#options.clock.sleep(durationMs, this.#stopped.signal);
+      await this.#options.clock.sleep(durationMs, sooner === undefined ? signal : AbortSignal.any([signal, sooner]));
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error;
     }
