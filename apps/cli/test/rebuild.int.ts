@@ -276,8 +276,8 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
 
   function rebuild(options: RebuildOptions = {}): Promise<number> {
     const archive = new ClickHouseSnapshotArchive(clickhouse);
-    const leases = new RedisPartitionLeases(redis);
-    const stores = { log, archive, restorer: new RedisTwinSnapshots(redis), leases, partitionCount: PARTITIONS };
+    const holders = new RedisPartitionLeases(redis);
+    const stores = { log, archive, restorer: new RedisTwinSnapshots(redis), holders, partitionCount: PARTITIONS };
     const terminal = { line: (text = '') => void lines.push(text), json: () => undefined };
     const { signal } = new AbortController();
     return rebuildCommand(stores as unknown as RebuildStores, options, { terminal, signal });

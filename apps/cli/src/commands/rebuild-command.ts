@@ -63,9 +63,9 @@ export async function rebuildCommand(
   return sums.impossible === 0 ? 0 : EXIT.differs;
 }
 
-async function refuseUnderWorker({ leases, partitionCount }: RebuildStores, partition: Partition): Promise<void> {
+async function refuseUnderWorker({ holders, partitionCount }: RebuildStores, partition: Partition): Promise<void> {
   if (partition >= partitionCount) throw new CliFailure('SETTING_INVALID', `there are ${partitionCount} partitions`);
-  const [isHeld] = await leases.held([partition]);
+  const [isHeld] = await holders.held([partition]);
   if (isHeld !== true) return;
   throw new CliFailure('INSTALLATION_RUNNING', `a twin-worker has partition ${partition}: stop all of them first`);
 }

@@ -10,12 +10,12 @@ import {
   connectRedis,
   eventLogOf,
   partitionCountOf,
-  RedisPartitionLeases,
   RedisTwinSnapshots,
   RedisTwinStore,
 } from '@breakwater/adapter-redis';
 import { eventLogSettings, kafkaSettings, platformSettings, readSettings, redisSettings } from '@breakwater/config';
 import { type OpenLog, openLogEngine } from '@breakwater/log-engine';
+import type { PartitionHolders } from '@breakwater/twin-runtime';
 
 import { CliFailure } from '../cli-failure.ts';
 import type { Installation } from './find-installation.ts';
@@ -28,6 +28,8 @@ export interface Stores {
   readonly audit: StoredAudit;
   readonly clickhouse: ClickHouse;
   readonly partitionCount: number;
+  /** Who works on which partition. */
+  readonly holders: PartitionHolders;
   close(): Promise<void>;
 }
 
@@ -35,7 +37,6 @@ export interface Stores {
 export interface RebuildStores extends Stores {
   readonly archive: ClickHouseSnapshotArchive;
   readonly restorer: RedisTwinSnapshots;
-  readonly leases: Pick<RedisPartitionLeases, 'held'>;
 }
 
 const REDIS_TIMEOUT_MS = 5_000;
@@ -53,7 +54,6 @@ export async function connectForRebuild(
       ...stores,
       archive: new ClickHouseSnapshotArchive(stores.clickhouse),
       restorer: new RedisTwinSnapshots(redis),
-      leases: new RedisPartitionLeases(redis),
       close: async () => {
         await stores.close();
         redis.disconnect();
@@ -88,6 +88,7 @@ export async function connectStores(
     audit: new StoredAudit(clickhouse),
     clickhouse,
     partitionCount,
+    holders: engine.holders(redis),
     close: async () => {
       log.close();
       await engine.close();

@@ -6,6 +6,7 @@ import {
   LANES,
   type LanePositions,
   type LogBounds,
+  PlatformError,
   type SnapshotArchive,
   type StoredTwin,
   type TimerWrite,
@@ -109,7 +110,21 @@ function checked(kept: ArchivedPartition | null, partition: Partition, bounds: B
   return kept;
 }
 
+/** @throws CliFailure REBUILD_IMPOSSIBLE when the log forgets them meanwhile: retention of Kafka asks nobody. */
 async function recordsByTwin(
+  log: EventLog,
+  partition: Partition,
+  range: { readonly from: LanePositions; readonly to: LanePositions },
+): Promise<Map<DeviceKey, LogRecord[]>> {
+  try {
+    return await readByTwin(log, partition, range);
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.code !== 'POSITION_OUT_OF_RANGE') throw error;
+    throw new CliFailure('REBUILD_IMPOSSIBLE', `the log forgets what is needed while it is read: ${error.message}`);
+  }
+}
+
+async function readByTwin(
   log: EventLog,
   partition: Partition,
   range: { readonly from: LanePositions; readonly to: LanePositions },
