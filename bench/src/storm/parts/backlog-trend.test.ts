@@ -37,17 +37,13 @@ describe('trendOf', () => {
       samplesOf((second) => second * 20),
       RATE,
     );
-    expect(trend.isHeld).toBe(false);
+    expect(trend).toMatchObject({ isHeld: false, isOverrun: false });
     expect(trend.lastSeconds).toBeGreaterThan(trend.firstSeconds);
   });
 
   it('does not hold one that stays high, nor one that nobody looked at', () => {
-    expect(
-      trendOf(
-        samplesOf(() => 4_000),
-        RATE,
-      ).isHeld,
-    ).toBe(false);
-    expect(trendOf([], RATE).isHeld).toBe(false);
+    const high = samplesOf(() => 4_000);
+    expect(trendOf(high, RATE)).toMatchObject({ isHeld: false, isOverrun: true });
+    expect(trendOf([], RATE)).toMatchObject({ isHeld: false, isOverrun: true });
   });
 });

@@ -11,6 +11,8 @@ export const TREND = { settleShare: 1 / 6, growthSecondsMax: 0.5, backlogSeconds
 
 export interface Trend {
   readonly isHeld: boolean;
+  /** So far behind at the end that a longer window would say the same. */
+  readonly isOverrun: boolean;
   /** Mean of the first and of the last third, in seconds' worth of the rate. */
   readonly firstSeconds: number;
   readonly lastSeconds: number;
@@ -22,9 +24,9 @@ export function trendOf(samples: readonly Backlog[], eventsPerSecond: number): T
   const third = Math.max(1, Math.floor(steady.length / 3));
   const firstSeconds = mean(steady.slice(0, third)) / eventsPerSecond;
   const lastSeconds = mean(steady.slice(-third)) / eventsPerSecond;
-  const isHeld =
-    steady.length > 0 && lastSeconds - firstSeconds <= TREND.growthSecondsMax && lastSeconds <= TREND.backlogSecondsMax;
-  return { isHeld, firstSeconds, lastSeconds };
+  const isOverrun = steady.length === 0 || lastSeconds > TREND.backlogSecondsMax;
+  const isHeld = !isOverrun && lastSeconds - firstSeconds <= TREND.growthSecondsMax;
+  return { isHeld, isOverrun, firstSeconds, lastSeconds };
 }
 
 function mean(samples: readonly Backlog[]): number {

@@ -15,6 +15,8 @@ export interface SustainedOrder extends RateSearch {
   readonly devices: number;
   /** One rate is asked for: it is held, or not, and nothing is searched. */
   readonly isRateFixed: boolean;
+  /** The first rate is offered for so long before anything is judged: what is compiled then is no cost of an event. */
+  readonly warmUpSeconds?: number;
   /** Settings that differ from the defaults. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -33,6 +35,8 @@ export async function measureSustained(order: SustainedOrder, say: (text: string
       );
       return window;
     };
+    const { warmUpSeconds = 0, first } = order;
+    if (warmUpSeconds > 0) await holdRate(platform, { eventsPerSecond: first, seconds: warmUpSeconds });
     const found = order.isRateFixed ? await fixed(order, hold) : await highestHeld(order, hold);
     if (found === null) throw new Error(`not even ${order.step} events/s are sustained`);
     const { usage, ...window } = found.window;

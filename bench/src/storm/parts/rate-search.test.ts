@@ -4,11 +4,13 @@ import { highestHeld } from './rate-search.ts';
 
 const SEARCH = { first: 30_000, step: 5_000, probeSeconds: 20, seconds: 60 };
 
-async function searched(isHeld: (rate: number, seconds: number) => boolean) {
+type Asked = (rate: number, seconds: number) => boolean;
+
+async function searched(isHeld: Asked, isOverrun: Asked = (...asked) => !isHeld(...asked)) {
   const windows: string[] = [];
   const found = await highestHeld(SEARCH, (rate, seconds) => {
     windows.push(`${rate / 1_000}k ${seconds} s`);
-    return Promise.resolve({ isHeld: isHeld(rate, seconds) });
+    return Promise.resolve({ isHeld: isHeld(rate, seconds), isOverrun: isOverrun(rate, seconds) });
   });
   return { rate: found?.rate ?? null, windows };
 }
@@ -28,6 +30,25 @@ describe('highestHeld', () => {
 
   it('believes the long window and not the probe', async () => {
     expect((await searched((offered, seconds) => offered <= (seconds === 60 ? 25_000 : 30_000))).rate).toBe(25_000);
+  });
+
+  it('gives a rate that a probe missed by a little the whole time', async () => {
+    const isMissedByProbe = (offered: number, seconds: number): boolean => offered === 35_000 && seconds === 20;
+    const { rate, windows } = await searched(
+      (offered, seconds) => offered <= 35_000 && !isMissedByProbe(offered, seconds),
+      (offered) => offered > 35_000,
+    );
+    expect(rate).toBe(35_000);
+    expect(windows).toEqual(['30k 20 s', '35k 20 s', '35k 60 s', '40k 20 s']);
+  });
+
+  it('does not hold a rate again that the whole time has missed', async () => {
+    const { rate, windows } = await searched(
+      (offered, seconds) => offered <= (seconds === 60 ? 25_000 : 30_000),
+      () => false,
+    );
+    expect(rate).toBe(25_000);
+    expect(windows).toEqual(['30k 20 s', '35k 20 s', '35k 60 s', '30k 60 s', '25k 60 s']);
   });
 
   it('says so when nothing is held', async () => {
