@@ -9,6 +9,7 @@ import { BodyFile } from './body-file.ts';
 import { ChdbEngine } from './chdb-engine.ts';
 import { BodyBudget } from './http-body.ts';
 import { startHttpServer } from './http-server.ts';
+import { holdBackMerges } from './merge-threads.ts';
 import { watchServerQueues } from './server-queues.ts';
 import { StatementRunner } from './statement-runner.ts';
 
@@ -28,6 +29,7 @@ export async function startEmbeddedClickhouse(env: Environment, logger: Logger):
   mkdirSync(folder, { recursive: true });
   const bodyFile = await BodyFile.open(folder);
   const engine = ChdbEngine.open({ folder, memoryBytesMax: settings.memoryBytesMax, bodyFile });
+  const stopLooking = holdBackMerges(settings.mergeNiceness, logger);
   const metrics = new Metrics('embedded-clickhouse');
   const runner = new StatementRunner(engine, settings);
   const budget = new BodyBudget(settings.queueBytesMax);
@@ -46,6 +48,7 @@ export async function startEmbeddedClickhouse(env: Environment, logger: Logger):
   return {
     ports: { clickhouse: server.port },
     stop: async () => {
+      stopLooking();
       queues.stop();
       await server.close();
       engine.close();

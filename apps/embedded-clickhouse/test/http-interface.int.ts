@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
@@ -31,6 +32,27 @@ describe("ClickHouse's HTTP interface, embedded", () => {
     fetch(embedded.url + path, { method: 'POST', body: body as string, headers });
   const textOf = async (sql: string) => (await post(sql)).text();
   const count = async () => Number(await textOf('SELECT count() FROM good.rows'));
+
+  // The nice value of a thread is the 19th field of its stat; its name may have spaces and ends with the last bracket.
+  (process.platform === 'linux' ? it : it.skip)('lets merges stand back behind inserts', async () => {
+    const niceOf = (thread: string): [string, number] => {
+      const file = `/proc/${embedded.pid}/task/${thread}/stat`;
+      // Some threads end while they are looked at.
+      const stat = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      const end = stat.lastIndexOf(')');
+      return [stat.slice(stat.indexOf('(') + 1, end), Number(stat.slice(end + 2).split(' ')[16])];
+    };
+    const nice = (wanted: string): number[] =>
+      readdirSync(`/proc/${embedded.pid}/task`)
+        .map(niceOf)
+        .filter(([name]) => name === wanted)
+        .map(([, value]) => value);
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!nice('MergeMutate').includes(19) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(nice('MergeMutate')).toEqual([19, 19]);
+    expect(new Set(nice('ThreadPool'))).toEqual(new Set([10]));
+  });
 
   it('answers pings, tools and the official client', async () => {
     expect(await (await fetch(`${embedded.url}/ping`)).text()).toBe('Ok.\n');

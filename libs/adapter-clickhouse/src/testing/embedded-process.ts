@@ -35,6 +35,10 @@ export class EmbeddedProcess {
     return this.#port;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** On the same port as before, so that clients find it again. */
   async startAgain(): Promise<void> {
     const child = spawn(

@@ -20,6 +20,15 @@ export const embeddedClickhouseSettings = {
       'How far the embedded ClickHouse stands back when the processor is full: rows may wait, acknowledgements and twins ' +
       'should not.',
   }),
+  mergeNiceness: integer('EMBEDDED_CLICKHOUSE_MERGE_NICENESS', {
+    default: 19,
+    min: 0,
+    max: 19,
+    unit: 'nice value',
+    reason:
+      'How far merges stand back, behind inserts too. Less than EMBEDDED_CLICKHOUSE_NICENESS needs the right to raise it; ' +
+      'where it cannot be set, merges keep that of the process.',
+  }),
   readersMax: integer('EMBEDDED_CLICKHOUSE_READERS', {
     default: 2,
     min: 1,
