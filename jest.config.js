@@ -29,7 +29,7 @@ export default {
   testTimeout: 60_000,
   projects: [
     project('unit', [
-      '<rootDir>/{libs,apps,temporal,bench,tools}/**/src/**/*.test.ts',
+      '<rootDir>/{libs,apps,temporal,bench,tools,test}/**/src/**/*.test.ts',
       '<rootDir>/tools/test/**/*.test.ts',
     ]),
     project('contract', ['<rootDir>/libs/*/test/**/*.contract.ts']),

@@ -1,3 +1,5 @@
+export { endedPartsText } from './ended-parts.ts';
+export type { EndedPart } from './ended-parts.ts';
 export { Installation } from './installation.ts';
 export type { RunningPart } from './installation.ts';
 export { LoadGenerator } from './load-generator.ts';

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 import { freePort } from '@breakwater/free-port';
 
+import { type EndedPart, endedParts, endedPartsText } from './ended-parts.ts';
+
 const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
@@ -102,6 +104,15 @@ export class Installation {
     return readFile(join(this.dataDir, 'console.log'), 'utf8');
   }
 
+  /** Parts that ended since the first start on this data folder and were started again, with their last words. */
+  async endedParts(): Promise<readonly EndedPart[]> {
+    const log = (name: string): string => join(this.dataDir, 'logs', `${name}.log`);
+    return endedParts(await this.console(), async (name) => {
+      const older = await readFile(`${log(name)}.1`, 'utf8').catch(() => '');
+      return older + (await readFile(log(name), 'utf8').catch(() => ''));
+    });
+  }
+
   /** Stops as Ctrl-C does and answers the exit code. The data folder stays. */
   async stop(): Promise<number | null> {
     if (this.#process.exitCode !== null) return this.#process.exitCode;
@@ -115,6 +126,14 @@ export class Installation {
 
   async remove(): Promise<void> {
     await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** Stops and removes it, after a word on the parts that ended by themselves: their logs go with it. */
+  async stopAndTell(tell: (text: string) => void): Promise<void> {
+    const ended = await this.endedParts().catch(() => []);
+    if (ended.length > 0) tell(endedPartsText(ended));
+    await this.stop();
+    await this.remove();
   }
 }
 

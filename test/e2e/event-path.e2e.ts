@@ -33,12 +33,10 @@ describe('the event path, started as users start it', () => {
     async (protocolVersion) => {
       const id = `walker-${protocolVersion}`;
       const [login] = await client.registerDevices(id, 1);
-      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
-        protocolVersion,
-        username: login?.token ?? '',
-        clientId: `${id}-0`,
-        reconnectPeriod: 0,
-      });
+      const url = `mqtt://127.0.0.1:${installation.mqttPort}`;
+      const username = login?.token ?? '';
+      const options = { protocolVersion, username, clientId: `${id}-0`, reconnectPeriod: 0 };
+      const device = await connectAsync(url, options, false);
       const received = collect(device);
       await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
       await until('the full delta after the SUBACK', () =>

@@ -25,11 +25,11 @@ describe('a gateway device with three children', () => {
     return response.json();
   };
   const connectHub = (token: string): Promise<MqttClient> =>
-    connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
-      username: token,
-      protocolVersion: 5,
-      reconnectPeriod: 0,
-    });
+    connectAsync(
+      `mqtt://127.0.0.1:${installation.mqttPort}`,
+      { username: token, protocolVersion: 5, reconnectPeriod: 0 },
+      false,
+    );
   const readings = (n: number): string => JSON.stringify(Object.fromEntries(CHILDREN.map((id) => [id, [{ n }]])));
   const send = (hub: MqttClient, n: number): Promise<unknown> =>
     hub.publishAsync('v1/gateway/telemetry', readings(n), { qos: 1, properties: { userProperties: { id: `m-${n}` } } });

@@ -46,9 +46,8 @@ const GOOD = 0;
     'carries telemetry, state and desired state',
     async () => {
       const [login] = await client.registerDevices('walker', 1);
-      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, {
-        ...{ username: login?.token ?? '', clientId: 'walker-0', reconnectPeriod: 0 },
-      });
+      const options = { username: login?.token ?? '', clientId: 'walker-0', reconnectPeriod: 0 };
+      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, options, false);
       const received = collect(device);
       await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
       await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ temp: 21.5 }), { qos: 1 });

@@ -34,7 +34,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 /** A client of MQTT.js and what it has heard: topic, payload, quality and the retain flag. */
 async function listener(clientId: string, clean = true): Promise<{ client: MqttClient; heard: string[] }> {
   const heard: string[] = [];
-  const client = await connectAsync({ host: '127.0.0.1', port, clientId, clean, reconnectPeriod: 0 });
+  const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { clientId, clean, reconnectPeriod: 0 }, false);
   client.on('message', (topic, payload, { qos, retain }) => {
     heard.push(`${topic} ${payload.toString()} ${qos}${retain ? ' retained' : ''}`);
   });

@@ -18,7 +18,8 @@ afterAll(async () => {
 
 function connect(options: IClientOptions = {}): Promise<MqttClient> {
   clientNumber += 1;
-  return connectAsync({ host: '127.0.0.1', port, reconnectPeriod: 0, clientId: `client-${clientNumber}`, ...options });
+  const all = { reconnectPeriod: 0, clientId: `client-${clientNumber}`, ...options };
+  return connectAsync(`mqtt://127.0.0.1:${port}`, all, false);
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {

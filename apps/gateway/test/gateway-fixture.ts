@@ -136,7 +136,9 @@ async function startOn(shared: Shared, options: FixtureOptions): Promise<Gateway
     },
     connect: (id, { webSocket = false, ...client } = {}) => {
       const all = { clientId: id, username: id, password: `token-${id}`, reconnectPeriod: 0, ...client };
-      return webSocket ? connectWebSocket(mqttWs ?? 0, all) : connectAsync(`mqtt://127.0.0.1:${mqtt}`, all);
+      // A test that is to connect again says so; without that, a socket that closes before its CONNACK is the end.
+      const retries = all.reconnectPeriod > 0;
+      return webSocket ? connectWebSocket(mqttWs ?? 0, all) : connectAsync(`mqtt://127.0.0.1:${mqtt}`, all, retries);
     },
     metric: async (start) => (await metrics.text()).split('\n').filter((line) => line.startsWith(start)),
     records: (lane) => recordsOfLane(shared.log, lane),
@@ -191,6 +193,7 @@ function connectWebSocket(port: number, options: IClientOptions): Promise<MqttCl
   return new Promise((resolve, reject) => {
     client.once('connect', () => resolve(client));
     client.once('error', reject);
+    client.once('close', () => reject(new Error('the connection was closed before it was answered')));
   });
 }
 

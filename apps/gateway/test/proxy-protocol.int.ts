@@ -183,7 +183,7 @@ describe('a listener behind a proxy', () => {
     cleanups.push(() => haproxy.kill('SIGKILL'));
     await until('haproxy to listen', () => isOpen(port));
     const login = { clientId: 'd1', username: 'token-d1', reconnectPeriod: 0 };
-    const client = await connectAsync(`mqtt://${HOST}:${port}`, login);
+    const client = await connectAsync(`mqtt://${HOST}:${port}`, login, false);
     await client.publishAsync('v1/devices/me/telemetry', '{"t":1}', { qos: 1 });
     await client.endAsync();
     const past = dial(gateway.ports.mqtt);

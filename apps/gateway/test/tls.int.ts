@@ -39,14 +39,14 @@ describe('MQTT over TLS', () => {
     return { gateway, files, port: gateway.ports.mqtts, wssPort: gateway.ports.mqttWss };
   };
   const connectMqtts = (port: number): Promise<MqttClient> =>
-    connectAsync(`mqtts://${HOST}:${port}`, {
-      ca: ca.pem,
-      clientId: 'd1',
-      username: 'd1',
-      password: 'token-d1',
-      reconnectPeriod: 0,
-      protocolVersion: 5,
-    });
+    connectAsync(
+      `mqtts://${HOST}:${port}`,
+      {
+        ...{ ca: ca.pem, clientId: 'd1', username: 'd1', password: 'token-d1' },
+        ...{ reconnectPeriod: 0, protocolVersion: 5 },
+      },
+      false,
+    );
   const handshake = (port: number, options: ConnectionOptions = {}): Promise<TLSSocket> =>
     new Promise((resolve, reject) => {
       const socket = connectTls({ host: HOST, port, ca: ca.pem, ...options }, () => resolve(socket));

@@ -119,25 +119,39 @@ export class PartKeeper {
       if (this.#stopping) return;
       const delayMs = this.#delay.next(performance.now() - startedAt);
       const why = this.#around.explainCrash() ?? '';
-      this.#around.report.notice(
-        this.part.name,
-        `ended (${describeExit(exit)}), starts again in ${delayMs} ms${why === '' ? '' : `; ${why}`}`,
-      );
+      const ended = `ended (${describeExit(exit)}), starts again in ${delayMs} ms${why === '' ? '' : `; ${why}`}`;
+      this.#around.report.notice(this.part.name, ended);
+      this.#logEnd(ended);
       await this.#sleep(delayMs);
       if (this.#stopping) return;
       startedAt = performance.now();
       child = this.#spawn();
       const ports = await child.ready(this.#around.readyTimeoutMs);
       if (this.#stopping) continue;
-      if (ports === undefined) child.signal('SIGKILL');
+      if (ports === undefined) this.#giveUp(child);
       else this.#servesAgain(ports, performance.now() - startedAt);
     }
+  }
+
+  /** Whoever reads the log of the part finds its last words before this line, and its next life after it. */
+  #logEnd(ended: string): void {
+    const log = new PartLog(this.#around.logFile);
+    log.write(JSON.stringify({ level: 'warn', time: new Date().toISOString(), event: 'partEnded', msg: ended }));
+    log.close();
+  }
+
+  /** Ends a part that took too long, and says so: its end would look like somebody else's doing. */
+  #giveUp(child: PartProcess): void {
+    if (child.hasExited) return;
+    const seconds = Math.round(this.#around.readyTimeoutMs / 1000);
+    this.#around.report.notice(this.part.name, `was not ready after ${seconds} s and is ended`);
+    child.signal('SIGKILL');
   }
 
   async #serveFirst(child: PartProcess, startedAt: number): Promise<void> {
     const ports = await child.ready(this.#around.readyTimeoutMs);
     if (this.#stopping) return;
-    if (ports === undefined) return child.signal('SIGKILL');
+    if (ports === undefined) return this.#giveUp(child);
     this.#ports = ports;
     this.#around.onChange();
     this.#around.report.ready(this.part.name, ports, performance.now() - startedAt);

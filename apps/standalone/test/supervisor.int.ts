@@ -103,6 +103,9 @@ describe('the supervisor', () => {
     await until('the part serves again', () => printed.includes('serves again'));
     expect(printed).toMatch(/worker.*: ended \(SIGKILL\), starts again in \d+ ms/);
     expect(running()[0]?.pid).not.toBe(first);
+    // What the part said before and after can be told apart in its log.
+    const said = readFileSync(join(folder, 'worker.log'), 'utf8').trimEnd().split('\n');
+    expect(said.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['ready', 'partEnded', 'ready']);
   });
 
   it('does not take small talk of a part that served for the reason of its end', async () => {
@@ -143,6 +146,13 @@ describe('the supervisor', () => {
   it('refuses a part that never becomes ready', async () => {
     const start = supervise([part('slow', 'never-ready', { start: 1, stop: 1 })], { readyTimeoutMs: 1_500 }).start();
     await expect(start).rejects.toThrow(/slow was not ready after 2 s: still looking for my glasses/);
+  });
+
+  it('says that it ends a part of the background that never becomes ready', async () => {
+    await supervise([], { readyTimeoutMs: 1_500 }).start();
+    await supervisor?.startLater(part('slow', 'never-ready', { start: 0, stop: 1 }));
+    await until('the next try', () => /slow.*: ended \(SIGKILL.*\), starts again/.test(printed));
+    expect(printed).toMatch(/slow.*: was not ready after 2 s and is ended/);
   });
 
   it('ends a part that does not stop in its grace, and says so', async () => {

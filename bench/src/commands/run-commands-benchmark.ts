@@ -74,8 +74,7 @@ export async function runCommandsBenchmark(argv: readonly string[]): Promise<voi
     const result = await measure(installation, options);
     if (args.json !== '') await writeFile(args.json, `${JSON.stringify(result, null, 2)}\n`);
   } finally {
-    await installation.stop();
-    await installation.remove();
+    await installation.stopAndTell((text) => process.stderr.write(`\n${text}\n`));
   }
 }
 

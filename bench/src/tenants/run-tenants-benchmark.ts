@@ -71,8 +71,7 @@ export async function runTenantsBenchmark(argv: readonly string[]): Promise<void
     print(result);
     if (args.json !== '') await writeFile(args.json, `${JSON.stringify(result, null, 2)}\n`);
   } finally {
-    await installation.stop();
-    await installation.remove();
+    await installation.stopAndTell((text) => process.stderr.write(`\n${text}\n`));
   }
 }
 

@@ -32,7 +32,11 @@ async function runSession(
       ? connect({ host: session.host, port: session.port })
       : createWebSocketStream(new WebSocket(`ws://${session.host}:${session.webSocketPort}/mqtt`, 'mqtt'));
   const client = new MqttClient(open, options);
-  const failed = new Promise<never>((_, reject) => client.once('error', reject));
+  const failed = new Promise<never>((_, reject) => {
+    client.once('error', reject);
+    // It does not connect again, and would wait for answers for ever.
+    client.once('close', () => reject(new Error('the connection was closed')));
+  });
   const received = new Map<string, Record<string, unknown>>();
   client.on('message', (topic, payload) => {
     received.set(topic, { ...received.get(topic), ...(JSON.parse(payload.toString()) as Record<string, unknown>) });

@@ -24,6 +24,8 @@ export interface FaultCase {
   readonly logs?: readonly FaultLog[];
   /** Twins of a part that is away must move elsewhere within this time. */
   readonly takeoverMaxMs?: number;
+  /** Of a hundred events 99 must be acknowledged within this time. */
+  readonly pubackP99MaxMs?: number;
   /** What this machine lacks for it, or null. */
   readonly lacks?: () => string | null;
 

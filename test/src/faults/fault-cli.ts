@@ -1,32 +1,57 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { FAULT_CATALOGUE } from './catalogue/index.ts';
+import { chooseFaults } from './choose-faults.ts';
 import type { FaultCase, FaultResult } from './fault-case.ts';
 import { faultLog, isForOtherLogs } from './fault-log.ts';
+import { passesOf, passesTable, withTable } from './fault-passes.ts';
+import { appendRun, readRuns } from './fault-record.ts';
 import { faultTable } from './fault-table.ts';
 import { FaultRunner } from './run-faults.ts';
-import { runSuite, SUITE_NAMES } from './suite-faults.ts';
+import { runSuite, SUITE_NAMES, SUITE_SECONDS } from './suite-faults.ts';
 
 /**
  * `npm run test:faults`: every fault under load, then those of commands and of Temporal, with a table at the end.
- * `-- --list` names them, `-- --only NAME` (may be repeated) and `-- --shard 1/3` choose some.
+ * `-- --list` names them, `-- --only NAME` (may be repeated) and `-- --shard 1/3` choose some. `--append FILE` keeps
+ * each run in a file, and `--passes FILE` shows what all runs in it say together.
  */
+const FULL_EVENTS_PER_SECOND = 5_000;
 /** A machine that does much else may be given less. */
-const EVENTS_PER_SECOND = Number(process.env['FAULT_EVENTS_PER_SECOND'] ?? 5_000);
+const EVENTS_PER_SECOND = Number(process.env['FAULT_EVENTS_PER_SECOND'] ?? FULL_EVENTS_PER_SECOND);
+const LOG = faultLog();
+/** Of each fault, beside its load: registering and connecting devices, settling, and checks. */
+const AROUND_LOAD_SECONDS = 8;
+const PASSES_WANTED = '3';
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     shard: { type: 'string' },
     list: { type: 'boolean' },
+    append: { type: 'string' },
+    passes: { type: 'string' },
+    times: { type: 'string', default: PASSES_WANTED },
+    page: { type: 'string' },
   },
 });
 
-const chosen = choose([...FAULT_CATALOGUE.map(({ name }) => name), ...SUITE_NAMES]);
+const chosen = chooseFaults(
+  [
+    ...FAULT_CATALOGUE.map((fault) => {
+      const { name, loadSeconds } = fault;
+      return { name, seconds: isForOtherLogs(fault) === null ? loadSeconds + AROUND_LOAD_SECONDS : 0 };
+    }),
+    ...SUITE_NAMES.map((name) => ({ name, seconds: SUITE_SECONDS })),
+  ],
+  values,
+);
 if (values.list === true) {
   for (const { name, title, lines } of FAULT_CATALOGUE)
     say(`${name.padEnd(32)} ${lines.join(' ').padEnd(10)} ${title}`);
   for (const name of SUITE_NAMES) say(`${name.padEnd(32)} ${''.padEnd(10)} test/faults/${name}.fault.ts, whole`);
+} else if (values.passes !== undefined) {
+  process.exitCode = showPasses(values.passes) ? 0 : 1;
 } else {
   const results = await run(chosen);
   say(`\n${faultTable(results)}\n`);
@@ -43,40 +68,49 @@ if (values.list === true) {
 
 async function run(names: readonly string[]): Promise<readonly FaultResult[]> {
   const faults = FAULT_CATALOGUE.filter(({ name }) => names.includes(name));
-  say(`${names.length} faults, the load is ${EVENTS_PER_SECOND} events/s, the log is ${faultLog()}`);
+  say(`${names.length} faults, the load is ${EVENTS_PER_SECOND} events/s, the log is ${LOG}`);
   const runner = new FaultRunner({ judgesTimes: true, eventsPerSecond: EVENTS_PER_SECOND });
   const results: FaultResult[] = [];
-  for (const fault of faults) {
-    const result = await runner.run(fault);
+  const keep = (result: FaultResult, eventsPerSecond: number | null): void => {
     tell(result, faults);
     results.push(result);
-  }
+    if (values.append !== undefined) appendRun(values.append, result, { log: LOG, eventsPerSecond });
+  };
+  for (const fault of faults) keep(await runner.run(fault), EVENTS_PER_SECOND);
   await runner.stop();
-  for (const name of SUITE_NAMES.filter((suite) => names.includes(suite))) {
-    const result = await runSuite(name);
-    tell(result, faults);
-    results.push(result);
-  }
+  for (const name of SUITE_NAMES.filter((suite) => names.includes(suite))) keep(await runSuite(name), null);
   return results;
+}
+
+/** Whether each chosen fault that this log can have has passed as often as wanted, in whatever runs. */
+function showPasses(path: string): boolean {
+  const runs = readRuns(path);
+  const times = Number(values.times);
+  const others = FAULT_CATALOGUE.filter((fault) => isForOtherLogs(fault) !== null).map(({ name }) => name);
+  const names = chosen.filter((name) => !others.includes(name));
+  const passes = passesOf(runs, { names, log: LOG, eventsPerSecond: FULL_EVENTS_PER_SECOND });
+  say(passesTable(passes));
+  if (values.page !== undefined) {
+    const otherLogs = [...new Set(runs.map(({ log }) => log))].filter((log) => log !== LOG);
+    const beside = otherLogs.flatMap((log) => {
+      const own = new Set(runs.filter((one) => one.log === log).map(({ name }) => name));
+      return passesOf(runs, { names: [...own], log, eventsPerSecond: FULL_EVENTS_PER_SECOND });
+    });
+    const page = readFileSync(values.page, 'utf8');
+    writeFileSync(values.page, withTable(page, passesTable([...passes, ...beside])));
+  }
+  const short = passes.filter(({ passed }) => passed < times);
+  say(
+    `\n${passes.length - short.length} of ${passes.length} passed ${times} times at ${FULL_EVENTS_PER_SECOND} events/s`,
+  );
+  if (short.length > 0) say(`not yet: ${short.map(({ name, passed }) => `${name} ${passed}`).join(', ')}`);
+  return short.length === 0;
 }
 
 function tell(result: FaultResult, faults: readonly FaultCase[]): void {
   const title = faults.find(({ name }) => name === result.name)?.title ?? '';
   say(`${result.verdict.padEnd(8)} ${result.name} (${title}): ${result.acknowledged} events, ${result.seconds} s`);
   for (const line of [...result.notes, ...result.problems]) say(`           ${line}`);
-}
-
-function choose(names: readonly string[]): readonly string[] {
-  const unknown = (values.only ?? []).filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw new Error(`there is no fault ${unknown.join(', ')}: see -- --list`);
-  const wanted = values.only === undefined ? names : names.filter((name) => values.only?.includes(name));
-  if (values.shard === undefined) return wanted;
-  const match = /^(\d+)\/(\d+)$/.exec(values.shard);
-  const [number, count] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || number < 1 || number > count) throw new Error(`--shard needs i/n with 1 <= i <= n`);
-  // Neighbours share a platform, so each shard is one stretch of the list.
-  const bounds = [number - 1, number].map((part) => Math.round((part * wanted.length) / count));
-  return wanted.slice(bounds[0], bounds[1]);
 }
 
 function say(text: string): void {

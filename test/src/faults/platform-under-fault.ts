@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,8 @@ export interface PlatformSetup {
 
 /** Of a small disk: what a fault run writes fits in well. */
 const SMALL_DISK_MEGABYTES = 1_500;
+const ORDERED_END = /^(?:SIGKILL|exit code 0)/;
+const LAST_WORDS_LENGTH_MAX = 200;
 const PRELOAD = fileURLToPath(new URL('../../dist/faults/part-preload.js', import.meta.url));
 
 /** One embedded platform that faults befall: what they need to strike, and what is recorded of its store. */
@@ -194,9 +196,12 @@ export class PlatformUnderFault {
     return (await this.#installation.console()).split('starts again in').length - 1;
   }
 
-  /** The reason why a part was started again last, for a message. */
-  async lastWords(): Promise<string> {
-    return (await readFile(join(this.#dataDir, 'console.log'), 'utf8')).split('\n').slice(-12).join('\n');
+  /** Ends of parts that neither SIGKILL nor an order explains, each with the last words in its log. */
+  async endedByThemselves(): Promise<readonly string[]> {
+    const ended = (await this.#installation.endedParts()).filter(({ how }) => !ORDERED_END.test(how));
+    return ended.map(({ name, how, lastLines }) => {
+      return `${name} ended (${how}): ${lastLines.at(-1)?.slice(0, LAST_WORDS_LENGTH_MAX) ?? 'without a word'}`;
+    });
   }
 
   /** @param keep leaves the data folder, so that somebody can look at it. */

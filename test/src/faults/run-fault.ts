@@ -1,4 +1,4 @@
-import { type LoadResult, PlatformClient, runLoad } from '@breakwater/bench';
+import { LatencyHistogram, type LoadResult, PlatformClient, runLoad } from '@breakwater/bench';
 
 import { CONDITION_TIMEOUT_MS, pause, until } from '../platform-steps.ts';
 import type { FaultCase, FaultResult } from './fault-case.ts';
@@ -43,6 +43,7 @@ export async function runFault(
   const { history } = platform;
   const before = {
     restarts: await platform.restarts(),
+    endedByThemselves: (await platform.endedByThemselves()).length,
     violations: history.violationCount,
     operations: history.operations,
   };
@@ -57,10 +58,8 @@ export async function runFault(
     await Promise.all(editors.map((editor) => editor.stop()));
   }
   const { load, takeoverMs, silentMs, note } = struck;
-  const problems = [...unanswered(load)];
-  if (options.judgesTimes && takeoverMs > (fault.takeoverMaxMs ?? Number.POSITIVE_INFINITY)) {
-    problems.push(`twins waited ${takeoverMs} ms for their next owner`);
-  }
+  const ended = (await platform.endedByThemselves()).slice(before.endedByThemselves);
+  const problems = [...unanswered(load), ...(options.judgesTimes ? late(fault, struck) : [])];
   const stored = await checkStored(platform, client(), load.acknowledged);
   for (const editor of editors) problems.push(...(await editor.finish()));
   await platform.readHistory();
@@ -80,6 +79,7 @@ export async function runFault(
     notes: [
       ...(note === undefined ? [] : [note]),
       ...countNote((await platform.restarts()) - before.restarts, 'restarts'),
+      ...ended,
       ...countNote(load.progress.reconnects, 'reconnects'),
     ],
     problems,
@@ -144,6 +144,15 @@ async function strikeUnderLoad(
   } finally {
     await partitions.stop();
   }
+}
+
+function late(fault: FaultCase, { load, takeoverMs }: Struck): readonly string[] {
+  const { takeoverMaxMs = Number.POSITIVE_INFINITY, pubackP99MaxMs = Number.POSITIVE_INFINITY } = fault;
+  const pubackP99Ms = Math.round(new LatencyHistogram(load.progress.latency).quantile(0.99));
+  return [
+    ...(takeoverMs > takeoverMaxMs ? [`twins waited ${takeoverMs} ms for their next owner`] : []),
+    ...(pubackP99Ms > pubackP99MaxMs ? [`one event of a hundred was acknowledged after ${pubackP99Ms} ms`] : []),
+  ];
 }
 
 function unanswered({ progress, unacknowledged }: LoadResult): readonly string[] {

@@ -1,7 +1,7 @@
 import { checkRows, type PlatformClient, type RowCheck } from '@breakwater/bench';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 
-import { twinOf, until } from '../platform-steps.ts';
+import { pause, twinOf, until } from '../platform-steps.ts';
 import type { PlatformUnderFault } from './platform-under-fault.ts';
 
 export interface StoredState {
@@ -35,6 +35,7 @@ const DEVICES_PER_QUERY = 100;
 const TWINS_READ_AT_ONCE = 20;
 const ROLLUPS = ['telemetry_1m', 'telemetry_1h'] as const;
 const PROBLEMS_SHOWN_MAX = 10;
+const POLL_MS = 250;
 
 /** Waits until every consumer has had everything, then compares what was acknowledged with all that is stored. */
 export async function checkStored(
@@ -60,17 +61,9 @@ export async function checkStored(
 
 /** What is wrong with the ledger when nothing is in flight any more. */
 async function settledLedger(client: PlatformClient): Promise<readonly string[]> {
-  let ledger: LedgerAnswer | null = null;
-  await until('every record to have its outcome', async () => {
-    ledger = (await client.rawLedger()) as LedgerAnswer;
-    const left = inFlight(ledger);
-    if (left !== 0 || ledger.degraded.length > 0) {
-      throw new Error(`${left} records are in flight, and cannot be asked: ${ledger.degraded.join(', ') || 'nobody'}`);
-    }
-    return true;
-  });
+  const ledger = await ledgerAtRest(client);
   const problems: string[] = [];
-  for (const { lane, partition, appended, consumers } of (ledger as unknown as LedgerAnswer).partitions) {
+  for (const { lane, partition, appended, consumers } of ledger.partitions) {
     for (const [consumer, { outcomes, inFlight: left }] of Object.entries(consumers)) {
       const sum = Object.values(outcomes).reduce((total, count) => total + count, 0);
       if (appended === sum + left) continue;
@@ -80,6 +73,27 @@ async function settledLedger(client: PlatformClient): Promise<readonly string[]>
     }
   }
   return problems;
+}
+
+/** Waits for as long as something is carried on: after minutes without ClickHouse that takes minutes. */
+async function ledgerAtRest(client: PlatformClient): Promise<LedgerAnswer> {
+  const seen: { left: number; ledger?: LedgerAnswer } = { left: Number.POSITIVE_INFINITY };
+  for (;;) {
+    const { left: leftBefore } = seen;
+    await until('every record to have its outcome', async () => {
+      const ledger = (await client.rawLedger()) as LedgerAnswer;
+      const left = inFlight(ledger);
+      if (ledger.degraded.length > 0 || left >= leftBefore) {
+        throw new Error(
+          `${left} records are in flight, and cannot be asked: ${ledger.degraded.join(', ') || 'nobody'}`,
+        );
+      }
+      Object.assign(seen, { left, ledger });
+      return true;
+    });
+    if (seen.ledger !== undefined && seen.left === 0) return seen.ledger;
+    await pause(POLL_MS);
+  }
 }
 
 function inFlight({ partitions }: LedgerAnswer): number {

@@ -10,6 +10,8 @@ import { withoutFigures } from './fault-table.ts';
 
 /** Faults with a judge of their own: what must hold of a command is no matter of rows. */
 export const SUITE_NAMES: readonly string[] = ['commands', 'temporal-away'];
+/** About how long one takes. */
+export const SUITE_SECONDS = 240;
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const JEST = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');

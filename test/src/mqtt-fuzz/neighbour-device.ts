@@ -20,9 +20,8 @@ export class NeighbourDevice {
 
   static async connect(options: { readonly port: number; readonly token: string }): Promise<NeighbourDevice> {
     const { port, token } = options;
-    return new NeighbourDevice(
-      await connectAsync({ host: '127.0.0.1', port, username: token, protocolVersion: 4, reconnectPeriod: 0 }),
-    );
+    const login = { username: token, protocolVersion: 4, reconnectPeriod: 0 } as const;
+    return new NeighbourDevice(await connectAsync(`mqtt://127.0.0.1:${port}`, login, false));
   }
 
   async publishFor(durationMs: number, latencies: LatencyHistogram): Promise<void> {

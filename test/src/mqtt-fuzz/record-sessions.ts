@@ -115,14 +115,7 @@ async function mosquitto(port: number, version: string, options: readonly string
 async function mqttJs(port: number, version: 3 | 4 | 5): Promise<void> {
   const isMqtt5 = version === 5;
   const options: IClientOptions = {
-    ...{
-      host: '127.0.0.1',
-      port,
-      reconnectPeriod: 0,
-      protocolVersion: version,
-      clean: false,
-      clientId: `js-${version}`,
-    },
+    ...{ reconnectPeriod: 0, protocolVersion: version, clean: false, clientId: `js-${version}` },
     ...(version === 3 && { protocolId: 'MQIsdp' }),
     ...{ username: 'name', password: 'secret', keepalive: 30 },
     will: {
@@ -137,7 +130,7 @@ async function mqttJs(port: number, version: 3 | 4 | 5): Promise<void> {
     }),
   };
   for (const round of [1, 2]) {
-    const client = await connectAsync(options);
+    const client = await connectAsync(`mqtt://127.0.0.1:${port}`, options, false);
     await client.subscribeAsync({ 'a/+': { qos: 2 }, 'b/#': { qos: 1 } });
     for (const qos of [0, 1, 2] as const) {
       const properties = {

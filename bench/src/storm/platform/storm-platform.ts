@@ -22,8 +22,14 @@ const DRAIN_TIMEOUT_MS = 600_000;
 const DRAIN_POLL_MS = 50;
 /** Where its program is missing there is none, and the platform runs without. */
 const TEMPORAL_TIMEOUT_MS = 20_000;
+/**
+ * Its server gives up when its services have not started within 15 s, which the supervisor answers with another start.
+ * On a machine without a core to spare that happens, and is no fault of the load that begins afterwards.
+ */
+const TEMPORAL_START_TIMEOUT_MS = 180_000;
 const TEMPORAL_POLL_MS = 250;
 const TEMPORAL_WORKER = 'temporal-worker';
+const TEMPORAL_PARTS = ['temporal', TEMPORAL_WORKER];
 
 /** The platform is calm when all of it takes less than this share of a core. */
 const CALM_CORES = 0.2;
@@ -178,8 +184,7 @@ export class StormPlatform {
 
   async stop(): Promise<void> {
     await this.generator.stop();
-    await this.installation.stop();
-    await this.installation.remove();
+    await this.installation.stopAndTell((text) => process.stderr.write(`\n${text}\n`));
   }
 
   /** Parts that no longer have the process with which they began. */
@@ -191,10 +196,13 @@ export class StormPlatform {
 
 /** Temporal starts behind the platform, which does not wait for it; the figures do, or its start would be in them. */
 async function pidsWithTemporal(installation: Installation): Promise<ReadonlyMap<string, number>> {
-  const endMs = Date.now() + TEMPORAL_TIMEOUT_MS;
+  const startedAtMs = Date.now();
   for (;;) {
-    const pids = await pidsOf(installation);
-    if (pids.has(TEMPORAL_WORKER) || Date.now() > endMs) return pids;
+    const parts = await installation.parts();
+    const serves = TEMPORAL_PARTS.every((name) => Object.keys(parts.get(name)?.ports ?? {}).length > 0);
+    const isStarting = TEMPORAL_PARTS.some((name) => parts.has(name));
+    const waitMs = isStarting ? TEMPORAL_START_TIMEOUT_MS : TEMPORAL_TIMEOUT_MS;
+    if (serves || Date.now() > startedAtMs + waitMs) return pidsOf(installation);
     await new Promise((resolve) => setTimeout(resolve, TEMPORAL_POLL_MS));
   }
 }

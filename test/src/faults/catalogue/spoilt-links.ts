@@ -18,6 +18,7 @@ const LATENCY_FOR_MS = 25_000;
 const RESET_EVERY_MS = 2_000;
 const RESETS = 12;
 const LATE_ANSWER_MS = 30_000;
+const AWAY_MS = 300_000;
 /** Of replies: enough of them come through for a connection to be made and used. */
 const LOST_SHARE = 0.03;
 const LOST_FOR_MS = 20_000;
@@ -140,6 +141,15 @@ export const SPOILT_LINKS: readonly FaultCase[] = [
     loadSeconds: 30,
     setup: SETUP,
     strike: (platform) => spoil(platform, ['clickhouse'], { kind: 'httpError', status: 500 }, LOST_FOR_MS),
+  },
+  {
+    name: 'clickhouse-away',
+    title: 'every connection to ClickHouse is refused for 5 min: the log holds what comes, and twins go on',
+    lines: ['F28'],
+    loadSeconds: 310,
+    setup: SETUP,
+    takeoverMaxMs: TAKEOVER_MS_MAX,
+    strike: (platform) => spoil(platform, ['clickhouse'], { kind: 'refuse' }, AWAY_MS),
   },
   {
     name: 'clickhouse-late',
