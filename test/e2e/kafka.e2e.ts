@@ -1,4 +1,4 @@
-import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
+import { kafkaAvailable, readTopic } from '@breakwater/adapter-kafka/testing';
 import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
 import { connectAsync } from 'mqtt';
@@ -13,6 +13,7 @@ import {
   patchTwin,
   pause,
   TEST_TIMEOUT_MS,
+  type TwinDocument,
   twinOf,
   until,
 } from '../src/platform-steps.ts';
@@ -24,6 +25,25 @@ const LOAD_SECONDS = 24;
 /** In this order under one load, the broker last: it takes the longest to come back. */
 const KILLED = ['twin-worker-1', 'telemetry-writer', 'gateway', 'kafka'];
 const GOOD = 0;
+const CHANGE_REST_MS = 100;
+/** Of one twin while that load goes on: far fewer than are tried. */
+const CHANGES_MIN = 20;
+
+interface History {
+  readonly items: readonly { readonly twin: TwinDocument }[];
+  readonly nextCursor: string | null;
+}
+
+interface ChangeOfTwin {
+  readonly incarnation: number;
+  readonly changeNumber: number;
+  readonly twin: TwinDocument;
+}
+
+/** A new device has version 0. */
+function downFrom(version: number): readonly number[] {
+  return Array.from({ length: version + 1 }, (_, at) => version - at);
+}
 
 (kafkaAvailable() ? describe : describe.skip)('npm start on Kafka (needs Java and the jars of Kafka)', () => {
   let installation: Installation;
@@ -42,6 +62,49 @@ const GOOD = 0;
     expect({ code, said: code === GOOD ? '' : stdout + stderr }).toEqual({ code: GOOD, said: '' });
   };
 
+  /** Each twin in the history of one device, newest change first. */
+  const historyOf = async (device: string): Promise<readonly TwinDocument[]> => {
+    const twins: TwinDocument[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const url = `${installation.url}/api/v1/devices/${device}/twin/history?limit=100${query}`;
+      const response = await fetch(url, { headers: { authorization: `Bearer ${installation.key}` } });
+      const { items, nextCursor } = (await response.json()) as History;
+      twins.push(...items.map(({ twin }) => twin));
+      cursor = nextCursor;
+    }
+    return twins;
+  };
+
+  /** Desired state changes all the time, also while parts are away; whether a change was applied need not be known. */
+  const changeUntil = async (device: string, end: Promise<unknown>): Promise<void> => {
+    let isOver = false;
+    const over = end.finally(() => (isOver = true));
+    for (let round = 1; !isOver; round += 1) {
+      await patchTwin(installation, device, { desired: { round } }).catch(() => undefined);
+      await pause(CHANGE_REST_MS);
+    }
+    await over;
+  };
+
+  /** As docs/protocol/changes.md has it, to a consumer that is no part of the platform. */
+  const expectInTopic = async (device: string, version: number): Promise<void> => {
+    const port = (await installation.parts()).get('kafka')?.ports['kafka'];
+    const records = await readTopic([`127.0.0.1:${String(port)}`], 'breakwater.changes.v1');
+    const changes = records.filter(({ key }) => key === `default/${device}`);
+    const versions = new Set<number>();
+    for (const { value, headers } of changes) {
+      const { incarnation, changeNumber, twin, ...head } = JSON.parse(value) as ChangeOfTwin;
+      expect(headers).toMatchObject({
+        ...{ ce_specversion: '1.0', ce_type: 'breakwater.twinChanged', ce_id: `${incarnation}.${changeNumber}` },
+        ce_source: `/tenants/default/devices/${device}`,
+      });
+      expect(head).toMatchObject({ v: 1, k: 'twinChanged', tenant: 'default', device, version: twin.version });
+      versions.add(twin.version);
+    }
+    expect([...versions].sort((a, b) => b - a)).toEqual(downFrom(version));
+  };
+
   it(
     'carries telemetry, state and desired state',
     async () => {
@@ -57,6 +120,11 @@ const GOOD = 0;
       await until('the delta at the device', () => received.some(({ payload }) => payload['interval'] === 5));
       expect(await twinOf(client, 'walker-0')).toMatchObject({ reported: { fw: '1.0' }, delta: { interval: 5 } });
       await device.endAsync();
+      await until('the history of it', async () => {
+        const history = await historyOf('walker-0');
+        return history.some(({ desired, reported }) => desired['interval'] === 5 && reported['fw'] === '1.0');
+      });
+      await expectInTopic('walker-0', 1);
       expect((await installation.parts()).get('kafka')?.ports).toHaveProperty('kafka');
     },
     TEST_TIMEOUT_MS,
@@ -88,6 +156,7 @@ const GOOD = 0;
       const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
       await generator.connect();
       const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      const changing = changeUntil('storm-0', load);
       for (const part of KILLED) {
         await pause((LOAD_SECONDS * 1_000) / (KILLED.length + 2));
         await killPart(installation, part);
@@ -98,6 +167,15 @@ const GOOD = 0;
       generator.close();
       await expectGood('ledger');
       await expectGood('verify', '--wait-seconds', '1');
+      await changing;
+      const { version } = await twinOf(client, 'storm-0');
+      expect(version).toBeGreaterThanOrEqual(CHANGES_MIN);
+      await until('every version to be in the history, the highest first', async () => {
+        const history = await historyOf('storm-0');
+        expect([...new Set(history.map((twin) => twin.version))]).toEqual(downFrom(version));
+        return true;
+      });
+      await expectInTopic('storm-0', version);
     },
     TEST_TIMEOUT_MS,
   );

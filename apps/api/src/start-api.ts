@@ -2,7 +2,6 @@ import {
   checkInstallation,
   connectRedis,
   RedisBanList,
-  RedisChangeFeed,
   RedisCommandHints,
   RedisCommandIndex,
   RedisDeviceRegistry,
@@ -81,11 +80,7 @@ function connectPorts(
   const { commitTwinsMax, commitBytesMax } = settings;
   const log = engine.open(redis);
   const answers = new RedisOperationAnswers(redis);
-  const changes = new RedisChangeFeed({
-    redis,
-    entriesKept: settings.changesEntriesKept,
-    bytesKept: settings.changesBytesKept,
-  });
+  const changes = engine.openChanges(redis, settings);
   const downlinks = new RedisDownlinkChannel({
     redis,
     noticesMax: settings.downlinkNoticesMax,

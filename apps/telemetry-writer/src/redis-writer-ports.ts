@@ -3,7 +3,6 @@ import {
   checkInstallation,
   connectRedis,
   logOriginsOf,
-  RedisChangeFeed,
   RedisTwinSnapshots,
   RedisTwinStore,
   RedisWriterLease,
@@ -42,11 +41,7 @@ export async function connectWriterPorts(
   });
   const log = engine.open(redis);
   const reading = log.reader();
-  const changes = new RedisChangeFeed({
-    redis,
-    entriesKept: settings.changesEntriesKept,
-    bytesKept: settings.changesBytesKept,
-  });
+  const changes = engine.openChanges(redis, settings);
   return {
     ports: {
       log: reading,

@@ -18,7 +18,7 @@ export interface WriterPorts {
   readonly stores: WriterStores;
   readonly turnLease: TurnLease;
   /** On a connection of its own. */
-  readonly changes: Pick<ChangeFeed, 'read' | 'end'>;
+  readonly changes: Pick<ChangeFeed, 'feedId' | 'read' | 'entryAt' | 'end'>;
   readonly history: HistoryStore;
   readonly snapshotSource: SnapshotSource;
   readonly snapshotArchive: SnapshotArchive;

@@ -27,9 +27,9 @@ export function createDecoder(): RecordDecoder {
       return timed({ key, incarnation, sessionEpoch, message: { kind: 'telemetry', points } }, points.at(-1)!.tsMs);
     }
     const record = read(line);
-    const { incarnation, sessionEpoch, message } = record;
+    const { incarnation, sessionEpoch, message, traceparent } = record;
     const decoded: DecodedRecord = { key: keyOfRecord(record), incarnation, sessionEpoch, message };
-    if (message.kind !== 'telemetry') return decoded;
+    if (message.kind !== 'telemetry') return traceparent === '' ? decoded : { ...decoded, traceparent };
     return timed(decoded, message.points.at(-1)?.tsMs ?? record.receivedAtMs);
   };
 }

@@ -1,7 +1,6 @@
 import {
   checkInstallation,
   connectRedis,
-  RedisChangeFeed,
   RedisCommandHints,
   RedisCommandSignals,
   RedisDownlinkChannel,
@@ -43,6 +42,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
     throw error;
   }
   const log = engine.open(others);
+  const changes = engine.openChanges(others, settings);
   return {
     ports: {
       log,
@@ -54,11 +54,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
         noticesMax: settings.downlinkNoticesMax,
         bytesMax: settings.downlinkBytesMax,
       }),
-      changes: new RedisChangeFeed({
-        redis: others,
-        entriesKept: settings.changesEntriesKept,
-        bytesKept: settings.changesBytesKept,
-      }),
+      changes,
       answers: new RedisOperationAnswers(others),
       commandSignals: new RedisCommandSignals({ redis: others, signalsMax: settings.commandSignalsMax }),
       commandHints: new RedisCommandHints(others),
@@ -68,6 +64,7 @@ export async function connectRedisPorts(settings: WorkerSettings, logger: Logger
     },
     close: () => {
       log.close();
+      changes.close();
       close();
     },
   };

@@ -39,10 +39,13 @@ describe('twins in ClickHouse', () => {
   it('shows each change once, newest first and in pages, however often it was stored', async () => {
     const history = new TwinHistoryStore(clickhouse);
     const reader = new ClickHouseTelemetryReader(clickhouse);
-    expect(await history.cursors()).toEqual(new Map());
-    await history.store([entry(1, 1, 1), entry(2, 1, 2)]);
-    await history.store([entry(2, 1, 2), entry(3, 1, 3), entry(4, 2, 1, { deletedAt: 5 })]);
-    expect(await history.cursors()).toEqual(new Map([[P3, '4']]));
+    expect(await history.cursors('feed-1')).toEqual(new Map());
+    await history.store('feed-1', [entry(1, 1, 1), entry(2, 1, 2)]);
+    await history.store('feed-1', [entry(2, 1, 2), entry(3, 1, 3), entry(4, 2, 1, { deletedAt: 5 })]);
+    expect(await history.cursors('feed-1')).toEqual(new Map([[P3, '4']]));
+    await history.store('feed-2', [entry(2, 1, 2)]);
+    expect(await history.cursors('feed-2')).toEqual(new Map([[P3, '2']]));
+    expect(await history.cursors('feed-1')).toEqual(new Map([[P3, '4']]));
     const first = await reader.readTwinHistory({ ...RANGE, limit: 3 });
     expect(first.items.map(({ incarnation, changeNumber }) => [incarnation, changeNumber])).toEqual([
       [2, 1],

@@ -12,6 +12,8 @@ export { brokerCommand, formatCommand } from './broker/broker-command.ts';
 export type { BrokerCommandOptions, Command, KafkaProgram } from './broker/broker-command.ts';
 export { brokerProperties } from './broker/broker-properties.ts';
 export type { BrokerNode, BrokerPropertiesOptions } from './broker/broker-properties.ts';
+export { KafkaChangeFeed } from './changes/kafka-change-feed.ts';
+export type { KafkaChangeFeedOptions } from './changes/kafka-change-feed.ts';
 export { KafkaEventLog } from './log/kafka-event-log.ts';
 export type { KafkaEventLogOptions } from './log/kafka-event-log.ts';
 export type { RecordCompression } from './log/record-batch-encoder.ts';

@@ -5,6 +5,7 @@ import { Admin, Producer } from '@platformatic/kafka';
 
 import { checkTopics, createTopics, KafkaEventLog } from '../src/index.ts';
 import { CuttingProxy, kafkaAvailable } from '../src/testing/index.ts';
+import { ChangingLoad } from './changing-load.ts';
 import { KafkaUnderTest } from './kafka-under-test.ts';
 
 const P0 = 0 as Partition;
@@ -14,6 +15,7 @@ const CUTS = 20;
 const KILLS = 2;
 const APPENDS_BEFORE_KILL = 60;
 const REPEATS_MAX = 400;
+const CHANGES_BETWEEN_FAULTS = 400;
 
 (kafkaAvailable() ? describe : describe.skip)('event log on Kafka, when things fail', () => {
   let proxy: CuttingProxy;
@@ -101,6 +103,48 @@ const REPEATS_MAX = 400;
     },
     TIMEOUT_MS,
   );
+
+  it(
+    'keeps every change that is published while the broker is killed and replies are cut, in the order of versions',
+    async () => {
+      const feed = await kafka.emptyFeed({ answerWithinMs: 500 });
+      const load = new ChangingLoad(feed);
+      const changing = load.run();
+      try {
+        await load.published(CHANGES_BETWEEN_FAULTS);
+        proxy.cutReplies(2);
+        await load.published(CHANGES_BETWEEN_FAULTS);
+        await kafka.cluster.brokers[0]!.kill();
+        kafka.cluster.brokers[0]!.start();
+        await kafka.cluster.ready();
+        await load.published(CHANGES_BETWEEN_FAULTS);
+      } finally {
+        proxy.cutReplies(0);
+        load.stop();
+        await changing;
+      }
+      expect(load.repeated).toBeGreaterThan(0);
+      await load.check();
+      feed.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  it('is another feed when its topic was made anew, and goes on', async () => {
+    const feed = await kafka.emptyFeed({ topicPrefix: 'feed-anew' });
+    const load = new ChangingLoad(feed);
+    await load.round();
+    const feedId = await feed.feedId();
+    const admin = new Admin({ clientId: 'suite', bootstrapBrokers: [proxy.address] });
+    await admin.deleteTopics({ topics: ['feed-anew.changes.v1'] });
+    await admin.close();
+    (await kafka.emptyFeed({ topicPrefix: 'feed-anew' })).close();
+    const again = new ChangingLoad(feed);
+    await again.round();
+    await again.check();
+    expect(await feed.feedId()).not.toBe(feedId);
+    feed.close();
+  });
 
   it('is another log when a topic was made anew', async () => {
     const log = await emptyLog({ topicPrefix: 'anew' });

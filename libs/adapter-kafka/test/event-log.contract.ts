@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
-import { eventLogContract } from '@breakwater/twin-runtime/testing';
+import { changeFeedContract, eventLogContract } from '@breakwater/twin-runtime/testing';
 
 import { kafkaAvailable } from '../src/testing/index.ts';
+import { changeTopicFormat } from './change-topic-format.ts';
 import { KafkaUnderTest } from './kafka-under-test.ts';
 
 const START_TIMEOUT_MS = 120_000;
@@ -21,4 +22,13 @@ const START_TIMEOUT_MS = 120_000;
     },
     { laneBudgets: false },
   );
+
+  changeFeedContract('Kafka', {
+    make: async ({ entriesKept }) => {
+      const feed = await kafka.emptyFeed({ entriesKept });
+      return { port: feed, cleanup: async () => feed.close() };
+    },
+  });
+
+  changeTopicFormat(kafka);
 });

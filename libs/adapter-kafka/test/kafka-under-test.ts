@@ -1,7 +1,15 @@
-import { createTopics, KafkaEventLog, type KafkaEventLogOptions, type TopicPlan } from '../src/index.ts';
+import {
+  createTopics,
+  KafkaChangeFeed,
+  type KafkaChangeFeedOptions,
+  KafkaEventLog,
+  type KafkaEventLogOptions,
+  type TopicPlan,
+} from '../src/index.ts';
 import { KafkaCluster, type KafkaClusterOptions } from '../src/testing/index.ts';
 
 const FRAME_BYTES_MAX = 64 * 1024;
+const ENTRIES_KEPT = 1_000;
 const DAY_MS = 86_400_000;
 
 export interface LogUnderTestOptions extends Partial<KafkaEventLogOptions> {
@@ -44,6 +52,17 @@ export class KafkaUnderTest {
       frameBytesMax: FRAME_BYTES_MAX,
       ...more,
     };
+  }
+
+  /** On topics that nobody has used, unless a prefix is given. */
+  async emptyFeed({ topicPrefix, ...more }: Partial<KafkaChangeFeedOptions> = {}): Promise<KafkaChangeFeed> {
+    const plan = this.plan(topicPrefix === undefined ? {} : { prefix: topicPrefix });
+    const connection = { brokers: this.cluster.bootstrap, clientId: 'feed-under-test' };
+    await createTopics(connection, plan);
+    return new KafkaChangeFeed({
+      ...{ connection, topicPrefix: plan.prefix, compression: 'lz4', frameBytesMax: FRAME_BYTES_MAX },
+      ...{ entriesKept: ENTRIES_KEPT, answerWithinMs: 30_000, ...more },
+    });
   }
 
   /** On topics that nobody has used, unless a prefix is given. */

@@ -21,6 +21,10 @@ export class MemoryChangeFeed implements ChangeFeed {
     this.#arrivals = new ArrivalSignal(clock);
   }
 
+  async feedId(): Promise<string> {
+    return 'memory';
+  }
+
   async publish(partition: Partition, changes: readonly ChangeRecord[]): Promise<void> {
     const feed = this.#feed(partition);
     for (const change of changes) feed.entries.push({ partition, cursor: String(++feed.end), change });
@@ -46,7 +50,12 @@ export class MemoryChangeFeed implements ChangeFeed {
   ): Promise<{ readonly entries: readonly FeedEntry[]; readonly gap: boolean }> {
     const feed = this.#feed(partition);
     const entries = this.#after(partition, cursor).filter((entry) => entry.change.key === key);
-    return { entries: entries.slice(0, limit), gap: Number(cursor) < feed.end - feed.entries.length };
+    const gap = Number(cursor) < feed.end - feed.entries.length || Number(cursor) > feed.end;
+    return { entries: entries.slice(0, limit), gap };
+  }
+
+  async entryAt(partition: Partition, cursor: string): Promise<FeedEntry | null> {
+    return this.#feed(partition).entries.find((entry) => entry.cursor === cursor) ?? null;
   }
 
   async end(partition: Partition): Promise<string> {

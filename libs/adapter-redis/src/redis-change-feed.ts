@@ -20,6 +20,7 @@ export interface RedisChangeFeedOptions {
 type Entry = readonly [id: string, fields: readonly string[]];
 type Feed = readonly [key: string, entries: readonly Entry[]];
 
+const FEED_ID = 'redis';
 const READ_WAIT_MS_MAX = 10_000;
 const SCAN_CHUNK = 256;
 
@@ -38,6 +39,11 @@ export class RedisChangeFeed implements ChangeFeed {
   /** Another reader with a connection of its own, on the same feed. */
   reader(): RedisChangeFeed {
     return new RedisChangeFeed(this.#options);
+  }
+
+  /** There is one in a Redis. One that lost its end, or everything, has the same id and other changes. */
+  async feedId(): Promise<string> {
+    return FEED_ID;
   }
 
   async publish(partition: Partition, changes: readonly ChangeRecord[]): Promise<void> {
@@ -101,6 +107,12 @@ export class RedisChangeFeed implements ChangeFeed {
       if (last === undefined || chunk.length < SCAN_CHUNK || entries.length >= limit) return { entries, gap };
       after = `(${last[0]}`;
     }
+  }
+
+  async entryAt(partition: Partition, cursor: string): Promise<FeedEntry | null> {
+    const id = `${cursor}-1`;
+    const [entry] = await this.#options.redis.xrange(redisKeys.changes(partition), id, id);
+    return entry === undefined ? null : entryOf(partition, entry);
   }
 
   async end(partition: Partition): Promise<string> {

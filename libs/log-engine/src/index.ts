@@ -1,5 +1,14 @@
 export { kafkaConnectionOf } from './kafka-connection-of.ts';
 export { createKafkaTopics } from './kafka-topics.ts';
 export { laneBudgetsOf } from './lane-budgets.ts';
-export type { LagMarks, LaneBudgets, LogEngine, LogEngineSettings, OpenLog, RedisConnection } from './log-engine.ts';
+export type {
+  ChangeFeedSettings,
+  LagMarks,
+  LaneBudgets,
+  LogEngine,
+  LogEngineSettings,
+  OpenChangeFeed,
+  OpenLog,
+  RedisConnection,
+} from './log-engine.ts';
 export { openLogEngine } from './open-log-engine.ts';

@@ -1,4 +1,5 @@
 import {
+  KafkaChangeFeed,
   KafkaEventLog,
   KafkaGroupMembership,
   KafkaLagMarks,
@@ -8,7 +9,14 @@ import {
 import { type PartitionHolders, type PartitionMembership, systemClock } from '@breakwater/twin-runtime';
 
 import { kafkaConnectionOf } from './kafka-connection-of.ts';
-import type { LagMarks, LogEngine, LogEngineSettings, OpenLog } from './log-engine.ts';
+import type {
+  ChangeFeedSettings,
+  LagMarks,
+  LogEngine,
+  LogEngineSettings,
+  OpenChangeFeed,
+  OpenLog,
+} from './log-engine.ts';
 import { checkKafkaTopics } from './kafka-topics.ts';
 
 /** The `consumer` protocol has its session time-out from the broker: this is Kafka's own, and the least it allows. */
@@ -33,6 +41,11 @@ export class KafkaLogEngine implements LogEngine {
   open(): OpenLog {
     const { kafkaTopicPrefix: topicPrefix, kafkaCompression: compression, frameBytesMax } = this.#settings;
     return KafkaEventLog.open({ connection: this.#connection, topicPrefix, compression, frameBytesMax });
+  }
+
+  openChanges(_redis: unknown, { changesEntriesKept: entriesKept }: ChangeFeedSettings): OpenChangeFeed {
+    const { kafkaTopicPrefix: topicPrefix, kafkaCompression: compression, frameBytesMax } = this.#settings;
+    return new KafkaChangeFeed({ connection: this.#connection, topicPrefix, compression, frameBytesMax, entriesKept });
   }
 
   membershipOf(_redis: unknown, { memberId }: { memberId: string }): PartitionMembership {

@@ -1,7 +1,7 @@
 import type { connectRedis } from '@breakwater/adapter-redis';
-import type { eventLogSettings, kafkaSettings, platformSettings, SettingsOf } from '@breakwater/config';
+import type { eventLogSettings, kafkaSettings, platformSettings, redisSettings, SettingsOf } from '@breakwater/config';
 import type { Partition } from '@breakwater/twin';
-import type { EventLog, Lane, PartitionHolders, PartitionMembership } from '@breakwater/twin-runtime';
+import type { ChangeFeed, EventLog, Lane, PartitionHolders, PartitionMembership } from '@breakwater/twin-runtime';
 
 /** What an engine is chosen and made with. */
 export type LogEngineSettings = SettingsOf<typeof eventLogSettings> &
@@ -17,6 +17,14 @@ export interface OpenLog extends EventLog {
   close(): void;
 }
 
+/** The feed of changes on connections of its own. */
+export interface OpenChangeFeed extends ChangeFeed {
+  close(): void;
+}
+
+/** How far back live views may ask, and what a feed that is memory keeps at all. */
+export type ChangeFeedSettings = Pick<SettingsOf<typeof redisSettings>, 'changesEntriesKept' | 'changesBytesKept'>;
+
 export interface LagMarks {
   readonly intervalMs: number;
   mark(positions: ReadonlyMap<Partition, number>): Promise<void>;
@@ -31,6 +39,8 @@ export interface LogEngine {
   check(): Promise<void>;
   /** On this connection, where the log is in Redis. */
   open(redis: RedisConnection): OpenLog;
+  /** Beside the log: on this connection where that is in Redis, in a topic of Kafka where it is there. */
+  openChanges(redis: RedisConnection, settings: ChangeFeedSettings): OpenChangeFeed;
   /** A worker's part in the group that shares the shards out. */
   membershipOf(redis: RedisConnection, member: { memberId: string; leaseTtlMs: number }): PartitionMembership;
   /** Who works on which partition, for those who only want to know. */

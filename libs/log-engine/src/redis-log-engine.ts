@@ -1,4 +1,4 @@
-import { openEventLog, RedisPartitionLeases } from '@breakwater/adapter-redis';
+import { openEventLog, RedisChangeFeed, RedisPartitionLeases } from '@breakwater/adapter-redis';
 import {
   LeasedMembership,
   type PartitionHolders,
@@ -6,7 +6,14 @@ import {
   systemClock,
 } from '@breakwater/twin-runtime';
 
-import type { LogEngine, LogEngineSettings, OpenLog, RedisConnection } from './log-engine.ts';
+import type {
+  ChangeFeedSettings,
+  LogEngine,
+  LogEngineSettings,
+  OpenChangeFeed,
+  OpenLog,
+  RedisConnection,
+} from './log-engine.ts';
 
 /** The embedded log, and leases. Its connections belong to whoever made them. */
 export class RedisLogEngine implements LogEngine {
@@ -22,6 +29,11 @@ export class RedisLogEngine implements LogEngine {
 
   open(redis: RedisConnection): OpenLog {
     return openEventLog(redis, this.#settings);
+  }
+
+  openChanges(redis: RedisConnection, settings: ChangeFeedSettings): OpenChangeFeed {
+    const { changesEntriesKept: entriesKept, changesBytesKept: bytesKept } = settings;
+    return new RedisChangeFeed({ redis, entriesKept, bytesKept });
   }
 
   membershipOf(redis: RedisConnection, member: { memberId: string; leaseTtlMs: number }): PartitionMembership {

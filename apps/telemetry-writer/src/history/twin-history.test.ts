@@ -13,20 +13,22 @@ const P1 = 1 as Partition;
 /** Keeps what the real one keeps: rows by their place in a twin's life, and the highest cursor of each partition. */
 class KeptHistory implements HistoryStore {
   readonly rows = new Map<string, ChangeRecord>();
-  readonly #cursors = new Map<Partition, string>();
+  readonly #cursors = new Map<string, Map<Partition, string>>();
   isAway = false;
   losesReply = false;
 
-  async cursors(): Promise<ReadonlyMap<Partition, string>> {
-    return new Map(this.#cursors);
+  async cursors(feedId: string): Promise<ReadonlyMap<Partition, string>> {
+    return new Map(this.#cursors.get(feedId));
   }
 
-  async store(entries: readonly FeedEntry[]): Promise<void> {
+  async store(feedId: string, entries: readonly FeedEntry[]): Promise<void> {
     if (this.isAway) throw new Error('away');
+    const cursors = this.#cursors.get(feedId) ?? new Map<Partition, string>();
+    this.#cursors.set(feedId, cursors);
     for (const { partition, cursor, change } of entries) {
       this.rows.set(`${change.key} ${change.incarnation} ${change.changeNumber}`, change);
-      const before = Number(this.#cursors.get(partition) ?? 0);
-      this.#cursors.set(partition, String(Math.max(before, Number(cursor))));
+      const before = Number(cursors.get(partition) ?? 0);
+      cursors.set(partition, String(Math.max(before, Number(cursor))));
     }
     if (!this.losesReply) return;
     this.losesReply = false;
@@ -120,6 +122,24 @@ describe('the history of twins', () => {
     await until(() => ['t/b 1 2', 't/b 1 3', 't/b 1 4'].every((row) => kept.rows.has(row)));
   });
 
+  it('begins a feed of another id at its beginning, however far it was in the one before, and finds back', async () => {
+    await feed.publish(P0, [change('a', 1), change('a', 2), change('a', 3)]);
+    const turning = new TurningFeed(feed);
+    const first = start(turning as unknown as MemoryChangeFeed);
+    await until(() => kept.rows.size === 3);
+    const other = new MemoryChangeFeed(systemClock);
+    await other.publish(P0, [change('b', 1), change('b', 2), change('b', 3), change('b', 4)]);
+    turning.turnTo(other, 'another');
+    await until(() => kept.rows.size === 7);
+    await first.stop();
+    expect(await kept.cursors('memory')).toEqual(new Map([[P0, '3']]));
+    expect(await kept.cursors('another')).toEqual(new Map([[P0, '4']]));
+    await feed.publish(P0, [change('a', 4)]);
+    start();
+    await until(() => kept.rows.has('t/a 1 4'));
+    expect(await missed()).toBe(0);
+  });
+
   async function missed(): Promise<number> {
     const line = /^\S*twin_history_missed_total\S* (\d+)$/m.exec(await metrics.registry.metrics());
     return Number(line?.[1] ?? 0);
@@ -129,15 +149,25 @@ describe('the history of twins', () => {
 /** A connection to a feed that breaks, and is one to another feed afterwards. */
 class TurningFeed {
   #feed: MemoryChangeFeed;
+  #feedId = 'memory';
   #breaks = false;
 
   constructor(feed: MemoryChangeFeed) {
     this.#feed = feed;
   }
 
-  turnTo(feed: MemoryChangeFeed): void {
+  turnTo(feed: MemoryChangeFeed, feedId = 'memory'): void {
     this.#feed = feed;
+    this.#feedId = feedId;
     this.#breaks = true;
+  }
+
+  async feedId(): Promise<string> {
+    return this.#feedId;
+  }
+
+  entryAt(partition: Partition, cursor: string): Promise<FeedEntry | null> {
+    return this.#feed.entryAt(partition, cursor);
   }
 
   end(partition: Partition): Promise<string> {

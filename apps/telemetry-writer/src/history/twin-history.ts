@@ -4,14 +4,14 @@ import type { Logger } from '@breakwater/observability';
 
 import type { HistoryMetrics } from './history-metrics.ts';
 
-/** What the history needs of ClickHouse. */
+/** What the history needs of ClickHouse. Cursors are of one feed: another one begins without. */
 export interface HistoryStore {
-  cursors(): Promise<ReadonlyMap<Partition, string>>;
-  store(entries: readonly FeedEntry[]): Promise<void>;
+  cursors(feedId: string): Promise<ReadonlyMap<Partition, string>>;
+  store(feedId: string, entries: readonly FeedEntry[]): Promise<void>;
 }
 
 export interface TwinHistoryOptions {
-  readonly feed: Pick<ChangeFeed, 'read' | 'end'>;
+  readonly feed: Pick<ChangeFeed, 'feedId' | 'read' | 'entryAt' | 'end'>;
   readonly store: HistoryStore;
   /** The schema is there, and ClickHouse answers. */
   readonly isStoreReady: () => boolean;
@@ -42,6 +42,7 @@ export class TwinHistory {
   readonly #cursors = new Map<Partition, string>();
   /** What stands at each cursor, as this loop read it. */
   readonly #seen = new Map<Partition, string>();
+  #feedId = '';
   #running: Promise<void> = Promise.resolve();
   #away: string | null = null;
   #comparedAtMs = 0;
@@ -84,7 +85,10 @@ export class TwinHistory {
   /** A cursor beyond the feed's end belongs to a feed that is gone: the present one is read from its beginning. */
   async #begin(): Promise<void> {
     const { store, feed, partitionCount, logger } = this.#options;
-    const stored = await store.cursors();
+    const feedId = await feed.feedId();
+    const stored = await store.cursors(feedId);
+    this.#feedId = feedId;
+    this.#seen.clear();
     for (let index = 0; index < partitionCount; index += 1) {
       const partition = index as Partition;
       const cursor = stored.get(partition) ?? '0';
@@ -103,7 +107,7 @@ export class TwinHistory {
 
   async #store(entries: readonly FeedEntry[]): Promise<void> {
     const { store, metrics } = this.#options;
-    await store.store(entries);
+    await store.store(this.#feedId, entries);
     metrics.changes.inc(entries.length);
     for (const entry of entries) {
       const { partition, cursor } = entry;
@@ -130,6 +134,14 @@ export class TwinHistory {
   async #compare(): Promise<void> {
     const { feed, clock, metrics, logger } = this.#options;
     if (clock.nowMs() - this.#comparedAtMs < COMPARE_INTERVAL_MS) return;
+    const feedId = await feed.feedId();
+    if (feedId !== this.#feedId) {
+      logger.warn(
+        { feedId, before: this.#feedId },
+        'the feed of changes is another one: it is read from its beginning',
+      );
+      await this.#begin();
+    }
     let lag = 0;
     for (const [partition, cursor] of this.#cursors) {
       const end = await feed.end(partition);
@@ -146,10 +158,9 @@ export class TwinHistory {
   async #isAsSeen(partition: Partition, cursor: string): Promise<boolean> {
     const seen = this.#seen.get(partition);
     if (seen === undefined) return true;
-    const before = new Map([[partition, String(Number(cursor) - 1)]]);
-    const [entry] = await this.#options.feed.read(before, { entriesMax: 1, waitMs: 0 });
+    const entry = await this.#options.feed.entryAt(partition, cursor);
     // It may have left the feed, which says nothing of those behind it.
-    return entry === undefined || entry.cursor !== cursor || identityOf(entry) === seen;
+    return entry === null || identityOf(entry) === seen;
   }
 
   async #untilDone(step: () => Promise<void>): Promise<void> {

@@ -5,8 +5,8 @@ import { clickHouseFailure } from '../clickhouse-failure.ts';
 import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { runRead } from '../read/run-read.ts';
 
-const CURSORS = `SELECT partition, max(feed_cursor) AS last FROM {database:Identifier}.twin_change_cursors
-GROUP BY partition`;
+const CURSORS = `SELECT partition, max(feed_cursor) AS last FROM {database:Identifier}.twin_feed_cursors
+WHERE feed_id = {feed:String} GROUP BY partition`;
 
 /** Where changes of twins are kept. Storing one again changes nothing. */
 export class TwinHistoryStore {
@@ -16,20 +16,21 @@ export class TwinHistoryStore {
     this.#clickhouse = clickhouse;
   }
 
-  /** The last entry of each partition's feed that is stored; a partition of which none is stored is left out. */
-  async cursors(): Promise<ReadonlyMap<Partition, string>> {
+  /** The last entry of each partition of a feed that is stored; a partition of which none is stored is left out. */
+  async cursors(feedId: string): Promise<ReadonlyMap<Partition, string>> {
     const rows = await runRead<{ readonly partition: number; readonly last: string }>(this.#clickhouse, {
       doing: 'reading how far the history of twins is',
       query: CURSORS,
+      parameters: { feed: feedId },
     });
     return new Map(rows.map(({ partition, last }) => [partition as Partition, String(last)]));
   }
 
-  async store(entries: readonly FeedEntry[]): Promise<void> {
+  async store(feedId: string, entries: readonly FeedEntry[]): Promise<void> {
     try {
       await this.#clickhouse.client.insert({
         table: `${this.#clickhouse.database}.twin_changes`,
-        values: entries.map(rowOf),
+        values: entries.map((entry) => ({ ...rowOf(entry), feed_id: feedId })),
         format: 'JSONEachRow',
         clickhouse_settings: { date_time_input_format: 'best_effort' },
         ...abortable(this.#clickhouse),

@@ -11,6 +11,7 @@ import { fewerMergesMigration } from './0004-fewer-merges.ts';
 import { planTenantsMigration } from './0005-plan-tenants.ts';
 import { twinHistoryMigration } from './0006-twin-history.ts';
 import { twinSnapshotsMigration } from './0007-twin-snapshots.ts';
+import { changeFeedsMigration } from './0009-change-feeds.ts';
 import type { Migration } from './migration.ts';
 
 const MIGRATIONS: readonly Migration[] = [
@@ -21,6 +22,7 @@ const MIGRATIONS: readonly Migration[] = [
   planTenantsMigration,
   twinHistoryMigration,
   twinSnapshotsMigration,
+  changeFeedsMigration,
 ];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (

@@ -4,21 +4,22 @@ import {
   type AppendResult,
   type EventLog,
   type Lane,
+  LANES,
   type LogBounds,
   PlatformError,
   type ReadBatch,
   type ReadLimits,
   type ReadRequest,
 } from '@breakwater/twin-runtime';
-import { ListOffsetTimestamps } from '@platformatic/kafka';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
-import { BrokerConnections } from './broker-connections.ts';
-import { REQUESTS_IN_FLIGHT_MAX } from './broker-sender.ts';
+import type { BrokerConnections } from './broker-connections.ts';
+import { connectionsOf } from './connections-of.ts';
 import { fetchRequest } from './fetch-request.ts';
 import { LogAppender } from './log-appender.ts';
 import { LogReader } from './log-reader.ts';
 import { LogTopology } from './log-topology.ts';
+import { kafkaUnavailable, partitionBounds } from './partition-bounds.ts';
 import { type RecordCompression, RecordBatchEncoder } from './record-batch-encoder.ts';
 
 export interface KafkaEventLogOptions {
@@ -45,9 +46,6 @@ interface LogParts {
   readonly appender: LogAppender;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
-/** Longer than Kafka needs to depose a leader that hangs, after which the same request goes to the next one. */
-const REQUEST_TIMEOUT_MS = 20_000;
 const ANSWER_WITHIN_MS = 1_000;
 /** A fetch answers with a whole batch, however little is asked for. */
 const ONE_BATCH = { waitMs: 0, partitionBytesMax: 1, bytesMax: 1 };
@@ -62,20 +60,20 @@ const ONE_BATCH = { waitMs: 0, partitionBytesMax: 1, bytesMax: 1 };
  */
 export class KafkaEventLog implements EventLog {
   readonly #parts: LogParts;
-  readonly #reader: LogReader;
+  readonly #reader: LogReader<Lane>;
   readonly #isReader: boolean;
   #lastRead: Promise<void> = Promise.resolve();
 
   private constructor(parts: LogParts, isReader: boolean) {
     this.#parts = parts;
     this.#isReader = isReader;
-    this.#reader = new LogReader(parts.topology, connectionsOf(parts.options));
+    this.#reader = new LogReader(parts.topology, connectionsOf(parts.options.connection));
   }
 
   /** Answers at once; brokers are asked when they are first needed. */
   static open(options: KafkaEventLogOptions): KafkaEventLog {
-    const topology = new LogTopology({ ...options.connection, topicPrefix: options.topicPrefix });
-    const connections = connectionsOf(options);
+    const topology = new LogTopology({ ...options.connection, topicPrefix: options.topicPrefix, roles: LANES });
+    const connections = connectionsOf(options.connection);
     const encoder = new RecordBatchEncoder({
       compression: options.compression,
       eventTypePrefix: options.topicPrefix,
@@ -111,10 +109,7 @@ export class KafkaEventLog implements EventLog {
 
   /** `bytes` is 0: Kafka would have to be asked for the files of the partition, and nothing hangs on it. */
   async bounds(lane: Lane, partition: Partition): Promise<LogBounds> {
-    const [first, end] = await Promise.all([
-      this.#offsetAt(lane, partition, ListOffsetTimestamps.EARLIEST),
-      this.#offsetAt(lane, partition, ListOffsetTimestamps.LATEST),
-    ]);
+    const { first, end } = await partitionBounds(this.#parts.topology, lane, partition);
     return { first: first as Offset, end: end as Offset, bytes: 0 };
   }
 
@@ -126,7 +121,7 @@ export class KafkaEventLog implements EventLog {
     if (offset <= first) return;
     const name = this.#parts.topology.topicOf(lane);
     const topics = [{ name, partitions: [{ partition, offset: BigInt(offset) }] }];
-    await this.#parts.topology.admin.deleteRecords({ topics }).catch(unavailable);
+    await this.#parts.topology.admin.deleteRecords({ topics }).catch(kafkaUnavailable);
   }
 
   /** Nothing to do: Kafka forgets an idle producer after a day, and takes its next append all the same. */
@@ -146,13 +141,6 @@ export class KafkaEventLog implements EventLog {
     await topology.close();
   }
 
-  async #offsetAt(lane: Lane, partition: Partition, timestamp: bigint): Promise<number> {
-    const name = this.#parts.topology.topicOf(lane);
-    const partitions = [{ partitionIndex: partition, timestamp }];
-    const topics = await this.#parts.topology.admin.listOffsets({ topics: [{ name, partitions }] }).catch(unavailable);
-    return Number(topics[0]!.partitions[0]!.offset);
-  }
-
   /** The first offset of the batch that holds one: only whole frames are forgotten. */
   async #batchStart(lane: Lane, partition: Partition, from: Offset): Promise<number> {
     const leader = await this.#parts.topology.leaderOf(lane, partition);
@@ -161,18 +149,4 @@ export class KafkaEventLog implements EventLog {
     const answer = await this.#parts.connections.ask(leader, fetchRequest([{ topicId, partition, from }], ONE_BATCH));
     return answer.partitions[0]?.frames[0]?.firstOffset ?? 0;
   }
-}
-
-function connectionsOf({ connection }: KafkaEventLogOptions): BrokerConnections {
-  return new BrokerConnections({
-    ...connection,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
-  });
-}
-
-function unavailable(error: unknown): never {
-  const message = `Kafka does not answer: ${error instanceof Error ? error.message : String(error)}`;
-  throw new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true, cause: error });
 }

@@ -1,5 +1,5 @@
 import { assert, type Partition } from '@breakwater/twin';
-import { type AppendRequest, type AppendResult, PlatformError } from '@breakwater/twin-runtime';
+import { type AppendResult, PlatformError } from '@breakwater/twin-runtime';
 import { initProducerIdV4 } from '@platformatic/kafka';
 
 import type { BrokerConnections } from './broker-connections.ts';
@@ -10,6 +10,7 @@ import { PartitionSequence } from './partition-sequence.ts';
 import { PendingFrame } from './pending-frame.ts';
 import type { ProduceAnswer } from './produce-request.ts';
 import type { RecordBatchEncoder } from './record-batch-encoder.ts';
+import type { TopicFrame } from './topic-frame.ts';
 
 export interface LogAppenderOptions {
   readonly topology: LogTopology;
@@ -54,7 +55,7 @@ export class LogAppender {
     this.#options = options;
   }
 
-  async append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
+  async append(requests: readonly TopicFrame[]): Promise<readonly AppendResult[]> {
     if (this.#isClosed) throw unavailable('the log is closed');
     const wantedUntilMs = performance.now() + this.#options.answerWithinMs;
     const answers = requests.map((request) => this.#accept(request, wantedUntilMs));
@@ -94,7 +95,7 @@ export class LogAppender {
     this.#sequences.clear();
   }
 
-  #accept(request: AppendRequest, wantedUntilMs: number): PendingFrame | AppendResult {
+  #accept(request: TopicFrame, wantedUntilMs: number): PendingFrame | AppendResult {
     const { producerId, partition, seq, recordCount } = request;
     assert(Number.isSafeInteger(seq) && seq > 0, 'sequence numbers count from 1');
     assert(Number.isSafeInteger(recordCount) && recordCount > 0, 'a frame holds at least one record');
@@ -132,7 +133,7 @@ export class LogAppender {
     });
   }
 
-  #sequenceOf(request: AppendRequest): PartitionSequence {
+  #sequenceOf(request: TopicFrame): PartitionSequence {
     const name = `${request.lane}:${request.partition}:${request.producerId}`;
     let sequence = this.#sequences.get(name);
     if (sequence === undefined) {
@@ -179,6 +180,7 @@ export class LogAppender {
       frame.bytes = encoder.encode({
         body: frame.body,
         recordCount: frame.request.recordCount,
+        recordIds: frame.request.recordIds,
         producerId: producer.id,
         producerEpoch: producer.epoch,
         baseSequence: frame.sequence.nextKafkaSequence,

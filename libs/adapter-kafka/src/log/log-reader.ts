@@ -1,9 +1,11 @@
-import { type Lane, PlatformError, type ReadBatch, type ReadLimits, type ReadRequest } from '@breakwater/twin-runtime';
+import { PlatformError, type ReadLimits } from '@breakwater/twin-runtime';
 
+import type { TopicRole } from '../topic-names.ts';
 import type { BrokerConnections } from './broker-connections.ts';
 import { type FetchedPartition, fetchRequest } from './fetch-request.ts';
 import type { Leader, LogTopology } from './log-topology.ts';
 import { ReadPosition } from './read-position.ts';
+import type { TopicReadBatch, TopicReadRequest } from './topic-frame.ts';
 
 /** A broker holds a fetch for so long at most: partitions that are asked for meanwhile wait for its end. */
 const FETCH_WAIT_MS_MAX = 500;
@@ -19,10 +21,10 @@ const NOTHING_YET = new PlatformError('BACKEND_UNAVAILABLE', 'Kafka did not answ
  * for is kept, at most `PARTITION_BYTES_MAX` of a partition, and the next fetch begins while that is being worked on.
  * Partitions of different brokers are fetched at the same time, and whoever answers first is not kept waiting.
  */
-export class LogReader {
+export class LogReader<Role extends TopicRole> {
   readonly #topology: LogTopology;
   readonly #connections: BrokerConnections;
-  readonly #positions = new Map<string, ReadPosition>();
+  readonly #positions = new Map<string, ReadPosition<Role>>();
   /** By broker; one fetch at a time each. */
   readonly #fetches = new Map<number, Promise<void>>();
   #isClosed = false;
@@ -32,7 +34,10 @@ export class LogReader {
     this.#connections = connections;
   }
 
-  async read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<readonly ReadBatch[]> {
+  async read(
+    requests: readonly TopicReadRequest<Role>[],
+    limits: ReadLimits,
+  ): Promise<readonly TopicReadBatch<Role>[]> {
     const startedAtMs = performance.now();
     this.#moveTo(requests);
     for (;;) {
@@ -55,12 +60,12 @@ export class LogReader {
   }
 
   /** Whoever does not want to wait wants to know that there is nothing, and not that nothing has come yet. */
-  #isAnswered(requests: readonly ReadRequest[], { waitMs }: ReadLimits, startedAtMs: number): boolean {
+  #isAnswered(requests: readonly TopicReadRequest<Role>[], { waitMs }: ReadLimits, startedAtMs: number): boolean {
     if (waitMs > 0 || requests.length === 0) return true;
     return requests.every((request) => this.#positions.get(nameOf(request))!.seenEmptyAtMs >= startedAtMs);
   }
 
-  #moveTo(requests: readonly ReadRequest[]): void {
+  #moveTo(requests: readonly TopicReadRequest<Role>[]): void {
     const wanted = new Map(requests.map((request) => [nameOf(request), request]));
     for (const name of this.#positions.keys()) if (!wanted.has(name)) this.#positions.delete(name);
     for (const [name, request] of wanted) {
@@ -70,12 +75,12 @@ export class LogReader {
     }
   }
 
-  #take(requests: readonly ReadRequest[], { framesMaxPerPartition }: ReadLimits): ReadBatch[] {
+  #take(requests: readonly TopicReadRequest<Role>[], { framesMaxPerPartition }: ReadLimits): TopicReadBatch<Role>[] {
     return requests.flatMap((request) => this.#positions.get(nameOf(request))!.take(framesMaxPerPartition) ?? []);
   }
 
   async #startFetches(waitMs: number): Promise<void> {
-    const byLeader = new Map<number, { readonly leader: Leader; readonly positions: ReadPosition[] }>();
+    const byLeader = new Map<number, { readonly leader: Leader; readonly positions: ReadPosition<Role>[] }>();
     let isLeaderless = false;
     for (const position of this.#positions.values()) {
       if (!position.isEmpty) continue;
@@ -95,7 +100,7 @@ export class LogReader {
     }
   }
 
-  async #leaderOf(position: ReadPosition): Promise<Leader | null> {
+  async #leaderOf(position: ReadPosition<Role>): Promise<Leader | null> {
     const known = this.#topology.knownLeaderOf(position.lane, position.partition);
     if (known !== null) return known;
     try {
@@ -106,15 +111,13 @@ export class LogReader {
     }
   }
 
-  async #fetch(leader: Leader, positions: readonly ReadPosition[], waitMs: number): Promise<void> {
+  async #fetch(leader: Leader, positions: readonly ReadPosition<Role>[], waitMs: number): Promise<void> {
     try {
-      const topicIds = {
-        control: await this.#topology.topicIdOf('control'),
-        telemetry: await this.#topology.topicIdOf('telemetry'),
-      };
+      const topicIds = new Map<Role, string>();
+      for (const { lane } of positions) topicIds.set(lane, await this.#topology.topicIdOf(lane));
       const asked = positions.map((position) => ({
         position,
-        topicId: topicIds[position.lane],
+        topicId: topicIds.get(position.lane)!,
         partition: position.partition,
         from: position.next,
       }));
@@ -135,7 +138,7 @@ export class LogReader {
   }
 
   /** Somebody else leads them by now, or nobody. */
-  async #findAgain(positions: readonly ReadPosition[]): Promise<void> {
+  async #findAgain(positions: readonly ReadPosition<Role>[]): Promise<void> {
     await pause();
     try {
       await this.#topology.refresh();
@@ -144,7 +147,7 @@ export class LogReader {
     }
   }
 
-  #troubled(positions: readonly ReadPosition[], error: unknown): void {
+  #troubled(positions: readonly ReadPosition<Role>[], error: unknown): void {
     const nowMs = performance.now();
     for (const position of positions) {
       position.troubleSinceMs ??= nowMs;
@@ -158,7 +161,7 @@ export class LogReader {
   }
 }
 
-function nameOf({ lane, partition }: { readonly lane: Lane; readonly partition: number }): string {
+function nameOf({ lane, partition }: { readonly lane: TopicRole; readonly partition: number }): string {
   return `${lane}:${partition}`;
 }
 

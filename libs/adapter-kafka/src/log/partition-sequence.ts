@@ -1,7 +1,9 @@
 import { assert, type Offset, type Partition } from '@breakwater/twin';
-import type { AppendRequest, AppendResult, Lane } from '@breakwater/twin-runtime';
+import type { AppendResult } from '@breakwater/twin-runtime';
 
+import type { TopicRole } from '../topic-names.ts';
 import { PendingFrame } from './pending-frame.ts';
+import type { TopicFrame } from './topic-frame.ts';
 
 export type RefusalCode = Extract<AppendResult, { kind: 'refused' }>['code'];
 type Appended = Extract<AppendResult, { kind: 'appended' }>;
@@ -17,7 +19,7 @@ const SEQUENCE_RANGE = 2 ** 31;
  * have of this producer, and is recognised when it comes again; Kafka remembers five.
  */
 export class PartitionSequence {
-  readonly lane: Lane;
+  readonly lane: TopicRole;
   readonly partition: Partition;
   readonly producerId: string;
   /** The number that Kafka expects of the next batch. */
@@ -27,7 +29,7 @@ export class PartitionSequence {
   #lastSeq = 0;
   #brokenBy: RefusalCode | null = null;
 
-  constructor({ lane, partition, producerId }: Pick<AppendRequest, 'lane' | 'partition' | 'producerId'>) {
+  constructor({ lane, partition, producerId }: Pick<TopicFrame, 'lane' | 'partition' | 'producerId'>) {
     this.lane = lane;
     this.partition = partition;
     this.producerId = producerId;
@@ -39,7 +41,7 @@ export class PartitionSequence {
   }
 
   /** Takes a new frame, finds the one that is repeated, or says what is known already. */
-  accept(request: AppendRequest, body: Buffer): PendingFrame | AppendResult {
+  accept(request: TopicFrame, body: Buffer): PendingFrame | AppendResult {
     if (this.#brokenBy !== null) return { kind: 'refused', code: this.#brokenBy };
     const known = this.#remembered.get(request.seq);
     if (known !== undefined) return { ...known, repeated: true };

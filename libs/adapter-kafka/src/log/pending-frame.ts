@@ -1,13 +1,14 @@
-import type { AppendRequest, AppendResult } from '@breakwater/twin-runtime';
+import type { AppendResult } from '@breakwater/twin-runtime';
 
 import type { PartitionSequence } from './partition-sequence.ts';
+import type { TopicFrame } from './topic-frame.ts';
 
 /**
  * A frame whose outcome is not known yet. Its batch is made once: every attempt sends the same bytes with the same
  * sequence numbers, by which Kafka knows that it has them already.
  */
 export class PendingFrame {
-  readonly request: AppendRequest;
+  readonly request: TopicFrame;
   readonly body: Buffer;
   readonly sequence: PartitionSequence;
   /** Settles only when the outcome is known, or never will be because nobody may hear of it any more. */
@@ -24,7 +25,7 @@ export class PendingFrame {
   #resolve!: (result: AppendResult) => void;
   #reject!: (reason: Error) => void;
 
-  constructor(request: AppendRequest, body: Buffer, sequence: PartitionSequence) {
+  constructor(request: TopicFrame, body: Buffer, sequence: PartitionSequence) {
     this.request = request;
     this.body = body;
     this.sequence = sequence;

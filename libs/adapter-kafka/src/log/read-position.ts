@@ -1,8 +1,10 @@
 import type { Partition } from '@breakwater/twin';
-import { type Lane, type LogFrame, PlatformError, type ReadBatch, type ReadRequest } from '@breakwater/twin-runtime';
+import { type LogFrame, PlatformError } from '@breakwater/twin-runtime';
 
+import type { TopicRole } from '../topic-names.ts';
 import type { FetchedPartition } from './fetch-request.ts';
 import { KAFKA_CODES } from './kafka-codes.ts';
+import type { TopicReadBatch, TopicReadRequest } from './topic-frame.ts';
 
 /**
  * Where one partition is read, and what was fetched of it beyond what was asked for.
@@ -10,8 +12,8 @@ import { KAFKA_CODES } from './kafka-codes.ts';
  * Offsets are contiguous: the first frame of an answer holds the offset that was asked for, and each further one
  * follows the one before. Kafka promises neither, so both are checked, and a hole is an error and never passed over.
  */
-export class ReadPosition {
-  readonly lane: Lane;
+export class ReadPosition<Role extends TopicRole> {
+  readonly lane: Role;
   readonly partition: Partition;
   /** The next offset to be fetched. */
   next: number;
@@ -21,7 +23,7 @@ export class ReadPosition {
   #frames: LogFrame[] = [];
   #error: Error | null = null;
 
-  constructor({ lane, partition, from }: ReadRequest) {
+  constructor({ lane, partition, from }: TopicReadRequest<Role>) {
     this.lane = lane;
     this.partition = partition;
     this.next = from;
@@ -44,7 +46,7 @@ export class ReadPosition {
   }
 
   /** @throws what became of the last fetch, once */
-  take(framesMax: number): ReadBatch | null {
+  take(framesMax: number): TopicReadBatch<Role> | null {
     if (this.#frames.length > 0) {
       return { lane: this.lane, partition: this.partition, frames: this.#frames.splice(0, framesMax) };
     }

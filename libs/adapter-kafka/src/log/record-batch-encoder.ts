@@ -10,6 +10,8 @@ export interface BatchToEncode {
   /** Record lines, joined by `\n`. */
   readonly body: Buffer;
   readonly recordCount: number;
+  /** Of each line, its `ce_id`. */
+  readonly recordIds?: readonly string[] | undefined;
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly baseSequence: number;
@@ -69,7 +71,7 @@ export class RecordBatchEncoder {
     return bytes;
   }
 
-  #encodeRecords({ body, recordCount, baseSequence, producerId }: BatchToEncode): void {
+  #encodeRecords({ body, recordCount, recordIds, baseSequence, producerId }: BatchToEncode): void {
     this.#at = 0;
     this.#reserve(body.length + recordCount * RECORD_OVERHEAD_BYTES_MAX);
     let from = 0;
@@ -77,7 +79,8 @@ export class RecordBatchEncoder {
       const newline = body.indexOf(NEWLINE, from);
       const to = newline < 0 ? body.length : newline;
       assert(newline >= 0 || index === recordCount - 1, 'a frame holds as many lines as it says');
-      this.#encodeRecord(body, { from, to }, { index, id: `${producerId}.${baseSequence + index}` });
+      const id = recordIds?.[index] ?? `${producerId}.${baseSequence + index}`;
+      this.#encodeRecord(body, { from, to }, { index, id });
       from = to + 1;
     }
     assert(from > body.length, 'a frame holds no more lines than it says');

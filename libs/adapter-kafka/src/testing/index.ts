@@ -3,3 +3,5 @@ export { KafkaBroker } from './kafka-broker.ts';
 export { KafkaCluster } from './kafka-cluster.ts';
 export type { KafkaClusterOptions } from './kafka-cluster.ts';
 export { findKafkaProgram, kafkaAvailable } from './kafka-program.ts';
+export { readTopic } from './read-topic.ts';
+export type { TopicRecord } from './read-topic.ts';

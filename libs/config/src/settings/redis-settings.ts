@@ -38,7 +38,7 @@ export const redisSettings = {
     max: 1_000_000,
     unit: 'changes per partition',
     reason:
-      'Changes that live views can still ask for after an interruption; who was away for longer reads the twin anew. Also what the history of twins bridges while ClickHouse is away.',
+      'Changes that live views can still ask for after an interruption; who was away for longer reads the twin anew. Also what the history of twins bridges while ClickHouse is away; with EVENT_LOG=kafka that is the retention of the topic.',
   }),
   changesBytesKept: integer('CHANGES_BYTES_PER_PARTITION', {
     default: 2 * MIB,

@@ -17,6 +17,8 @@ export interface ChangeRecord {
   readonly logId: LogId;
   readonly lane: Lane;
   readonly offset: Offset;
+  /** Of that record, where it has one (W3C). */
+  readonly traceparent?: string;
   /** The whole document, as JSON text. */
   readonly document: string;
 }
@@ -28,20 +30,29 @@ export interface FeedEntry {
   readonly change: ChangeRecord;
 }
 
-/** The topic `changes`. Bounded: a cursor older than what is kept answers `gap: true`. */
+/**
+ * The topic `changes`. Bounded: a cursor older than what is kept answers `gap: true`. What is published twice stands
+ * there twice.
+ */
 export interface ChangeFeed {
+  /** Cursors are of one feed: under another id the same cursor says nothing. */
+  feedId(): Promise<string>;
+  /** When it rejects, some or all of them may be in the feed. */
   publish(partition: Partition, changes: readonly ChangeRecord[]): Promise<void>;
-  /** Everything after the cursors; a partition without a cursor starts at the present. */
+  /** What is kept after the cursors, each in the order of its partition. */
   read(
     cursors: ReadonlyMap<Partition, string>,
     limits: { readonly entriesMax: number; readonly waitMs: number },
   ): Promise<readonly FeedEntry[]>;
-  /** One device's kept changes after a cursor. */
+  /** One device's kept changes after a cursor; they may be left out behind a gap. */
   since(
     partition: Partition,
     key: DeviceKey,
     cursor: string,
     limit: number,
   ): Promise<{ readonly entries: readonly FeedEntry[]; readonly gap: boolean }>;
+  /** The change with exactly this cursor; null where none is kept. */
+  entryAt(partition: Partition, cursor: string): Promise<FeedEntry | null>;
+  /** The cursor of the last change, `0` before the first. */
   end(partition: Partition): Promise<string>;
 }

@@ -6,6 +6,8 @@ export interface DecodedRecord {
   readonly incarnation: Incarnation;
   readonly sessionEpoch: SessionEpoch;
   readonly message: TwinMessage;
+  /** W3C, of a record that has one and is no telemetry. */
+  readonly traceparent?: string;
   /** The sender's time (Unix ms) of a record that shall be timed up to its commit; a sample is enough. */
   readonly sentAtMs?: number;
 }

@@ -23,6 +23,7 @@ interface PendingChange {
   lane: Lane;
   offset: Offset;
   tsMs: number;
+  traceparent: string | undefined;
   readonly sections: Set<string>;
 }
 
@@ -257,26 +258,28 @@ export class ShardBatch {
   }): void {
     const { id, twin, sections, before, record } = change;
     const { lane, offset, appendedAtMs: tsMs } = record;
+    const cause = { id, lane, offset, tsMs, traceparent: record.decoded?.traceparent };
     let pending = this.#pending.get(twin);
     if (pending !== undefined && (sections.includes('desired') || sections.includes('tags'))) {
       this.#writeChange(twin, pending, before);
       pending = undefined;
     }
     if (pending === undefined) {
-      this.#pending.set(twin, { id, lane, offset, tsMs, sections: new Set(sections) });
+      this.#pending.set(twin, { ...cause, sections: new Set(sections) });
       return;
     }
-    Object.assign(pending, { id, lane, offset, tsMs });
+    Object.assign(pending, cause);
     for (const section of sections) pending.sections.add(section);
   }
 
   #writeChange(twin: CachedTwin, pending: PendingChange, state: TwinState | null): void {
     assert(state !== null, 'a changed twin has a state');
-    const { id, tsMs, lane, offset } = pending;
+    const { id, tsMs, lane, offset, traceparent } = pending;
     const { incarnation, changeNumber, version, reportedVersion } = state;
     const change = {
       ...{ key: twin.key, incarnation, changeNumber, sections: [...pending.sections].sort(), tsMs },
       ...{ version, reportedVersion, logId: this.shard.logId, lane, offset },
+      ...(traceparent !== undefined && { traceparent }),
       document: JSON.stringify(this.#parts.model.twinDocument(state)),
     };
     this.#push({ id, kind: 'change', key: twin.key, payload: encodeChange(change) });

@@ -18,6 +18,7 @@ const KEY = 'default/d1' as DeviceKey;
 const OTHER = 'default/d2' as DeviceKey;
 const LIMITS = { entriesMax: 50, waitMs: 0 };
 const WAIT_MS = 5_000;
+const ROUNDS_MAX = 20;
 
 /** What every change feed must do. */
 export function changeFeedContract(name: string, maker: HarnessMaker<ChangeFeed, ChangeFeedContractOptions>): void {
@@ -46,6 +47,49 @@ export function changeFeedContract(name: string, maker: HarnessMaker<ChangeFeed,
       const rest = await feed.read(new Map([[P0, (entries[1] as FeedEntry).cursor]]), LIMITS);
       expect(numbers(rest)).toEqual([3]);
       expect(await feed.end(P0)).toBe((entries[2] as FeedEntry).cursor);
+    });
+
+    it('reads what it keeps from the beginning, and no change twice when it is read a few at a time', async () => {
+      await feed.publish(P0, [change(KEY, 1), change(KEY, 2), change(KEY, 3)]);
+      await feed.publish(P1, [change(OTHER, 1), change(OTHER, 2)]);
+      await feed.publish(P0, [change(KEY, 4)]);
+      const cursors = new Map([P0, P1].map((partition) => [partition, '0']));
+      const read: FeedEntry[] = [];
+      for (let rounds = 0; read.length < 6 && rounds < ROUNDS_MAX; rounds += 1) {
+        for (const entry of await feed.read(cursors, { entriesMax: 2, waitMs: 0 })) {
+          cursors.set(entry.partition, entry.cursor);
+          read.push(entry);
+        }
+      }
+      expect(numbers(read.filter(({ partition }) => partition === P0))).toEqual([1, 2, 3, 4]);
+      expect(numbers(read.filter(({ partition }) => partition === P1))).toEqual([1, 2]);
+      expect(await feed.read(cursors, LIMITS)).toEqual([]);
+      const again = await feed.read(new Map([[P0, '2']]), LIMITS);
+      expect(numbers(again)).toEqual([3, 4]);
+    });
+
+    it('numbers changes without holes, and finds each by its cursor', async () => {
+      expect(await feed.feedId()).toBe(await feed.feedId());
+      expect(await feed.end(P0)).toBe('0');
+      await feed.publish(P0, [change(KEY, 7), change(OTHER, 8)]);
+      await feed.publish(P0, [{ ...change(KEY, 9), traceparent: '00-1-2-01' }]);
+      const entries = await feed.read(new Map([[P0, '0']]), LIMITS);
+      expect(entries.map(({ cursor }) => cursor)).toEqual(['1', '2', '3']);
+      for (const entry of entries) expect(await feed.entryAt(P0, entry.cursor)).toEqual(entry);
+      expect(entries[2]?.change.traceparent).toBe('00-1-2-01');
+      expect(await feed.entryAt(P0, '4')).toBeNull();
+      expect(await feed.entryAt(P0, '0')).toBeNull();
+    });
+
+    it('has nothing after a cursor beyond its end', async () => {
+      await feed.publish(P0, [change(KEY, 1)]);
+      await feed.publish(P1, [change(OTHER, 1)]);
+      const cursors = new Map([
+        [P0, '9'],
+        [P1, '0'],
+      ]);
+      expect((await feed.read(cursors, LIMITS)).map(({ partition }) => partition)).toEqual([P1]);
+      expect((await feed.since(P0, KEY, '9', 10)).gap).toBe(true);
     });
 
     it('reads several partitions, each after its own cursor', async () => {
