@@ -108,13 +108,13 @@ describe('the reader of changes', () => {
     for (let tries = 0; tries < 2; tries += 1) {
       await expect(read({ 0: '2' }, 9)).rejects.toMatchObject({ code: 'LOG_BATCH_UNREADABLE' });
     }
-    const holed = new ChangeReader(
-      {
-        read: async () =>
-          Promise.reject(new PlatformError('POSITION_OUT_OF_RANGE', '', { details: { partition: P0 } })),
-      },
-      async () => ({ first: 0, end: 9 }),
-    );
+    // A hole: the log goes on further behind, and would answer from there.
+    let refusals = 0;
+    const readHoled = async (): Promise<readonly TopicReadBatch<'changes'>[]> => {
+      if (refusals++ > 0) return [];
+      throw new PlatformError('POSITION_OUT_OF_RANGE', 'a hole', { details: { partition: P0 } });
+    };
+    const holed = new ChangeReader({ read: readHoled }, async () => ({ first: 0, end: 9 }));
     await expect(holed.read(new Map([[P0, '4']]), { entriesMax: 1, waitMs: 0 })).rejects.toMatchObject({
       code: 'POSITION_OUT_OF_RANGE',
     });
