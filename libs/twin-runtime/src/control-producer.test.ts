@@ -120,6 +120,15 @@ describe('ControlProducer', () => {
     expect(log.lines).toEqual(['a', 'b']);
   });
 
+  it('gives the number of a frame that may be in the log to no other, whatever it is refused for', async () => {
+    const log = new ScriptedLog();
+    const producer = producerOn(log);
+    log.faults = ['lostAfter', 'LANE_FULL'];
+    await expect(producer.append('control', PARTITION, 'a')).resolves.toMatchObject({ code: 'LANE_FULL' });
+    await expect(producer.append('control', PARTITION, 'b')).resolves.toMatchObject({ kind: 'appended', offset: 1 });
+    expect(log.lines).toEqual(['a', 'b']);
+  });
+
   it('repeats a refused frame once only', async () => {
     const log = new ScriptedLog();
     log.faults = ['PRODUCER_FENCED', 'PRODUCER_FENCED'];

@@ -4,9 +4,9 @@ import { PlatformError } from './platform-error.ts';
 import type { Clock } from './ports/clock.ts';
 import type { AppendResult, EventLog, Lane, RecordSource } from './ports/event-log.ts';
 
-/** What happened to one record. */
 type KnownResult = Exclude<AppendResult, { kind: 'unknown' }>;
 
+/** What happened to one record. */
 export type RecordAppend =
   | { readonly kind: 'appended'; readonly offset: Offset; readonly appendedAtMs: number }
   | Extract<AppendResult, { kind: 'refused' }>;
@@ -53,8 +53,9 @@ const PAUSE_MS_MIN = 50;
  *
  * A record is appended at most once. Per lane and partition one frame is under way at a time, and a frame whose outcome
  * is unknown is sent again under the same sequence number, which the log recognises. When that fails too often, its
- * records end as unknown and the queue goes on as a new producer: the old number is never given to other records, or
- * the log would take them for the lost frame and drop them.
+ * records end as unknown and the queue goes on as a new producer. So it does when the frame is refused after an attempt
+ * of unknown outcome: the old number is never given to other records, or the log would take them for the lost frame and
+ * drop them.
  *
  * The log forgets a producer that was idle for days, and then refuses its next number. That is no fault of the record:
  * when the refusal is the first word about a frame, nothing of it is in the log, and it goes once more as a new
@@ -132,12 +133,8 @@ export class ControlProducer {
   async #appendFrame(queue: Queue, frame: readonly Waiting[]): Promise<KnownResult> {
     const body = frame.map(({ line }) => line).join('\n');
     const first = await this.#appendAs(queue, body, frame.length);
-    if (!isDisowned(first.result)) return first.result;
-    startGeneration(queue);
-    if (first.outcomeWasUnknown) return first.result;
-    const { result } = await this.#appendAs(queue, body, frame.length);
-    if (isDisowned(result)) startGeneration(queue);
-    return result;
+    if (!isDisowned(first.result) || first.outcomeWasUnknown) return first.result;
+    return (await this.#appendAs(queue, body, frame.length)).result;
   }
 
   /** One frame under one number, sent until its outcome is known or that takes too often. */
@@ -155,8 +152,10 @@ export class ControlProducer {
         const [result] = await this.#log.append([request]);
         if (result === undefined) throw new PlatformError('INTERNAL', 'the log gave no answer to an append');
         if (result.kind === 'unknown') throw result.error;
+        const outcomeWasUnknown = attempt > 1;
         if (result.kind === 'appended') queue.lastSeq = request.seq;
-        return { result, outcomeWasUnknown: attempt > 1 };
+        else if (outcomeWasUnknown || isDisowned(result)) startGeneration(queue);
+        return { result, outcomeWasUnknown };
       } catch (error) {
         if (attempt < this.#attemptsMax) {
           await this.#clock.sleep(PAUSE_MS_MIN * 2 ** (attempt - 1));
