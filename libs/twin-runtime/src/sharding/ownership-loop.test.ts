@@ -1,9 +1,17 @@
+import type { Epoch, LogId, Offset, Partition } from '@breakwater/twin';
 import { describe, expect, it } from '@jest/globals';
 
+import type { Ownership } from '../ports/twin-store.ts';
 import { silentObserver } from '../region-observer.ts';
+import { DEFAULT_RUNTIME_LIMITS } from '../runtime-limits.ts';
+import { systemClock } from '../system-clock.ts';
 import { OwnershipLoop } from './ownership-loop.ts';
 import type { RegionParts } from './region-parts.ts';
-import type { ShardTable } from './shard-table.ts';
+import { ShardTable } from './shard-table.ts';
+import { TwinCache } from './twin-cache.ts';
+
+const P0 = 0 as Partition;
+const P1 = 1 as Partition;
 
 describe('OwnershipLoop', () => {
   it('leaves while the group is away: its membership ends by itself', async () => {
@@ -22,4 +30,72 @@ describe('OwnershipLoop', () => {
     await loop.leave();
     expect(failures).toEqual(['retire', 'leave']);
   });
+
+  it('starts a shard once at a time, though the node of the store that has another is away', async () => {
+    const looks = { atP0: 0, startsOfP1: 0 };
+    let letP1Start = (): void => undefined;
+    const store = {
+      takeOwnership: async (partition: Partition): Promise<Ownership> => {
+        if (partition === P0) return OWNERSHIP;
+        looks.startsOfP1 += 1;
+        await new Promise<void>((resolve) => (letP1Start = resolve));
+        return OWNERSHIP;
+      },
+      outbox: () => Promise.resolve([]),
+      ledger: () => {
+        looks.atP0 += 1;
+        return Promise.reject(new Error('the node is away'));
+      },
+    };
+    const parts = partsOf(store, [P0]);
+    const table = new ShardTable(parts);
+    const loop = new OwnershipLoop(parts, table);
+    const end = new AbortController();
+    const running = loop.run(end.signal);
+    await until(() => table.shardOf(P0) !== null && looks.atP0 > 0);
+    (parts.membership.claims.held as Map<Partition, number>).set(P1, Infinity);
+    await until(() => looks.startsOfP1 > 0);
+    // Time for many more looks, which there must not be while one is under way.
+    await systemClock.sleep(50);
+    expect(looks.startsOfP1).toBe(1);
+    letP1Start();
+    await until(() => table.shardOf(P1) !== null);
+    end.abort();
+    await running;
+  });
 });
+
+const OWNERSHIP: Ownership = {
+  epoch: '1:worker' as Epoch,
+  logId: 'log' as LogId,
+  positions: { control: 0 as Offset, telemetry: 0 as Offset },
+  attempts: 1,
+  tenants: [],
+};
+
+function partsOf(store: object, held: readonly Partition[]): RegionParts {
+  return {
+    memberId: 'worker-1',
+    store,
+    membership: {
+      claims: { held: new Map(held.map((partition) => [partition, Infinity])), asked: new Set(), complete: true },
+      onChange: () => undefined,
+      renew: () => Promise.resolve(),
+      committed: () => undefined,
+    },
+    log: { logId: () => Promise.resolve('log'), bounds: () => Promise.resolve({ first: 0, end: 0, bytes: 0 }) },
+    clock: systemClock,
+    random: { id: () => 'random', next: () => 0 },
+    limits: { ...DEFAULT_RUNTIME_LIMITS, heartbeatMs: 1, acquireRetryMs: 1, retakeMs: 1 },
+    observer: silentObserver,
+    cache: new TwinCache(1_024),
+  } as unknown as RegionParts;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadlineMs) throw new Error('the condition did not come true');
+    await systemClock.sleep(1);
+  }
+}

@@ -88,21 +88,18 @@ export class OwnershipLoop {
     return complete && working.every(Boolean);
   }
 
-  /** Starts the shard of a partition of ours where there is none. */
+  /** Starts the shard of a partition of ours where there is none. Never rejects. */
   async #take(partition: Partition, signal: AbortSignal): Promise<boolean> {
     if (this.#releasing.has(partition)) return false;
     this.#taken.add(partition);
     if (this.#table.isStopped(partition)) return true;
-    const shard = this.#table.shardOf(partition);
-    if (shard !== null) {
-      await this.#compareWithStore(shard);
-      return true;
-    }
-    if (!this.#table.mayStart(partition) || signal.aborted) return false;
     try {
-      await this.#start(partition, signal);
+      const shard = this.#table.shardOf(partition);
+      if (shard !== null) await this.#compareWithStore(shard);
+      else if (this.#table.mayStart(partition) && !signal.aborted) await this.#start(partition, signal);
     } catch (error) {
-      // It is tried again. Thrown on, the next look would begin while the other starts of this one are under way.
+      // It is tried again. Thrown on, the next look would begin while starts of this one are under way, and with a store
+      // of several nodes one of them may be away: a shard would be started twice.
       this.#parts.observer.failed('ownership', error);
     }
     return this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null;
