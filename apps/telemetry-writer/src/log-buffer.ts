@@ -1,5 +1,5 @@
 import { assert, type Offset, type Partition } from '@breakwater/twin';
-import type { EventLog, LogFrame, ReadRequest } from '@breakwater/twin-runtime';
+import type { EventLog, LogFrame, ReadLimits, ReadRequest } from '@breakwater/twin-runtime';
 
 import { FrameSize } from './frame-size.ts';
 
@@ -69,6 +69,7 @@ export class LogBuffer {
       came = await this.#read(asked, {
         framesMaxPerPartition: Math.min(this.#framesMaxPerRead, Math.max(1, Math.floor(frames / asked.length))),
         waitMs: all && this.#bytes === 0 ? waitMs : 0,
+        mayMiss: true,
       });
     }
     return came;
@@ -102,10 +103,7 @@ export class LogBuffer {
     this.#partitions.delete(partition);
   }
 
-  async #read(
-    requests: readonly ReadRequest[],
-    limits: { readonly framesMaxPerPartition: number; readonly waitMs: number },
-  ): Promise<boolean> {
+  async #read(requests: readonly ReadRequest[], limits: ReadLimits): Promise<boolean> {
     const batches = await this.#log.read(requests, limits);
     this.#frameSize.learn(batches.flatMap(({ frames }) => frames));
     let came = false;

@@ -27,6 +27,8 @@ const SEQUENCES_MAX = 65_536;
 const FENCED_MAX = 4_096;
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 1_000;
+/** A frame of unknown outcome is asked for again within seconds; who has not asked for so long never will. */
+const REST_MS_MAX = 60_000;
 /** How long a fence waits for answers to what the producer has under way. */
 const FENCE_WAIT_MS = 5_000;
 
@@ -102,9 +104,9 @@ export class LogAppender {
     if (this.#fenced.has(`${partition}:${producerId}`)) return refused('PRODUCER_FENCED');
     const body = typeof request.body === 'string' ? Buffer.from(request.body) : request.body;
     if (body.length > this.#options.frameBytesMax) return refused('FRAME_TOO_LARGE');
-    if (this.#pendingBytes + body.length > PENDING_BYTES_MAX) return refused('LANE_FULL');
     const sequence = this.#sequenceOf(request);
-    const accepted = sequence.accept(request, body);
+    // A frame that is repeated may be in the log: for want of room only what is new is refused.
+    const accepted = sequence.accept(request, body, this.#pendingBytes + body.length <= PENDING_BYTES_MAX);
     if (!(accepted instanceof PendingFrame)) return accepted;
     if (accepted.wantedUntilMs === 0) this.#count(accepted);
     accepted.wantedUntilMs = wantedUntilMs;
@@ -139,12 +141,13 @@ export class LogAppender {
     if (sequence === undefined) {
       this.#makeRoom();
       sequence = new PartitionSequence(request);
-      this.#sequences.set(name, sequence);
-    }
+    } else this.#sequences.delete(name);
+    // Behind those that were used before it.
+    this.#sequences.set(name, sequence);
     return sequence;
   }
 
-  /** The oldest that rest are forgotten: a later append of theirs is a gap. */
+  /** Those that rest longest are forgotten: a later append of theirs is a gap. */
   #makeRoom(): void {
     for (const [name, sequence] of this.#sequences) {
       if (this.#sequences.size < SEQUENCES_MAX) return;
@@ -224,14 +227,26 @@ export class LogAppender {
     frame.trouble = error instanceof Error ? error.message : String(error);
     const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(frame.attempts, 10));
     frame.attempts += 1;
-    if (frame.isSettled || this.#isClosed || performance.now() + delayMs > frame.wantedUntilMs) {
+    if (frame.isSettled || this.#isClosed) return;
+    if (performance.now() + delayMs > frame.wantedUntilMs) {
       frame.isUnderWay = false;
+      this.#giveUpLater(frame);
       return;
     }
     setTimeout(() => {
       frame.isUnderWay = false;
       if (!frame.isSettled) this.#sendHead(frame.sequence);
     }, delayMs);
+  }
+
+  /** A producer that was given up never asks again, and what it left would take the room of the others for ever. */
+  #giveUpLater(frame: PendingFrame): void {
+    const { wantedUntilMs } = frame;
+    const timer = setTimeout(() => {
+      if (frame.isSettled || frame.wantedUntilMs !== wantedUntilMs) return;
+      frame.sequence.giveUp(unavailable('nobody asked any more whether the log took the records'));
+    }, REST_MS_MAX);
+    timer.unref();
   }
 
   #producerOf(producerId: string, leader: Leader): Promise<KafkaProducer> {

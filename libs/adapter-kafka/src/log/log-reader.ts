@@ -12,6 +12,8 @@ const FETCH_WAIT_MS_MAX = 500;
 const PARTITION_BYTES_MAX = 1024 * 1024;
 const FETCH_BYTES_MAX = 16 * 1024 * 1024;
 const RETRY_MS = 100;
+/** Whoever has other work waits no longer for a broker than this. */
+const LATE_MS = 100;
 /** A reader that cannot read says so after this; shorter troubles are those of every change of a leader. */
 const TROUBLE_MS = 15_000;
 const NOTHING_YET = new PlatformError('BACKEND_UNAVAILABLE', 'Kafka did not answer in time', { retryable: true });
@@ -38,6 +40,7 @@ export class LogReader<Role extends TopicRole> {
     requests: readonly TopicReadRequest<Role>[],
     limits: ReadLimits,
   ): Promise<readonly TopicReadBatch<Role>[]> {
+    if (requests.length === 0) return [];
     const startedAtMs = performance.now();
     this.#moveTo(requests);
     for (;;) {
@@ -50,7 +53,7 @@ export class LogReader<Role extends TopicRole> {
       if (this.#isClosed || (leftMs <= 0 && this.#isAnswered(requests, limits, startedAtMs))) return [];
       if (leftMs <= 0 && performance.now() - startedAtMs > limits.waitMs + TROUBLE_MS) throw NOTHING_YET;
       await this.#startFetches(Math.max(0, Math.min(leftMs, FETCH_WAIT_MS_MAX)));
-      if (this.#fetches.size > 0) await Promise.race(this.#fetches.values());
+      if (this.#fetches.size > 0) await this.#someFetch(Math.max(0, leftMs) + RETRY_MS);
     }
   }
 
@@ -60,8 +63,12 @@ export class LogReader<Role extends TopicRole> {
   }
 
   /** Whoever does not want to wait wants to know that there is nothing, and not that nothing has come yet. */
-  #isAnswered(requests: readonly TopicReadRequest<Role>[], { waitMs }: ReadLimits, startedAtMs: number): boolean {
-    if (waitMs > 0 || requests.length === 0) return true;
+  #isAnswered(
+    requests: readonly TopicReadRequest<Role>[],
+    { waitMs, mayMiss }: ReadLimits,
+    startedAtMs: number,
+  ): boolean {
+    if (waitMs > 0 || (mayMiss === true && performance.now() - startedAtMs > LATE_MS)) return true;
     return requests.every((request) => this.#positions.get(nameOf(request))!.seenEmptyAtMs >= startedAtMs);
   }
 
@@ -91,6 +98,8 @@ export class LogReader<Role extends TopicRole> {
     }
     for (const [nodeId, { leader, positions }] of byLeader) {
       if (this.#fetches.has(nodeId)) continue;
+      // A batch that is larger than what one partition may bring comes only when nothing before it brings anything.
+      positions.sort((left, right) => left.broughtAtMs - right.broughtAtMs);
       const fetch = this.#fetch(leader, positions, waitMs).finally(() => this.#fetches.delete(nodeId));
       this.#fetches.set(nodeId, fetch);
     }
@@ -98,6 +107,16 @@ export class LogReader<Role extends TopicRole> {
       await pause();
       await this.#topology.refresh().catch(() => undefined);
     }
+  }
+
+  /** Until one is answered, and no longer than that: a broker that hangs says nothing for many seconds. */
+  async #someFetch(waitMsMax: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMsMax);
+    });
+    await Promise.race([...this.#fetches.values(), passed]);
+    clearTimeout(timer);
   }
 
   async #leaderOf(position: ReadPosition<Role>): Promise<Leader | null> {

@@ -40,15 +40,15 @@ export class PartitionSequence {
     return this.#pending[0] ?? null;
   }
 
-  /** Takes a new frame, finds the one that is repeated, or says what is known already. */
-  accept(request: TopicFrame, body: Buffer): PendingFrame | AppendResult {
+  /** Takes a new frame if there is room, finds the one that is repeated, or says what is known already. */
+  accept(request: TopicFrame, body: Buffer, hasRoom: boolean): PendingFrame | AppendResult {
     if (this.#brokenBy !== null) return { kind: 'refused', code: this.#brokenBy };
     const known = this.#remembered.get(request.seq);
     if (known !== undefined) return { ...known, repeated: true };
     const pending = this.#pending.find((frame) => frame.request.seq === request.seq);
     if (pending !== undefined) return pending;
     if (request.seq !== this.#lastSeq + this.#pending.length + 1) return { kind: 'refused', code: 'SEQUENCE_GAP' };
-    if (this.#pending.length === REMEMBERED_SEQS) return { kind: 'refused', code: 'LANE_FULL' };
+    if (!hasRoom || this.#pending.length === REMEMBERED_SEQS) return { kind: 'refused', code: 'LANE_FULL' };
     const frame = new PendingFrame(request, body, this);
     this.#pending.push(frame);
     return frame;
@@ -82,6 +82,12 @@ export class PartitionSequence {
   breakOff(code: RefusalCode): void {
     this.#brokenBy = code;
     for (const frame of this.#pending.splice(0)) frame.settle({ kind: 'refused', code });
+  }
+
+  /** Nobody asks for its frames any more. They may be in the log, so nothing else is taken under these numbers. */
+  giveUp(reason: Error): void {
+    this.#brokenBy = 'SEQUENCE_GAP';
+    this.abandon(reason);
   }
 
   abandon(reason: Error): void {

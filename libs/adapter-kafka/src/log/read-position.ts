@@ -19,6 +19,8 @@ export class ReadPosition<Role extends TopicRole> {
   next: number;
   /** When a fetch last said that there is nothing at `next`. */
   seenEmptyAtMs = -Infinity;
+  /** When a fetch last brought something. */
+  broughtAtMs = 0;
   troubleSinceMs: number | null = null;
   #frames: LogFrame[] = [];
   #error: Error | null = null;
@@ -72,8 +74,9 @@ export class ReadPosition<Role extends TopicRole> {
     this.troubleSinceMs = null;
     // An answer that is full leaves partitions out; only at the end of the log nothing means that there is nothing.
     if (answer.frames.length === 0 && from >= answer.end && answer.error === null) this.seenEmptyAtMs = nowMs;
+    if (answer.frames.length > 0) this.broughtAtMs = nowMs;
     for (const frame of answer.frames) this.#add(frame, from);
-    if (answer.error !== null) this.#error ??= answer.error;
+    if (answer.error !== null) this.#error ??= this.#unreadable(answer.error);
     return true;
   }
 
@@ -86,6 +89,15 @@ export class ReadPosition<Role extends TopicRole> {
     }
     this.#frames.push(frame);
     this.next = frame.lastOffset + 1;
+  }
+
+  /** Says where, so that whoever reads several partitions can go on with the others. */
+  #unreadable(cause: Error): PlatformError {
+    const { lane, partition, next } = this;
+    return new PlatformError('LOG_BATCH_UNREADABLE', `lane ${lane}, partition ${partition}: ${cause.message}`, {
+      cause,
+      details: { lane, partition, from: next },
+    });
   }
 
   #outOfRange(reason: string): PlatformError {

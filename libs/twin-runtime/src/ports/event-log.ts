@@ -59,6 +59,11 @@ export interface ReadLimits {
   readonly framesMaxPerPartition: number;
   /** How long to wait when there is nothing. 0 answers at once. */
   readonly waitMs: number;
+  /**
+   * Nothing may mean that a part of the log that is away has not answered. For who reads again and again, and must not
+   * be held up by it. Left out, an answer of nothing to a `waitMs` of 0 means that there is nothing.
+   */
+  readonly mayMiss?: boolean;
 }
 
 export interface ReadBatch {

@@ -1,3 +1,6 @@
+import type { Partition } from '@breakwater/twin';
+
+import type { PlatformError } from '../platform-error.ts';
 import { LANES, type ReadRequest } from '../ports/event-log.ts';
 import type { RegionParts } from './region-parts.ts';
 import type { Shard } from './shard.ts';
@@ -8,6 +11,7 @@ const FIRST_FRAME_BYTES = 256 * 1024;
 /** How slowly a large frame is forgotten. */
 const DECAY = 0.8;
 const OUT_OF_RANGE = 'POSITION_OUT_OF_RANGE';
+const BATCH_UNREADABLE = 'LOG_BATCH_UNREADABLE';
 
 /** Fills the mailboxes of all shards with one read. */
 export class LogReader {
@@ -30,7 +34,7 @@ export class LogReader {
     const affordable = Math.floor(bytesPerReadMax / (requests.length * this.#frameBytes));
     const framesMaxPerPartition = Math.max(1, Math.min(framesPerReadMax, affordable));
     try {
-      const batches = await this.#parts.log.read(requests, { framesMaxPerPartition, waitMs });
+      const batches = await this.#parts.log.read(requests, { framesMaxPerPartition, waitMs, mayMiss: true });
       for (const { lane, partition, frames } of batches) {
         // The shard may have ended meanwhile, and a successor may have begun elsewhere in the log.
         const shard = shards.find((each) => each.partition === partition);
@@ -39,22 +43,47 @@ export class LogReader {
       }
       if (batches.length > 0) this.#frameBytes = Math.max(1, DECAY * this.#frameBytes);
     } catch (error) {
-      if ((error as { readonly code?: unknown }).code !== OUT_OF_RANGE) throw error;
-      await this.#endOutOfRange(requests, error);
+      await this.#endUnreadable(requests, error);
     }
+  }
+
+  /**
+   * One partition that cannot be read must not keep the others of the region from being read: its shard ends, or stops
+   * where no successor would fare better. What says of no partition that it is the reason is thrown on.
+   */
+  async #endUnreadable(requests: readonly ReadRequest[], error: unknown): Promise<void> {
+    const { code, details } = error as Partial<PlatformError>;
+    if (code === OUT_OF_RANGE && (await this.#endOutOfRange(requests, error))) return;
+    const shard = this.#shardAt(details);
+    if (shard !== null && code === OUT_OF_RANGE) this.#table.end(shard, 'positionLost', error);
+    else if (shard !== null && code === BATCH_UNREADABLE) this.#table.stopLoudly(shard.partition, error);
+    else throw error;
   }
 
   /**
    * The log does not have what this owner thinks is next. Perhaps only the owner is behind: then its successor starts
    * where the store says. If the store says the same, the start of the successor stops the partition loudly.
+   *
+   * Answers whether there was any such; else the log has a hole.
    */
-  async #endOutOfRange(requests: readonly ReadRequest[], error: unknown): Promise<void> {
+  async #endOutOfRange(requests: readonly ReadRequest[], error: unknown): Promise<boolean> {
+    let hasEnded = false;
     for (const { lane, partition, from } of requests) {
       const { first, end } = await this.#parts.log.bounds(lane, partition);
       const shard = this.#table.shardOf(partition);
-      if (shard === null || shard.mailboxes[lane].readFrom !== from) continue;
-      if (from < first || from > end) this.#table.end(shard, 'positionLost', error);
+      if (shard === null || shard.mailboxes[lane].readFrom !== from || (from >= first && from <= end)) continue;
+      this.#table.end(shard, 'positionLost', error);
+      hasEnded = true;
     }
+    return hasEnded;
+  }
+
+  /** The shard that reads on at the place that an error names; null when it names none, or nobody reads on there. */
+  #shardAt(details: PlatformError['details'] = {}): Shard | null {
+    const { lane, partition, from } = details;
+    const shard = this.#table.shardOf(partition as Partition);
+    const place = LANES.find((each) => each === lane);
+    return shard !== null && place !== undefined && shard.mailboxes[place].readFrom === from ? shard : null;
   }
 }
 

@@ -98,8 +98,8 @@ export class OwnershipLoop {
       if (shard !== null) await this.#compareWithStore(shard);
       else if (this.#table.mayStart(partition) && !signal.aborted) await this.#start(partition, signal);
     } catch (error) {
-      // It is tried again. Thrown on, the next look would begin while starts of this one are under way, and with a store
-      // of several nodes one of them may be away: a shard would be started twice.
+      // It is tried again. Thrown on, because one node of the store is away, the next look would begin while starts of
+      // this one are under way: a shard would be started twice.
       this.#parts.observer.failed('ownership', error);
     }
     return this.#table.stopped.has(partition) || this.#table.shardOf(partition) !== null;
