@@ -1,12 +1,14 @@
 // What obtaining a program for a machine that has none has in common, whichever program it is. Nothing here blocks, so
 // that whoever waits for it can end it at any time, and what is half done lies in a folder that the next run removes.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { SetupRefused } from './run-step.mjs';
 
 const WAIT_FOR_OTHER_MS = 1_000;
+/** Longer than anything here may take: a folder that is older is nobody's, whoever has its process id by now. */
+const ABANDONED_MS = 60 * 60_000;
 const OUTPUT_LENGTH_MAX = 2_000;
 const WORK_FOLDER = 'obtaining-';
 
@@ -46,13 +48,21 @@ export function runToEnd(command, args, { env, timeoutMs }) {
 async function waitForOther(cache) {
   for (;;) {
     const others = readdirSync(cache).filter((name) => name.startsWith(WORK_FOLDER));
-    const alive = others.filter((name) => isAlive(Number(name.slice(WORK_FOLDER.length))));
+    const alive = others.filter(
+      (name) => isAlive(Number(name.slice(WORK_FOLDER.length))) && isRecent(join(cache, name)),
+    );
     for (const name of others.filter((other) => !alive.includes(other))) {
       rmSync(join(cache, name), { recursive: true, force: true });
     }
     if (alive.length === 0) return;
     await new Promise((resolve) => setTimeout(resolve, WAIT_FOR_OTHER_MS));
   }
+}
+
+/** In a container process ids are few, and soon another one has that of one that was killed. */
+function isRecent(folder) {
+  const changedAtMs = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Date.now() - changedAtMs < ABANDONED_MS;
 }
 
 function isAlive(pid) {

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -87,6 +96,17 @@ describe("Kafka's broker", () => {
     program(join(folder, 'bin', 'mvn'), `${target}\nmkdir -p "$out"\necho jar > "$out/${jar}"`);
     expect(await obtainKafka(env, { onWay: (way) => ways.push(way) })).toMatchObject({ javaVersion: '17.0.15' });
     expect(ways).toEqual(['Maven']);
+  });
+
+  it('is not waited for where who brought it was killed long ago, and somebody else has its process id', async () => {
+    java(join(folder, 'bin', 'java'));
+    jars();
+    const left = join(kafkaCacheFolder(env), `obtaining-${process.ppid}`);
+    mkdirSync(left);
+    const longAgo = Date.now() / 1_000 - 2 * 60 * 60;
+    utimesSync(left, longAgo, longAgo);
+    expect(await obtainKafka(env)).toMatchObject({ javaVersion: '17.0.15' });
+    expect(existsSync(left)).toBe(false);
   });
 
   it('is missing with a note of the ways out where Java and Maven are, and cannot be installed', async () => {
