@@ -24,7 +24,7 @@ export function banner(options: BannerOptions): string {
   return [
     '',
     title(`Breakwater is ready after ${(options.tookMs / 1000).toFixed(1)} s`),
-    `  API         ${api}/api/v1`,
+    `  API         ${api}/api/v1, to read and to try at ${api}/api`,
     `  MQTT        mqtt://localhost:${options.mqttPort}${webSocket}`,
     ...tlsLines(options.tls),
     `  event log   ${options.log}`,
