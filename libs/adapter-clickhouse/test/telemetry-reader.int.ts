@@ -38,6 +38,7 @@ describe('what was stored', () => {
       '0005-plan-tenants',
       '0006-twin-history',
       '0007-twin-snapshots',
+      '0009-change-feeds',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
