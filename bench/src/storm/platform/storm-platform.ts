@@ -23,8 +23,8 @@ const DRAIN_POLL_MS = 50;
 /** Where its program is missing there is none, and the platform runs without. */
 const TEMPORAL_TIMEOUT_MS = 20_000;
 /**
- * Its server gives up when its services have not started within 15 s, which the supervisor answers with another start.
- * On a machine without a core to spare that happens, and is no fault of the load that begins afterwards.
+ * On a machine without a core to spare its server was seen to end while it started, and the supervisor to start it
+ * again; why is not known. It is no fault of the load that begins afterwards.
  */
 const TEMPORAL_START_TIMEOUT_MS = 180_000;
 const TEMPORAL_POLL_MS = 250;
