@@ -122,6 +122,28 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     }
   });
 
+  it('gives everybody who is told of the brokers what they ask for, the password as a secret', () => {
+    const pods = podSpecs(manifests('guarded.yaml')).map(({ containers, initContainers = [], volumes = [] }) => ({
+      containers: [...containers, ...initContainers].filter(({ env }) =>
+        env?.some(({ name }) => name === 'KAFKA_BROKERS'),
+      ),
+      volumes,
+    }));
+    const told = pods.filter(({ containers }) => containers.length > 0);
+    expect(told.length).toBeGreaterThan(4);
+    for (const { containers, volumes } of told) {
+      for (const { env = [], volumeMounts = [] } of containers) {
+        const found = new Map(env.map(({ name, value, valueFrom }) => [name, value ?? valueFrom?.secretKeyRef]));
+        expect(found.get('KAFKA_SASL_PASSWORD')).toEqual({ name: 'kafka-user', key: 'password' });
+        expect(found.get('KAFKA_SASL_MECHANISM')).toBe('SCRAM-SHA-512');
+        const folder = volumeMounts.find(({ name }) => name === 'kafka-tls')?.mountPath;
+        const files = ['CA', 'CERT', 'KEY'].map((each) => found.get(`KAFKA_TLS_${each}_FILE`));
+        expect(files).toEqual(['ca.crt', 'tls.crt', 'tls.key'].map((file) => `${folder}/${file}`));
+      }
+      expect(JSON.stringify(volumes)).toContain('"key":"user.key","path":"tls.key"');
+    }
+  });
+
   it('has the alerts of deploy/prometheus', () => {
     const rules = manifests('guarded.yaml').filter(({ kind }) => kind === 'PrometheusRule');
     expect(rules.map(({ spec }) => spec)).toEqual([parse(read('deploy/prometheus/breakwater.rules.yml'))]);
@@ -131,6 +153,7 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     [['--set', 'admin.existingSecret='], /existingSecret/],
     [['--set', 'eventLog=memory'], /eventLog/],
     [['--set', 'kafka.brokers='], /brokers/],
+    [['--set', 'kafka.sasl.mechanism=PLAIN'], /username/],
     [['--set', 'redis.url='], /redis/],
     [['--set', 'partitions=0'], /partitions/],
     [['--set', 'image.tag=latest'], /tag/],

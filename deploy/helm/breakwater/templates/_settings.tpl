@@ -17,6 +17,7 @@ Takes root, settings (of the part) and memoryMegabytes.
 {{- if not $values.redis.existingSecret -}}{{- $_ := set $settings "REDIS_URL" $values.redis.url -}}{{- end -}}
 {{- if eq $values.eventLog "kafka" -}}{{- $_ := set $settings "KAFKA_BROKERS" $values.kafka.brokers -}}
 {{- $_ := set $settings "KAFKA_TOPIC_PREFIX" $values.kafka.topicPrefix -}}
+{{- $settings = merge $settings (include "breakwater.kafkaSecurity" .root | fromYaml) -}}
 {{- end -}}
 {{- if $values.temporal.address -}}
 {{- $_ := set $settings "TEMPORAL_ADDRESS" $values.temporal.address -}}
@@ -35,6 +36,10 @@ Takes root, settings (of the part) and memoryMegabytes.
 {{- with $values.redis.existingSecret }}
 - name: REDIS_URL
   valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $values.redis.secretKey }} } }
+{{- end }}
+{{- if and (eq $values.eventLog "kafka") (ne $values.kafka.sasl.mechanism "none") }}
+- name: KAFKA_SASL_PASSWORD
+  valueFrom: { secretKeyRef: { name: {{ $values.kafka.sasl.existingSecret }}, key: {{ $values.kafka.sasl.secretKey }} } }
 {{- end }}
 {{- with $values.clickhouse.existingSecret }}
 - name: CLICKHOUSE_PASSWORD
