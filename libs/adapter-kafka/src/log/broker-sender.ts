@@ -11,8 +11,8 @@ export interface SenderListener {
 
 export interface BrokerSenderOptions {
   readonly leader: Leader;
-  readonly connections: BrokerConnections;
-  readonly topology: LogTopology;
+  readonly connections: Pick<BrokerConnections, 'ask' | 'cut'>;
+  readonly topology: Pick<LogTopology, 'refresh' | 'knownLeaderOf' | 'topicOf'>;
   readonly listener: SenderListener;
 }
 

@@ -2,9 +2,10 @@ import { assert, type Partition } from '@breakwater/twin';
 import { type AppendResult, PlatformError } from '@breakwater/twin-runtime';
 import { initProducerIdV4 } from '@platformatic/kafka';
 
+import { kafkaFailureOf } from '../kafka-failure.ts';
 import type { BrokerConnections } from './broker-connections.ts';
 import { BrokerSender } from './broker-sender.ts';
-import { KAFKA_CODES } from './kafka-codes.ts';
+import { KAFKA_CODES, kafkaCodeName } from './kafka-codes.ts';
 import type { Leader, LogTopology } from './log-topology.ts';
 import { PartitionSequence } from './partition-sequence.ts';
 import { PendingFrame } from './pending-frame.ts';
@@ -13,16 +14,18 @@ import type { RecordBatchEncoder } from './record-batch-encoder.ts';
 import type { TopicFrame } from './topic-frame.ts';
 
 export interface LogAppenderOptions {
-  readonly topology: LogTopology;
-  readonly connections: BrokerConnections;
-  readonly encoder: RecordBatchEncoder;
+  readonly topology: Pick<LogTopology, 'refresh' | 'knownLeaderOf' | 'leaderOf' | 'topicOf'>;
+  readonly connections: Pick<BrokerConnections, 'ask' | 'cut'>;
+  readonly encoder: Pick<RecordBatchEncoder, 'encode'>;
   readonly frameBytesMax: number;
-  /** How long a call waits. Later it rejects, and what was sent may still become durable. */
+  /** How long a call waits. What has no outcome by then is answered as unknown, and may still become durable. */
   readonly answerWithinMs: number;
 }
 
 /** How many bytes of frames may wait for their outcome; above it appends are refused, to be tried again. */
 const PENDING_BYTES_MAX = 128 * 1024 * 1024;
+/** A part of the whole patience: so much longer a call waits for the rest when the first outcomes are known. */
+const REST_PATIENCE = 0.25;
 const SEQUENCES_MAX = 65_536;
 const FENCED_MAX = 4_096;
 const RETRY_MS_MIN = 20;
@@ -63,10 +66,13 @@ export class LogAppender {
     const answers = requests.map((request) => this.#accept(request, wantedUntilMs));
     const pending = answers.filter((answer): answer is PendingFrame => answer instanceof PendingFrame);
     if (pending.length === 0) return answers as AppendResult[];
-    const outcomes = Promise.all(
-      answers.map((answer) => (answer instanceof PendingFrame ? answer.outcome : Promise.resolve(answer))),
+    await this.#settled(pending, pending.length < answers.length);
+    const results = answers.map((answer) =>
+      answer instanceof PendingFrame ? (answer.result ?? unknown(answer)) : answer,
     );
-    return this.#within(outcomes, pending);
+    const open = results.find((result) => result.kind === 'unknown');
+    if (open !== undefined && results.every(({ kind }) => kind === 'unknown')) throw open.error;
+    return results;
   }
 
   /**
@@ -122,16 +128,26 @@ export class LogAppender {
     frame.outcome.then(uncount, uncount);
   }
 
-  #within(
-    outcomes: Promise<readonly AppendResult[]>,
-    pending: readonly PendingFrame[],
-  ): Promise<readonly AppendResult[]> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const open = pending.find(({ isSettled }) => !isSettled);
-        reject(unavailable(`whether the log took the records is unknown: ${open?.trouble ?? 'it was slow'}`));
-      }, this.#options.answerWithinMs);
-      outcomes.then(resolve, reject).finally(() => clearTimeout(timer));
+  /**
+   * Resolves when all are settled, or the patience is at its end. Partitions have leaders of their own: where one does
+   * not answer, the others' records are durable all the same, and their devices are not to wait long for it.
+   */
+  #settled(pending: readonly PendingFrame[], isSomeKnown: boolean): Promise<void> {
+    const { answerWithinMs } = this.#options;
+    return new Promise((resolve) => {
+      let isShort = isSomeKnown;
+      let open = pending.length;
+      let timer = setTimeout(resolve, isShort ? answerWithinMs * REST_PATIENCE : answerWithinMs);
+      const settled = (): void => {
+        open -= 1;
+        if (open > 0 && isShort) return;
+        clearTimeout(timer);
+        if (open === 0) resolve();
+        // A first outcome that comes late leaves a little more than the whole patience.
+        else timer = setTimeout(resolve, answerWithinMs * REST_PATIENCE);
+        isShort = true;
+      };
+      for (const { outcome } of pending) outcome.then(settled, settled);
     });
   }
 
@@ -216,7 +232,7 @@ export class LogAppender {
         sequence.breakOff('PRODUCER_FENCED');
         break;
       default:
-        this.#failed(frame, new Error(`Kafka answered ${answer.errorCode} ${answer.detail}`));
+        this.#failed(frame, new Error(`Kafka answered ${kafkaCodeName(answer.errorCode)} ${answer.detail}`));
         return;
     }
     this.#sendHead(sequence);
@@ -224,7 +240,7 @@ export class LogAppender {
 
   /** The outcome is unknown: the same batch goes again while somebody waits for it. */
   #failed(frame: PendingFrame, error: unknown): void {
-    frame.trouble = error instanceof Error ? error.message : String(error);
+    frame.trouble = kafkaFailureOf(error).sentence;
     const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(frame.attempts, 10));
     frame.attempts += 1;
     if (frame.isSettled || this.#isClosed) return;
@@ -290,6 +306,11 @@ export class LogAppender {
 
 function refused(code: Extract<AppendResult, { kind: 'refused' }>['code']): AppendResult {
   return { kind: 'refused', code };
+}
+
+function unknown({ trouble }: PendingFrame): Extract<AppendResult, { kind: 'unknown' }> {
+  const error = unavailable(`whether the log took the records is unknown: ${trouble}`);
+  return { kind: 'unknown', code: 'OUTCOME_UNKNOWN', error };
 }
 
 function unavailable(message: string): PlatformError {

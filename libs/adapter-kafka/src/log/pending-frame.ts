@@ -19,6 +19,8 @@ export class PendingFrame {
   /** It is on its way, or waits a moment for its next attempt. */
   isUnderWay = false;
   isSettled = false;
+  /** What `outcome` was settled with; null before that, and when nobody may hear of it any more. */
+  result: AppendResult | null = null;
   /** Until then somebody waits for it; later it rests until it is asked for again. 0: nobody has asked yet. */
   wantedUntilMs = 0;
   trouble = 'it was not answered yet';
@@ -39,11 +41,13 @@ export class PendingFrame {
 
   settle(result: AppendResult): void {
     this.isSettled = true;
+    this.result = result;
     this.#resolve(result);
   }
 
   abandon(reason: Error): void {
     this.isSettled = true;
+    this.trouble = reason.message;
     this.#reject(reason);
   }
 }
