@@ -10,6 +10,7 @@ import type {
 } from '@breakwater/config';
 import { freePort } from '@breakwater/free-port';
 import { createKafkaTopics } from '@breakwater/log-engine';
+import { isErrorCode } from '@breakwater/wire';
 
 import type { ConsoleReport } from './console-report.ts';
 import { type KafkaServerOptions, kafkaPart, prepareKafka } from './kafka-server.ts';
@@ -43,6 +44,14 @@ export interface LogServer {
 const CLIENT_NAME = 'breakwater-start';
 /** One broker keeps one copy. */
 const ONE_BROKER = { kafkaReplicationFactor: 1, kafkaMinInsyncReplicas: 1 } as const;
+/** It listens on loopback, to this installation alone. */
+const OPEN_BROKER = {
+  kafkaTls: 'off',
+  kafkaCaFile: '',
+  kafkaCertFile: '',
+  kafkaKeyFile: '',
+  kafkaSaslMechanism: 'none',
+} as const;
 
 /**
  * The log in Redis needs nothing more, Kafka elsewhere its topics, and Kafka without an address a broker of our own.
@@ -63,8 +72,8 @@ async function createTopicsElsewhere(settings: LogServerSettings): Promise<void>
     await createKafkaTopics(settings, CLIENT_NAME);
   } catch (error) {
     const { code, message } = error as { readonly code?: unknown; readonly message: string };
-    if (code === 'TOPIC_MISMATCH' || code === 'SETTING_INVALID') throw new StartRefused(code, message);
-    throw new StartRefused('KAFKA_MISSING', `KAFKA_BROKERS=${settings.kafkaBrokers}: ${message}`);
+    if (typeof code !== 'string' || !isErrorCode(code)) throw error;
+    throw new StartRefused(code === 'BACKEND_UNAVAILABLE' ? 'KAFKA_MISSING' : code, message);
   }
 }
 
@@ -73,7 +82,7 @@ async function ownBroker(options: LogServerOptions): Promise<LogServer> {
   const program = await providedKafka(options);
   const brokerPort = await freePort();
   const kafkaBrokers = `127.0.0.1:${brokerPort}`;
-  const topics = { ...settings, ...ONE_BROKER, kafkaBrokers, kafkaTls: 'off', kafkaSaslMechanism: 'none' } as const;
+  const topics = { ...settings, ...ONE_BROKER, ...OPEN_BROKER, kafkaBrokers };
   const server: KafkaServerOptions = {
     ...{ program, dataFolder, startLevel, stopLevel, brokerPort },
     heapMegabytes: settings.kafkaHeapMegabytes,
@@ -86,8 +95,11 @@ async function ownBroker(options: LogServerOptions): Promise<LogServer> {
     KAFKA_BROKERS: kafkaBrokers,
     KAFKA_REPLICATION_FACTOR: String(ONE_BROKER.kafkaReplicationFactor),
     KAFKA_MIN_INSYNC_REPLICAS: String(ONE_BROKER.kafkaMinInsyncReplicas),
-    KAFKA_TLS: 'off',
-    KAFKA_SASL_MECHANISM: 'none',
+    KAFKA_TLS: OPEN_BROKER.kafkaTls,
+    KAFKA_TLS_CA_FILE: OPEN_BROKER.kafkaCaFile,
+    KAFKA_TLS_CERT_FILE: OPEN_BROKER.kafkaCertFile,
+    KAFKA_TLS_KEY_FILE: OPEN_BROKER.kafkaKeyFile,
+    KAFKA_SASL_MECHANISM: OPEN_BROKER.kafkaSaslMechanism,
   };
   return { parts: [kafkaPart(server)], env, bannerLine: `Kafka of its own at ${kafkaBrokers}` };
 }

@@ -4,6 +4,8 @@ export { KafkaLagMarks } from './group/kafka-lag-marks.ts';
 export type { KafkaLagMarksOptions } from './group/kafka-lag-marks.ts';
 export { KafkaPartitionHolders } from './group/kafka-partition-holders.ts';
 export type { KafkaPartitionHoldersOptions } from './group/kafka-partition-holders.ts';
+export { kafkaError, kafkaFailureOf } from './kafka-failure.ts';
+export type { KafkaFailure } from './kafka-failure.ts';
 export { kafkaClientOptions } from './kafka-connection.ts';
 export type { KafkaClientOptions, KafkaConnectionOptions, KafkaCredentials } from './kafka-connection.ts';
 export { TOPIC_ROLES, topicName } from './topic-names.ts';

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 
 /** How a process of the platform reaches Kafka. Every client of this package is made with it. */
@@ -22,6 +23,8 @@ export interface KafkaClientOptions {
   readonly clientId: string;
   readonly bootstrapBrokers: string[];
   readonly tls?: TlsOptions;
+  /** Whether a broker's name is said at the beginning of TLS: proxies that stand before brokers go by it. */
+  readonly tlsServerName?: true;
   readonly sasl?: KafkaCredentials;
 }
 
@@ -31,6 +34,12 @@ export function kafkaClientOptions({ brokers, clientId, tls, sasl }: KafkaConnec
     clientId,
     bootstrapBrokers: [...brokers],
     ...(tls === undefined ? {} : { tls }),
+    // An address is no name: TLS does not allow for it there.
+    ...(tls === undefined || brokers.some(isAddress) ? {} : { tlsServerName: true as const }),
     ...(sasl === undefined ? {} : { sasl }),
   };
+}
+
+function isAddress(broker: string): boolean {
+  return broker.startsWith('[') || isIP(broker.replace(/:\d*$/, '')) !== 0;
 }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Offset, Partition } from '@breakwater/twin';
-import type { AppendRequest, AppendResult, Lane, LogFrame } from '@breakwater/twin-runtime';
-import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes, Producer } from '@platformatic/kafka';
+import type { AppendRequest, AppendResult, LogFrame } from '@breakwater/twin-runtime';
+import { Admin, Producer } from '@platformatic/kafka';
 
 import { checkTopics, createTopics, KafkaEventLog } from '../src/index.ts';
 import { CuttingProxy, kafkaAvailable } from '../src/testing/index.ts';
@@ -146,23 +146,6 @@ const CHANGES_BETWEEN_FAULTS = 400;
     feed.close();
   });
 
-  it('says of each request by itself what became of it, while one topic takes nothing', async () => {
-    const log = await emptyLog({ topicPrefix: 'half', answerWithinMs: 1_000 });
-    const requests = [frame(1, P0), { ...frame(1, P1), lane: 'control' as const }];
-    await wantReplicas('half.control.v1', 2);
-    await untilRefused(log, 'control');
-    const [durable, open] = await log.append(requests);
-    expect(durable).toMatchObject({ kind: 'appended', firstOffset: 0 });
-    expect(open).toMatchObject({ kind: 'unknown', error: { message: expect.stringContaining('NOT_ENOUGH_REPLICAS') } });
-    await expect(log.append([requests[1]!])).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
-    await wantReplicas('half.control.v1', 1);
-    expect(await repeatedAll(log, requests)).toMatchObject([
-      { kind: 'appended', firstOffset: 0, repeated: true },
-      { kind: 'appended', firstOffset: 0 },
-    ]);
-    expect(await log.bounds('control', P1)).toMatchObject({ first: 0, end: 2 });
-  });
-
   it('is another log when a topic was made anew', async () => {
     const log = await emptyLog({ topicPrefix: 'anew' });
     await log.append([frame(1, P0)]);
@@ -175,17 +158,6 @@ const CHANGES_BETWEEN_FAULTS = 400;
     await expect(log.logId()).rejects.toMatchObject({ code: 'LOG_CHANGED' });
     await expect(readFrom(log, P0, 2)).rejects.toMatchObject({ code: 'LOG_CHANGED' });
   });
-
-  /** More than there are: appends are refused for the time being. */
-  const wantReplicas = async (topic: string, count: number): Promise<void> => {
-    const admin = new Admin({ clientId: 'suite', bootstrapBrokers: [proxy.address] });
-    const value = String(count);
-    const configs = [{ name: 'min.insync.replicas', value, configOperation: IncrementalAlterConfigOperationTypes.SET }];
-    await admin.incrementalAlterConfigs({
-      resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }],
-    });
-    await admin.close();
-  };
 
   it('reads nothing that others wrote between, and says so', async () => {
     const log = await emptyLog({ topicPrefix: 'foreign' });
@@ -218,15 +190,6 @@ const CHANGES_BETWEEN_FAULTS = 400;
 function frame(seq: number, partition: Partition): AppendRequest {
   const body = `${seq}-a\n${seq}-b`;
   return { lane: 'telemetry', partition, producerId: 'producer', seq, body, recordCount: 2 };
-}
-
-/** A broker hears a moment later of what has changed. */
-async function untilRefused(log: KafkaEventLog, lane: Lane): Promise<void> {
-  for (let seq = 1; seq <= REPEATS_MAX; seq += 1) {
-    const taken = await log.append([{ ...frame(seq, P0), lane, producerId: 'probe' }]).catch(() => null);
-    if (taken === null) return;
-  }
-  throw new Error(`lane ${lane} still takes appends`);
 }
 
 /** As a producer does: the same frames under the same numbers until their outcome is known. */

@@ -17,6 +17,7 @@ export const GROUP_PROPERTIES = {
   'group.consumer.min.heartbeat.interval.ms': 100,
   'group.consumer.heartbeat.interval.ms': 500,
 };
+const KAFKAS_SESSION_TIMEOUT_MS = 45_000;
 const PARTITIONS = 6;
 const OFFSETS_INTERVAL_MS = 100;
 const PASS_MS = 25;
@@ -32,12 +33,14 @@ export async function kafkaGroup(brokers: readonly string[], protocol: GroupProt
   const groupId = `${topicPrefix}.twins`;
   await createTopics(brokers, [topicName(topicPrefix, 'telemetry'), topicName(topicPrefix, 'control')]);
   const members: { readonly membership: KafkaGroupMembership; readonly link: CuttableLink }[] = [];
+  // With the newer protocol the brokers' holds, and members find it out.
+  const assumedMs = protocol === 'consumer' ? KAFKAS_SESSION_TIMEOUT_MS : SESSION_TIMEOUT_MS;
   const join = async (): Promise<MemberUnderTest> => {
     const connection = { brokers, clientId: `member-${members.length + 1}` };
     const link = new CuttableLink(new GroupCoordinator(connection, groupId));
     const membership = new KafkaGroupMembership({
       ...{ connection, groupId, topicPrefix, protocol, link, partitionCount: PARTITIONS },
-      ...{ sessionTimeoutMs: SESSION_TIMEOUT_MS, offsetsIntervalMs: OFFSETS_INTERVAL_MS, clock: systemClock },
+      ...{ sessionTimeoutMs: assumedMs, offsetsIntervalMs: OFFSETS_INTERVAL_MS, clock: systemClock },
     });
     members.push({ membership, link });
     return {

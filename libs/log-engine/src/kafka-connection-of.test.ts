@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 import { kafkaSettings, readSettings } from '@breakwater/config';
 import { describe, expect, it } from '@jest/globals';
 
@@ -20,6 +22,13 @@ describe('the connection that the settings say', () => {
     expect(() => of({ ...brokers, KAFKA_SASL_MECHANISM: 'PLAIN' })).toThrow('KAFKA_SASL_USERNAME');
     expect(() => of({ ...brokers, KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: '/nowhere/ca.pem' })).toThrow(
       'KAFKA_TLS_CA_FILE',
+    );
+    expect(() => of({ ...brokers, KAFKA_TLS_CA_FILE: '/nowhere/ca.pem' })).toThrow('KAFKA_TLS is off');
+    expect(() => of({ ...brokers, KAFKA_TLS: 'on', KAFKA_TLS_CERT_FILE: '/nowhere/cert.pem' })).toThrow(
+      'KAFKA_TLS_KEY_FILE',
+    );
+    expect(() => of({ ...brokers, KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: fileURLToPath(import.meta.url) })).toThrow(
+      'not in PEM',
     );
   });
 

@@ -19,7 +19,7 @@ import type {
 } from './log-engine.ts';
 import { checkKafkaTopics } from './kafka-topics.ts';
 
-/** The `consumer` protocol has its session time-out from the broker: this is Kafka's own, and the least it allows. */
+/** The `consumer` protocol has its session time-out from the broker: this is Kafka's own, where it may not be asked. */
 const BROKER_SESSION_TIMEOUT_MS = 45_000;
 
 /** Kafka for the log, and its consumer group to share the partitions out. */

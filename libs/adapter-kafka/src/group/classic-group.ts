@@ -59,6 +59,10 @@ export class ClassicGroup implements GroupProtocol {
     return !this.#mustJoin;
   }
 
+  get sessionTimeoutMs(): number {
+    return this.#options.sessionTimeoutMs;
+  }
+
   async beat(owned: ReadonlySet<Partition>): Promise<Beat> {
     try {
       if (!this.#mustJoin && (await this.#heartbeat())) return { kind: 'unchanged' };

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Partition } from '@breakwater/twin';
-import { consumerGroupHeartbeatV1, metadataV12, offsetCommitV9 } from '@platformatic/kafka';
+import {
+  ConfigResourceTypes,
+  consumerGroupHeartbeatV1,
+  describeConfigsV4,
+  metadataV12,
+  offsetCommitV9,
+} from '@platformatic/kafka';
 
 import { groupErrorOf, type GroupLink } from './group-coordinator.ts';
 import {
@@ -17,6 +23,7 @@ import { offsetCommitTopics } from './offset-commit-topics.ts';
 const JOINING = 0;
 const LEAVING = -1;
 const EXPELLED = ['FENCED_MEMBER_EPOCH', 'UNKNOWN_MEMBER_ID'];
+const SESSION_TIMEOUT = 'consumer.session.timeout.ms';
 
 /**
  * Kafka's newer protocol (KIP-848): the broker assigns, and each heartbeat says what the member holds and brings what
@@ -28,6 +35,7 @@ export class ConsumerGroup implements GroupProtocol {
   readonly #memberId = randomUUID();
   #memberEpoch = JOINING;
   #topicId: string | null = null;
+  #sessionTimeoutMs: number | null = null;
 
   constructor(link: GroupLink, options: GroupProtocolOptions) {
     this.#link = link;
@@ -38,9 +46,14 @@ export class ConsumerGroup implements GroupProtocol {
     return this.#memberEpoch > JOINING;
   }
 
+  get sessionTimeoutMs(): number {
+    return this.#sessionTimeoutMs ?? this.#options.sessionTimeoutMs;
+  }
+
   async beat(owned: ReadonlySet<Partition>): Promise<Beat> {
     const { nowMs, onHeard } = this.#options;
     const topicId = await this.#findTopic();
+    this.#sessionTimeoutMs ??= await this.#askSessionTimeout();
     const sentAtMs = nowMs();
     try {
       const held = this.#memberEpoch === JOINING || owned.size === 0 ? [] : [{ topicId, partitions: [...owned] }];
@@ -54,6 +67,7 @@ export class ConsumerGroup implements GroupProtocol {
       const code = groupErrorOf(error);
       if (code === null || !EXPELLED.includes(code)) throw error;
       this.#memberEpoch = JOINING;
+      this.#sessionTimeoutMs = null;
       return { kind: 'expelled' };
     }
   }
@@ -88,6 +102,24 @@ export class ConsumerGroup implements GroupProtocol {
       ],
       timeoutMs: QUICK_CALL_TIMEOUT_MS,
     });
+  }
+
+  /** No heartbeat says it, and not every user may ask for it. */
+  async #askSessionTimeout(): Promise<number> {
+    const { groupId, sessionTimeoutMs } = this.#options;
+    const resource = { resourceType: ConfigResourceTypes.GROUP, resourceName: groupId };
+    try {
+      const { results } = await this.#link.call({
+        api: describeConfigsV4.api,
+        args: [[{ ...resource, configurationKeys: [SESSION_TIMEOUT] }], false, false],
+        timeoutMs: QUICK_CALL_TIMEOUT_MS,
+      });
+      const found = results.flatMap(({ configs }) => configs).find(({ name }) => name === SESSION_TIMEOUT);
+      return Number(found?.value) || sessionTimeoutMs;
+    } catch (error) {
+      if (groupErrorOf(error) === null) throw error;
+      return sessionTimeoutMs;
+    }
   }
 
   async #findTopic(): Promise<string> {

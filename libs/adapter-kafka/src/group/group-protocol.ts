@@ -16,6 +16,8 @@ export type FollowedOffsets = ReadonlyMap<Lane, ReadonlyMap<Partition, number>>;
 export interface GroupProtocol {
   /** Whether the group has ever said what this member is to have. */
   readonly isMember: boolean;
+  /** How long the group keeps a member of which it hears nothing. */
+  readonly sessionTimeoutMs: number;
   /** Says that this member lives and what it holds. */
   beat(owned: ReadonlySet<Partition>): Promise<Beat>;
   /** What was to be given up has been given up: the next beat says so in a way that the others get it. */
@@ -30,6 +32,7 @@ export interface GroupProtocolOptions {
   readonly topic: string;
   readonly topicOf: (lane: Lane) => string;
   readonly partitionCount: number;
+  /** Of a protocol where members choose it; where the broker does, what is assumed until it has been asked. */
   readonly sessionTimeoutMs: number;
   /** Called with the time at which a request was sent that the group has answered: then it knew of this member. */
   readonly onHeard: (sentAtMs: number) => void;

@@ -9,6 +9,7 @@ import {
 } from '@breakwater/twin-runtime';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
+import { kafkaAway } from '../kafka-failure.ts';
 import { topicName } from '../topic-names.ts';
 import { ClassicGroup } from './classic-group.ts';
 import { ConsumerGroup } from './consumer-group.ts';
@@ -25,7 +26,7 @@ export interface KafkaGroupOptions {
   readonly topicPrefix: string;
   readonly partitionCount: number;
   readonly protocol: GroupProtocolName;
-  /** How long the group keeps a silent member. With `consumer` the broker decides; this must not be longer then. */
+  /** How long the group keeps a silent member. With `consumer` the broker decides: this holds where it does not say. */
   readonly sessionTimeoutMs: number;
   /** How often Kafka's committed offsets follow the positions. */
   readonly offsetsIntervalMs: number;
@@ -78,7 +79,9 @@ export class KafkaGroupMembership implements PartitionMembership {
       topicOf: (lane) => topicName(topicPrefix, lane),
       partitionCount,
       sessionTimeoutMs,
-      onHeard: (sentAtMs) => (this.#believedUntilMs = Math.max(this.#believedUntilMs, sentAtMs + sessionTimeoutMs)),
+      onHeard: (sentAtMs) => {
+        this.#believedUntilMs = Math.max(this.#believedUntilMs, sentAtMs + this.#protocol.sessionTimeoutMs);
+      },
       nowMs: () => clock.nowMs(),
     });
   }
@@ -147,7 +150,7 @@ export class KafkaGroupMembership implements PartitionMembership {
       } catch (error) {
         // A coordinator that moves or loads costs a few beats, and no claim.
         this.#failures += 1;
-        if (this.#failures > FAILURES_UNTOLD) this.#problem = error;
+        if (this.#failures > FAILURES_UNTOLD) this.#problem = kafkaAway(error, 'the group of the workers');
       }
       if (!this.#end.signal.aborted) await clock.sleep(BEAT_MS, this.#wake.signal);
     }

@@ -2,6 +2,7 @@ import type { Partition } from '@breakwater/twin';
 import { offsetCommitV8 } from '@platformatic/kafka';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
+import { kafkaAway } from '../kafka-failure.ts';
 import { topicName } from '../topic-names.ts';
 import { GroupCoordinator, type GroupLink } from './group-coordinator.ts';
 import { QUICK_CALL_TIMEOUT_MS } from './group-protocol.ts';
@@ -35,11 +36,15 @@ export class KafkaLagMarks {
     const topics = offsetCommitTopics(new Map([['telemetry' as const, positions]]), {
       topicOf: (lane) => topicName(topicPrefix, lane),
     });
-    await this.#link.call({
-      api: offsetCommitV8.api,
-      args: [groupId, NO_GENERATION, NO_MEMBER, null, topics],
-      timeoutMs: QUICK_CALL_TIMEOUT_MS,
-    });
+    try {
+      await this.#link.call({
+        api: offsetCommitV8.api,
+        args: [groupId, NO_GENERATION, NO_MEMBER, null, topics],
+        timeoutMs: QUICK_CALL_TIMEOUT_MS,
+      });
+    } catch (error) {
+      throw kafkaAway(error, `the offsets of group ${groupId}`);
+    }
   }
 
   close(): Promise<void> {

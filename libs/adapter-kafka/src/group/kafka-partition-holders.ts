@@ -3,6 +3,7 @@ import type { PartitionHolders } from '@breakwater/twin-runtime';
 import { consumerGroupDescribeV0, decodeConsumerProtocolAssignment, describeGroupsV5 } from '@platformatic/kafka';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
+import { kafkaAway } from '../kafka-failure.ts';
 import { topicName } from '../topic-names.ts';
 import { GroupCoordinator, groupErrorOf, type GroupLink } from './group-coordinator.ts';
 import { QUICK_CALL_TIMEOUT_MS } from './group-protocol.ts';
@@ -32,7 +33,11 @@ export class KafkaPartitionHolders implements PartitionHolders {
   }
 
   async held(partitions: readonly Partition[]): Promise<readonly boolean[]> {
-    const held = await (this.#options.protocol === 'consumer' ? this.#assignedByBroker() : this.#assignedByLeader());
+    const { protocol, groupId } = this.#options;
+    const asked = protocol === 'consumer' ? this.#assignedByBroker() : this.#assignedByLeader();
+    const held = await asked.catch((error: unknown) => {
+      throw kafkaAway(error, `who works in group ${groupId}`);
+    });
     // While shares are being rearranged members keep what they have, so what was known last still holds.
     if (held !== null) this.#known = held;
     return partitions.map((partition) => this.#known.has(partition));

@@ -90,7 +90,7 @@ export class KafkaEventLog implements EventLog {
   }
 
   logId(): Promise<LogId> {
-    return this.#parts.topology.logId();
+    return this.#parts.topology.logId().catch(kafkaUnavailable);
   }
 
   append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {

@@ -66,7 +66,7 @@ describe('appending to several partitions in one call', () => {
     jest.useRealTimers();
   });
 
-  it('answers for each by itself: one that is slow costs the others neither their outcome nor the whole patience', async () => {
+  it('answers for each by itself: a slow one costs the others neither their outcome nor much patience', async () => {
     brokers.silent.add(P1);
     const answers = appender.append([frame(P0, 1), frame(P1, 1)]);
     await jest.advanceTimersByTimeAsync(ANSWER_WITHIN_MS / 2);

@@ -1,8 +1,10 @@
 import { PlatformError, type ReadLimits } from '@breakwater/twin-runtime';
 
+import { kafkaAway } from '../kafka-failure.ts';
 import type { TopicRole } from '../topic-names.ts';
 import type { BrokerConnections } from './broker-connections.ts';
 import { type FetchedPartition, fetchRequest } from './fetch-request.ts';
+import { KAFKA_CODES, kafkaCodeName } from './kafka-codes.ts';
 import type { Leader, LogTopology } from './log-topology.ts';
 import { ReadPosition } from './read-position.ts';
 import type { TopicReadBatch, TopicReadRequest } from './topic-frame.ts';
@@ -16,6 +18,7 @@ const RETRY_MS = 100;
 const LATE_MS = 100;
 /** A reader that cannot read says so after this; shorter troubles are those of every change of a leader. */
 const TROUBLE_MS = 15_000;
+const CANNOT_READ = 'Kafka cannot be read';
 const NOTHING_YET = new PlatformError('BACKEND_UNAVAILABLE', 'Kafka did not answer in time', { retryable: true });
 
 /**
@@ -143,11 +146,13 @@ export class LogReader<Role extends TopicRole> {
       const limits = { waitMs, partitionBytesMax: PARTITION_BYTES_MAX, bytesMax: FETCH_BYTES_MAX };
       const sentAtMs = performance.now();
       const answer = await this.#connections.ask(leader, fetchRequest(asked, limits));
-      if (answer.errorCode !== 0) throw new Error(`Kafka answered ${answer.errorCode}`);
+      if (answer.errorCode !== 0) throw answeredError(answer.errorCode);
       const answers = new Map(answer.partitions.map((each) => [`${each.topicId}:${each.partition}`, each]));
       const misplaced = asked.filter(({ position, topicId, partition, from }) => {
         const found: FetchedPartition | undefined = answers.get(`${topicId}:${partition}`);
-        return found === undefined || !position.fetched(from, found, sentAtMs);
+        if (found !== undefined && position.fetched(from, found, sentAtMs)) return false;
+        if (found !== undefined) this.#troubled([position], answeredError(found.errorCode));
+        return true;
       });
       if (misplaced.length > 0) await this.#findAgain(misplaced.map(({ position }) => position));
     } catch (error) {
@@ -172,12 +177,16 @@ export class LogReader<Role extends TopicRole> {
       position.troubleSinceMs ??= nowMs;
       const isOurs = error instanceof PlatformError;
       if (isOurs) position.fail(error);
-      else if (nowMs - position.troubleSinceMs > TROUBLE_MS) {
-        const message = `Kafka cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-        position.fail(new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true, cause: error }));
-      }
+      else if (nowMs - position.troubleSinceMs > TROUBLE_MS) position.fail(kafkaAway(error, CANNOT_READ));
     }
   }
+}
+
+/** A leader that moves is found again soon; a permission that is missing does not come by itself. */
+function answeredError(code: number): Error {
+  const message = `${CANNOT_READ}: the answer is ${kafkaCodeName(code)}`;
+  if (code !== KAFKA_CODES.topicAuthorizationFailed) return new Error(message);
+  return new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true });
 }
 
 function nameOf({ lane, partition }: { readonly lane: TopicRole; readonly partition: number }): string {

@@ -1,7 +1,7 @@
 import type { Partition } from '@breakwater/twin';
-import { PlatformError } from '@breakwater/twin-runtime';
 import { ListOffsetTimestamps } from '@platformatic/kafka';
 
+import { kafkaAway } from '../kafka-failure.ts';
 import type { TopicRole } from '../topic-names.ts';
 import type { LogTopology } from './log-topology.ts';
 
@@ -31,8 +31,7 @@ export function partitionEnd(topology: LogTopology, role: TopicRole, partition: 
 }
 
 export function kafkaUnavailable(error: unknown): never {
-  const message = `Kafka does not answer: ${error instanceof Error ? error.message : String(error)}`;
-  throw new PlatformError('BACKEND_UNAVAILABLE', message, { retryable: true, cause: error });
+  throw kafkaAway(error, 'Kafka does not answer');
 }
 
 async function offsetAt(

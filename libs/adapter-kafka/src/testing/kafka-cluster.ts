@@ -10,12 +10,14 @@ import type { BrokerNode } from '../broker/broker-properties.ts';
 import { KafkaBroker } from './kafka-broker.ts';
 import { findKafkaProgram } from './kafka-program.ts';
 
+export type BrokerSettings = Readonly<Record<string, string | number>>;
+
 export interface KafkaClusterOptions {
   /** 1 by default. With 3, a record is acknowledged when two have it. */
   readonly brokers?: 1 | 3;
   readonly heapMb?: number;
-  /** Properties of every broker, over ours. */
-  readonly properties?: Readonly<Record<string, string | number>>;
+  /** Properties of every broker, over ours; or those of one, which knows its ports. */
+  readonly properties?: BrokerSettings | ((node: BrokerNode) => BrokerSettings);
   /** For a broker that is measured: Java compiles as far as it can, which makes it slower to start. */
   readonly optimised?: boolean;
   /** Where their data lie, which then stay when they are stopped. By default a folder that goes with them. */
@@ -54,10 +56,14 @@ export class KafkaCluster {
       controllerPort: ports[2 * index + 1]!,
     }));
     const clusterId = randomBytes(16).toString('base64url');
-    const shared = { nodes, clusterId, program, heapMb, properties, optimised };
+    const shared = { nodes, clusterId, program, heapMb, optimised };
+    const propertiesOf = typeof properties === 'function' ? properties : () => properties;
     const cluster = new KafkaCluster(
       ownFolder,
-      nodes.map((node) => new KafkaBroker({ ...shared, node, folder: join(folder, `node-${node.nodeId}`) })),
+      nodes.map((node) => {
+        const own = { node, folder: join(folder, `node-${node.nodeId}`), properties: propertiesOf(node) };
+        return new KafkaBroker({ ...shared, ...own });
+      }),
     );
     options.onAddress?.(cluster.bootstrap[0]!);
     try {

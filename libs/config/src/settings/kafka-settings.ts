@@ -47,7 +47,7 @@ export const kafkaSettings = {
     reason: 'Whether brokers are spoken to with TLS.',
   }),
   kafkaCaFile: text('KAFKA_TLS_CA_FILE', {
-    reason: "PEM file with the authorities that sign the brokers' certificates. Empty: those that the system trusts.",
+    reason: "PEM file with the authorities that sign the brokers' certificates. Empty: those that Node.js comes with.",
   }),
   kafkaCertFile: text('KAFKA_TLS_CERT_FILE', {
     reason: 'PEM file with the certificate that the platform shows, where brokers ask for one.',
@@ -56,7 +56,8 @@ export const kafkaSettings = {
   kafkaSaslMechanism: choice('KAFKA_SASL_MECHANISM', {
     values: ['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'],
     default: 'none',
-    reason: 'How the platform proves itself to the brokers. PLAIN sends the password as it is, so only with TLS.',
+    reason:
+      'How the platform proves itself to the brokers. PLAIN sends the password as it is, so only with TLS. With a client certificate (mTLS) none is needed.',
   }),
   kafkaSaslUsername: text('KAFKA_SASL_USERNAME', { reason: 'User at Kafka.' }),
   kafkaSaslPassword: text('KAFKA_SASL_PASSWORD', { secret: true, reason: 'Password at Kafka.' }),
@@ -68,7 +69,7 @@ export const kafkaSettings = {
     values: ['classic', 'consumer'],
     default: 'classic',
     reason:
-      'How that group comes to an assignment. `classic`: a worker computes it, and the session time-out is ours. `consumer` (KIP-848, Kafka 4): the broker does, and its time-out of 45 s holds, so shards of a killed worker wait for so long.',
+      'How that group comes to an assignment. `classic`: a worker computes it, and the session time-out is ours. `consumer` (KIP-848, Kafka 4): the broker does, and its time-out holds (`group.consumer.session.timeout.ms`, 45 s by default), so shards of a killed worker wait for so long.',
   }),
   kafkaSessionTimeoutMs: integer('KAFKA_SESSION_TIMEOUT_MS', {
     default: 6_000,

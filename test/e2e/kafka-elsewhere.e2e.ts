@@ -1,0 +1,130 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
+import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
+import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { breakwater } from '../src/breakwater-command.ts';
+import { GuardedKafka } from '../src/kafka/guarded-kafka.ts';
+import {
+  CONDITION_TIMEOUT_MS,
+  expectExactlyOnce,
+  killPart,
+  patchTwin,
+  pause,
+  TEST_TIMEOUT_MS,
+  twinOf,
+  until,
+} from '../src/platform-steps.ts';
+
+const DEVICES = 20;
+const EVENTS_PER_SECOND = 200;
+const LOAD_SECONDS = 12;
+const WORKERS = ['twin-worker-1', 'twin-worker-2'];
+const PARTITIONS = 16;
+const TOPICS = ['control', 'telemetry', 'changes'];
+/** By default a broker waits 45 s for a worker that was killed. */
+const GROUPS = {
+  'group.consumer.min.session.timeout.ms': 1_000,
+  'group.consumer.session.timeout.ms': 3_000,
+  'group.consumer.min.heartbeat.interval.ms': 100,
+  'group.consumer.heartbeat.interval.ms': 500,
+};
+
+(kafkaAvailable() && redisServerAvailable() ? describe : describe.skip)('npm start on stores that are there', () => {
+  let kafka: GuardedKafka;
+  let redis: RedisClusterForTest;
+  let installation: Installation;
+  let env: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    [kafka, redis] = await Promise.all([GuardedKafka.start(GROUPS), startRedisCluster()]);
+    env = {
+      ...kafka.environment(),
+      KAFKA_GROUP_PROTOCOL: 'consumer',
+      PARTITIONS: String(PARTITIONS),
+      REDIS_URL: redis.url,
+    };
+  }, TEST_TIMEOUT_MS);
+
+  afterAll(async () => {
+    const code = await installation?.stop();
+    await installation?.remove();
+    await Promise.all([redis?.stop(), kafka?.stop()]);
+    expect(code).toBe(0);
+  }, TEST_TIMEOUT_MS);
+
+  it(
+    'begins on topics that `breakwater log topics` has made',
+    async () => {
+      const { code, stdout } = await breakwater({ dataDir: '/nowhere', key: '', env }, 'log', 'topics');
+      expect({ code, topics: TOPICS.filter((each) => stdout.includes(`made breakwater.${each}.v1`)) }).toEqual({
+        code: 0,
+        topics: TOPICS,
+      });
+      installation = await Installation.start({ env: { ...env, TWIN_WORKERS: String(WORKERS.length) } });
+      const parts = [...(await installation.parts()).keys()];
+      expect(parts).toEqual(expect.arrayContaining(WORKERS));
+      for (const own of ['kafka', 'redis']) expect(parts).not.toContain(own);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'stores and applies everything once while brokers share the shards out, and a worker is killed and comes back',
+    async () => {
+      const client = new PlatformClient(installation);
+      const logins = await client.registerDevices('storm', DEVICES);
+      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
+      await generator.connect();
+      await until('both workers to have shards', () => everyWorkerHasShards(installation));
+      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
+      await pause((LOAD_SECONDS * 1_000) / 4);
+      await killPart(installation, WORKERS[0]!);
+      await until('the shards of the one to be with the other', async () => {
+        return (await shardsOf(installation, WORKERS[1]!)) === PARTITIONS;
+      });
+      await until('the new worker to have shards', () => everyWorkerHasShards(installation));
+      await load;
+      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
+      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      generator.close();
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'answers a write of the API with what the twin said',
+    async () => {
+      await until('a write to be answered', async () => {
+        const answer = await patchTwin(installation, 'storm-0', { desired: { interval: 5 } });
+        return answer.status === 200;
+      });
+      expect(await twinOf(new PlatformClient(installation), 'storm-0')).toMatchObject({ desired: { interval: 5 } });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it('writes the password nowhere', async () => {
+    const { dataDir } = installation;
+    const names = (await readdir(dataDir, { recursive: true })).filter((name) => /\.(?:log|json)$/.test(name));
+    expect(names.length).toBeGreaterThan(WORKERS.length);
+    for (const name of names) {
+      const text = await readFile(join(dataDir, name), 'utf8');
+      expect({ name, tells: text.includes(kafka.password) }).toEqual({ name, tells: false });
+    }
+  });
+});
+
+async function everyWorkerHasShards(installation: Installation): Promise<boolean> {
+  const shards = await Promise.all(WORKERS.map((worker) => shardsOf(installation, worker)));
+  return shards.every((count) => count > 0) && shards.reduce((sum, count) => sum + count, 0) === PARTITIONS;
+}
+
+async function shardsOf(installation: Installation, worker: string): Promise<number> {
+  const port = (await installation.parts()).get(worker)?.ports['metrics'];
+  const text = await (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text();
+  return Number(/^breakwater_twin_shards(?:\{.*\})? (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+}
