@@ -10,9 +10,12 @@ import { logRestoredCommand } from './commands/log-restored-command.ts';
 import { migrateCommand } from './commands/migrate-command.ts';
 import { rebuildCommand } from './commands/rebuild-command.ts';
 import { logTopicsCommand } from './commands/log-topics-command.ts';
+import { registryExportCommand } from './commands/registry-export-command.ts';
+import { registryImportCommand } from './commands/registry-import-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
 import { connectForRebuild, connectStores, type Stores } from './installation/connect-stores.ts';
 import { findInstallation, type Installation } from './installation/find-installation.ts';
+import { withRedis } from './installation/with-redis.ts';
 import type { Terminal } from './terminal.ts';
 import { VERIFIED_PARTS } from './verify/finding.ts';
 
@@ -56,6 +59,7 @@ export function cliProgram(parts: ProgramParts): Command {
   addDeadLetters(program, parts);
   addLog(program, parts);
   addMigrate(program, parts);
+  addRegistry(program, parts);
   return program;
 }
 
@@ -128,6 +132,28 @@ function addLog(program: Command, { env, terminal, onEnd }: ProgramParts): void 
       const { data } = command.optsWithGlobals<GlobalOptions>();
       const { dataDir } = readSettings(platformSettings, data === undefined ? env : { ...env, DATA_DIR: data });
       onEnd(await logRestoredCommand({ env, dataFolder: resolve(dataDir) }, terminal));
+    });
+}
+
+function addRegistry(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  const registry = program
+    .command('registry')
+    .description('tenants, API keys, devices, and what they prove themselves with');
+  registry
+    .command('export')
+    .description('copy all of it into a new file; secrets are in it as the hashes that are stored')
+    .argument('<file>', 'lines of JSON; - for the standard output')
+    .action(async (file: string, _options: object, command: Command) => {
+      const look = { env, ...command.optsWithGlobals<GlobalOptions>() };
+      onEnd(await withRedis(look, (redis) => registryExportCommand(redis, file, terminal)));
+    });
+  registry
+    .command('import')
+    .description('add what a copy has and this one has not; replaces nothing, and may be said again')
+    .argument('<file>', 'made by export; - for the standard input')
+    .action(async (file: string, _options: object, command: Command) => {
+      const look = { env, ...command.optsWithGlobals<GlobalOptions>() };
+      onEnd(await withRedis(look, (redis) => registryImportCommand(redis, file, terminal)));
     });
 }
 

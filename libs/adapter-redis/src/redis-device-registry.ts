@@ -96,7 +96,7 @@ export class RedisDeviceRegistry implements DeviceRegistry {
         childrenMax,
       ],
     );
-    return stored === 0 ? 'CHILDREN_LIMIT' : registeredOf(tenant, device, stored as string | null);
+    return stored === 0 ? 'CHILDREN_LIMIT' : foundOf(tenant, device, stored as string | null);
   }
 
   async #create(
@@ -130,7 +130,7 @@ export class RedisDeviceRegistry implements DeviceRegistry {
   }
 
   async findDevice(tenant: TenantId, device: DeviceId): Promise<RegisteredDevice | null> {
-    return registeredOf(tenant, device, await this.#redis.hget(redisKeys.devices(tenant), device));
+    return foundOf(tenant, device, await this.#redis.hget(redisKeys.devices(tenant), device));
   }
 
   async listDevices(tenant: TenantId, after: string | null, limit: number): Promise<readonly RegisteredDevice[]> {
@@ -138,20 +138,20 @@ export class RedisDeviceRegistry implements DeviceRegistry {
     const flat = (await listDevicesScript.run(this.#redis, listKeys(tenant), [start, limit])) as string[];
     const devices: RegisteredDevice[] = [];
     for (let at = 0; at < flat.length; at += 2) {
-      devices.push(registeredOf(tenant, flat[at] as DeviceId, flat[at + 1]!)!);
+      devices.push(registeredOf(tenant, flat[at] as DeviceId, flat[at + 1]!));
     }
     return devices;
   }
 
   async deleteDevice(tenant: TenantId, device: DeviceId): Promise<RegisteredDevice | null> {
     const keys = [...listKeys(tenant), redisKeys.deviceTokens, redisKeys.deviceChildren(tenant)];
-    return registeredOf(tenant, device, (await deleteDeviceScript.run(this.#redis, keys, [device])) as string | null);
+    return foundOf(tenant, device, (await deleteDeviceScript.run(this.#redis, keys, [device])) as string | null);
   }
 
   async rotateToken(tenant: TenantId, device: DeviceId, tokenHash: string): Promise<RegisteredDevice | null> {
     const keys = [redisKeys.devices(tenant), redisKeys.deviceTokens];
     const stored = await rotateTokenScript.run(this.#redis, keys, [device, tokenHash, deviceKey(tenant, device)]);
-    return registeredOf(tenant, device, stored as string | null);
+    return foundOf(tenant, device, stored as string | null);
   }
 
   async deviceOfToken(tokenHash: string): Promise<RegisteredDevice | null> {
@@ -168,8 +168,12 @@ function listKeys(tenant: TenantId): readonly string[] {
   return [redisKeys.devices(tenant), redisKeys.deviceOrder(tenant)];
 }
 
-function registeredOf(tenant: TenantId, device: DeviceId, stored: string | null): RegisteredDevice | null {
-  if (stored === null) return null;
+function foundOf(tenant: TenantId, device: DeviceId, stored: string | null): RegisteredDevice | null {
+  return stored === null ? null : registeredOf(tenant, device, stored);
+}
+
+/** What the text says that is stored of a device. */
+export function registeredOf(tenant: TenantId, device: DeviceId, stored: string): RegisteredDevice {
   const [incarnation, createdAtMs, , payloadFormat, isGateway, via] = stored.split(' ');
   // What was stored before there were profiles ends with the token.
   const profile =
