@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
@@ -25,8 +25,16 @@ const MEANT_SO = [
 ];
 /** This set leaves out on purpose what these ask for. */
 const LEFT_OUT_OF_LEAST = ['pod-networkpolicy', 'deployment-has-poddisruptionbudget', 'deployment-pod-topology-spread'];
+/** Read by Node itself. */
+const NOT_SETTINGS = ['NODE_EXTRA_CA_CERTS'];
+const MOUNTED = /^\/etc\/breakwater\//;
 /** The orderly stop of a process, and a little. */
 const STOP_SECONDS = 35;
+
+interface Trigger {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly authenticationRef?: { readonly name: string };
+}
 
 const valueSets = readdirSync(join(chartFolder, 'ci'));
 const valuesFile = (set: string): string => join(chartFolder, 'ci', set);
@@ -37,6 +45,8 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
   const tools = found as ChartTools;
   const rendered = new Map<string, string>();
   const manifests = (set: string): Manifest[] => manifestsOf(rendered.get(set) ?? '');
+  const triggersOf = (set: string): Trigger[] =>
+    manifests(set).flatMap(({ kind, spec }) => (kind === 'ScaledObject' ? (spec['triggers'] as Trigger[]) : []));
 
   beforeAll(() => {
     for (const set of valueSets) rendered.set(set, renderChart(tools, ['--values', valuesFile(set)]));
@@ -46,7 +56,7 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     const { version, appVersion } = parse(read('deploy/helm/breakwater/Chart.yaml')) as Record<string, string>;
     const platform = (JSON.parse(read('package.json')) as { version: string }).version;
     expect([version, appVersion]).toEqual([platform, platform]);
-    expect(valueSets).toHaveLength(4);
+    expect(valueSets).toHaveLength(6);
   });
 
   it.each(valueSets)('passes helm lint with %s', (set) => {
@@ -91,7 +101,51 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
       containers.flatMap(({ env }) => (env ?? []).map(({ name }) => name)),
     );
     expect(names.length).toBeGreaterThan(10);
-    expect(names.filter((name) => !settingNames().includes(name))).toEqual([]);
+    expect(names.filter((name) => ![...settingNames(), ...NOT_SETTINGS].includes(name))).toEqual([]);
+  });
+
+  it.each(valueSets)('names no file that is not mounted, and mounts no volume that there is not, with %s', (set) => {
+    for (const { containers, initContainers = [], volumes = [] } of podSpecs(manifests(set))) {
+      for (const { env = [], volumeMounts = [] } of [...initContainers, ...containers]) {
+        const files = env.flatMap(({ value = '' }) => (MOUNTED.test(value) ? [dirname(value)] : []));
+        const folders = volumeMounts.map(({ mountPath }) => mountPath);
+        expect(files.filter((folder) => !folders.includes(folder))).toEqual([]);
+        const names = volumes.map(({ name }) => name);
+        expect(volumeMounts.filter(({ name }) => !names.includes(name))).toEqual([]);
+      }
+    }
+  });
+
+  it('gives the autoscaler what the brokers ask for, unless it is given otherwise', () => {
+    const [credentials] = manifests('redis-cluster.yaml').filter(({ kind }) => kind === 'TriggerAuthentication');
+    expect(credentials?.spec['secretTargetRef']).toHaveLength(4);
+    for (const { authenticationRef, metadata } of triggersOf('redis-cluster.yaml')) {
+      expect(authenticationRef).toEqual({ name: credentials?.metadata.name });
+      expect(metadata).toMatchObject({ tls: 'enable', sasl: 'scram_sha512' });
+    }
+    expect(manifests('guarded.yaml').filter(({ kind }) => kind === 'TriggerAuthentication')).toEqual([]);
+    const [trigger] = triggersOf('guarded.yaml');
+    expect(trigger?.authenticationRef).toEqual({ name: 'kafka-credentials' });
+  });
+
+  it('scales by the group that the twin-workers are', () => {
+    const source = read('libs/log-engine/src/kafka-log-engine.ts');
+    const [, name = ''] = /kafkaWorkerGroup \|\| `\$\{topicPrefix\}\.(\w+)`/.exec(source) ?? [];
+    const groups = (set: string): unknown[] => triggersOf(set).map(({ metadata }) => metadata['consumerGroup']);
+    expect(groups('kafka.yaml')).toEqual([`breakwater.${name}`, `breakwater.${name}`]);
+    expect(groups('redis-cluster.yaml')).toEqual([`twins.${name}`, `twins.${name}`]);
+    const named = ['--values', valuesFile('kafka.yaml'), '--set', 'twinWorker.settings.KAFKA_WORKER_GROUP=ours'];
+    expect(renderChart(tools, named)).toContain('consumerGroup: "ours"');
+  });
+
+  it('lets the parts out to the ports that addresses name, and to no password', () => {
+    const policies = manifests('redis-cluster.yaml').filter(({ kind }) => kind === 'NetworkPolicy');
+    const gateway = policies.find(({ metadata }) => metadata.name.endsWith('-gateway'));
+    const text = JSON.stringify(gateway?.spec['egress']);
+    for (const port of [19_093, 6379, 6380, 8443, 7233]) expect(text).toContain(`"port":${port}}`);
+    const password = ['--values', valuesFile('kafka.yaml'), '--set', 'redis.url=redis://user:4711@redis:6390/0'];
+    const withPassword = renderChart(tools, password);
+    expect([/port: 6390 }/.test(withPassword), /port: 4711 }/.test(withPassword)]).toEqual([true, false]);
   });
 
   it.each(valueSets)('starts programs that there are, with room for their heap and time to stop, with %s', (set) => {
@@ -162,6 +216,8 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     [['--set', 'gateway.service.plaintext=false'], /existingSecret/],
     [['--set', 'settings.log_level=debug'], /log_level/],
     [['--set', 'gatewayy.replicas=2'], /gatewayy/],
+    [['--set', 'api.extraVolumeMounts[0].name=a'], /mountPath/],
+    [['--set', 'eventLog=redis,redis.url=redis+sentinel://one:26379/main'], /redis/],
   ])('refuses %j', (args, message) => {
     expect(() => renderChart(tools, ['--values', valuesFile('kafka.yaml'), ...args])).toThrow(message);
   });

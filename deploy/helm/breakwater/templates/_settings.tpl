@@ -1,7 +1,7 @@
 {{- /*
 The environment of one container. It stands in the pod and not in a ConfigMap: a changed setting then rolls the pods by
 itself, and a roll back brings the former settings with the former pods.
-Takes root, settings (of the part) and memoryMegabytes.
+Takes root, settings (of the part), extraEnv and memoryMegabytes.
 */ -}}
 {{- define "breakwater.environment" -}}
 {{- $values := .root.Values -}}
@@ -18,6 +18,9 @@ Takes root, settings (of the part) and memoryMegabytes.
 {{- if eq $values.eventLog "kafka" -}}{{- $_ := set $settings "KAFKA_BROKERS" $values.kafka.brokers -}}
 {{- $_ := set $settings "KAFKA_TOPIC_PREFIX" $values.kafka.topicPrefix -}}
 {{- $settings = merge $settings (include "breakwater.kafkaSecurity" .root | fromYaml) -}}
+{{- end -}}
+{{- if $values.trustedAuthorities.existingSecret -}}
+{{- $_ := set $settings "NODE_EXTRA_CA_CERTS" (printf "/etc/breakwater/authorities/%s" $values.trustedAuthorities.key) -}}
 {{- end -}}
 {{- if $values.temporal.address -}}
 {{- $_ := set $settings "TEMPORAL_ADDRESS" $values.temporal.address -}}
@@ -48,6 +51,9 @@ Takes root, settings (of the part) and memoryMegabytes.
 {{- if .admin }}
 - name: ADMIN_API_KEY
   valueFrom: { secretKeyRef: { name: {{ $values.admin.existingSecret }}, key: {{ $values.admin.secretKey }} } }
+{{- end }}
+{{- with .extraEnv }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 
