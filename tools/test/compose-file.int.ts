@@ -11,11 +11,18 @@ import { settingNames } from '../src/configuration-page.ts';
 /** The reference implementation of the Compose specification; `docker compose` itself is built on it. */
 const COMPOSE_CHECKER = 'github.com/compose-spec/compose-go/v2/cmd@v2.16.2';
 const CHECK_MS_MAX = 300_000;
+/** The first one is of another language, and knows less. */
+const COMPOSE_VERSION_MIN = 2;
+const PROFILES = [[], ['kafka'], ['commands'], ['observability'], ['kafka', 'commands', 'observability']];
 
 const rootFolder = fileURLToPath(new URL('../..', import.meta.url));
 const composeFile = join(rootFolder, 'docker-compose.yml');
 const hasGo = spawnSync('go', ['version']).status === 0;
-const hasComposePlugin = spawnSync('docker', ['compose', 'version']).status === 0;
+/** The program itself, as a plugin of docker or alone. It reads a file without a container engine. */
+const compose = [['docker', 'compose'], ['docker-compose']].find(([program = '', ...args]) => {
+  const { status, stdout } = spawnSync(program, [...args, 'version', '--short'], { encoding: 'utf8' });
+  return status === 0 && Number.parseInt(stdout.replace(/^v/, ''), 10) >= COMPOSE_VERSION_MIN;
+});
 
 /** What runs to its end and is waited for. */
 const ONCE = ['topics'];
@@ -101,10 +108,15 @@ function check(command: string, args: readonly string[]): Record<string, Service
     }
   });
 
-  it('is read by the docker compose of this machine, where there is one', () => {
-    if (!hasComposePlugin) return;
-    const read = check('docker', ['compose', '-f', composeFile, 'config', '--format', 'json']);
-    expect(Object.keys(read).sort()).toEqual(namesOf([]));
+  it('is read by docker compose with each profile, where this machine has it', () => {
+    if (compose === undefined) return;
+    const [program = '', ...args] = compose;
+    for (const profiles of PROFILES) {
+      const chosen = profiles.flatMap((profile) => ['--profile', profile]);
+      const read = check(program, [...args, '-f', composeFile, ...chosen, 'config', '--format', 'json']);
+      const expected = [...namesOf([]), ...profiles.flatMap((profile) => namesOf([profile]))];
+      expect(Object.keys(read).sort()).toEqual(expected.sort());
+    }
   });
 
   it('holds no secret that could be left as it is', () => {
