@@ -25,6 +25,7 @@ const LOAD_SECONDS = 24;
 /** In this order under one load, the broker last: it takes the longest to come back. */
 const KILLED = ['twin-worker-1', 'telemetry-writer', 'gateway', 'kafka'];
 const GOOD = 0;
+const SHORT_SECONDS = 4;
 const CHANGE_REST_MS = 100;
 /** Of one twin while that load goes on: far fewer than are tried. */
 const CHANGES_MIN = 20;
@@ -145,6 +146,10 @@ function downFrom(version: number): readonly number[] {
         // It would connect for ever, and spoil the suites that follow in this process.
         device.stop();
       }
+      // What the workflow asks the twin comes by the log too.
+      await client.registerDevices('absent', 1);
+      await steps.orderSurely('absent-0', { method: 'reboot', commandId: 'too-late', timeoutSeconds: SHORT_SECONDS });
+      await steps.reaches('too-late', 'EXPIRED');
     },
     TEST_TIMEOUT_MS,
   );

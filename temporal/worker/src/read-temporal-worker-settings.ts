@@ -1,5 +1,6 @@
 import {
   eventLogSettings,
+  kafkaSettings,
   platformSettings,
   readSettings,
   redisSettings,
@@ -12,6 +13,7 @@ const group = {
   ...platformSettings,
   ...redisSettings,
   ...eventLogSettings,
+  ...kafkaSettings,
   ...temporalSettings,
   ...temporalWorkerSettings,
 } as const;

@@ -1,14 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-import {
-  checkInstallation,
-  connectRedis,
-  openEventLog,
-  RedisCommandHints,
-  RedisCommandSignals,
-} from '@breakwater/adapter-redis';
+import { checkInstallation, connectRedis, RedisCommandHints, RedisCommandSignals } from '@breakwater/adapter-redis';
 import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
 import { CommandRecords } from '@breakwater/activities';
+import { openLogEngine } from '@breakwater/log-engine';
 import {
   type Logger,
   MemoryWatch,
@@ -31,10 +26,12 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
   const metrics = new Metrics('temporal-worker');
   const redis = await connectRedis(settings.redisUrl, { logger, name: 'temporal-worker' });
   const workflows = new TemporalCommandWorkflows(settings);
+  const engine = openLogEngine(settings, 'breakwater-temporal-worker');
   try {
     await checkInstallation(redis, settings);
+    await engine.check();
     const { partitionCount } = settings;
-    const log = openEventLog(redis, settings);
+    const log = engine.open(redis);
     const producer = new ControlProducer({ log, clock: systemClock, producerId: `temporal-worker-${randomUUID()}` });
     const hints = new RedisCommandHints(redis);
     const pump = new SignalPump({
@@ -76,11 +73,13 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
         await health.close();
         hints.close();
         log.close();
+        await engine.close();
         redis.disconnect();
       },
     };
   } catch (error) {
     await workflows.close();
+    await engine.close();
     redis.disconnect();
     throw error;
   }
