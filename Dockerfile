@@ -7,8 +7,9 @@ RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund
 RUN node tools/build.mjs
 # The embedded engine and everything that only builds or tests stays behind.
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/chdb node_modules/@chdb node_modules/node \
+ && rm -rf node_modules/chdb node_modules/@chdb node_modules/node node_modules/typescript \
       apps/standalone apps/embedded-clickhouse bench test tools \
+ && find node_modules/@temporalio/core-bridge/releases -mindepth 1 -maxdepth 1 ! -name '*-linux-gnu' -exec rm -rf {} + \
  && find . -path ./node_modules -prune -o -type d -name src -exec rm -rf {} +
 
 FROM node:24-bookworm-slim

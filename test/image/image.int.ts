@@ -86,6 +86,7 @@ const host = '127.0.0.1';
     const left = [
       'node_modules/chdb',
       'node_modules/prettier',
+      'node_modules/typescript',
       'node_modules/jest',
       'apps/standalone',
       'tools',
