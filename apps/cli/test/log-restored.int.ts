@@ -2,13 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { checkInstallation, connectRedis, openEventLog } from '@breakwater/adapter-redis';
+import { checkInstallation, connectRedis, openEventLog, RedisPartitionLeases } from '@breakwater/adapter-redis';
 import { eventLogSettings, readSettings } from '@breakwater/config';
+import type { Partition } from '@breakwater/twin';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { logRestoredCommand } from '../src/commands/log-restored-command.ts';
 import { withRedisOf } from '../src/installation/redis-of-folder.ts';
 
+const LEASE_MS = 60_000;
 const ENV = { PATH: process.env['PATH'], REDIS_SERVER_PATH: process.env['REDIS_SERVER_PATH'] };
 
 describe('breakwater log restored', () => {
@@ -43,5 +45,18 @@ describe('breakwater log restored', () => {
     const after = await logId();
     expect(after).not.toBe(before);
     expect(lines.at(-1)).toBe(`The log ${before} is now ${after}. Start the installation.`);
+  });
+
+  it('takes a copy that was taken while workers ran: their leases are in it', async () => {
+    const before = await logId();
+    await withRedisOf(dataFolder, ENV, async (url) => {
+      const redis = await connectRedis(url);
+      const leases = new RedisPartitionLeases(redis);
+      await leases.acquire([0 as Partition], 'a-worker-of-then', LEASE_MS);
+      expect(await leases.held([0 as Partition])).toEqual([true]);
+      redis.disconnect();
+    });
+    expect(await run()).toBe(0);
+    expect(await logId()).not.toBe(before);
   });
 });

@@ -14,17 +14,23 @@ export interface RestoredOptions {
 /** Answers the exit code: 1 when some twins were left behind. */
 export async function logRestoredCommand({ env, dataFolder }: RestoredOptions, terminal: Terminal): Promise<number> {
   const url = env['REDIS_URL'] ?? '';
-  if (url !== '') return renewAt(url, terminal);
-  return withRedisOf(dataFolder, env, (redisUrl) => renewAt(redisUrl, terminal));
+  if (url !== '') return renewAt(url, terminal, { mayHaveWorkers: true });
+  // Nobody else reaches this server. A copy that was taken while workers ran has their leases in it, and each start of a
+  // Redis lets those stand once more: asking would refuse such a copy for ever.
+  return withRedisOf(dataFolder, env, (redisUrl) => renewAt(redisUrl, terminal, { mayHaveWorkers: false }));
 }
 
-async function renewAt(redisUrl: string, terminal: Terminal): Promise<number> {
+async function renewAt(
+  redisUrl: string,
+  terminal: Terminal,
+  { mayHaveWorkers }: { readonly mayHaveWorkers: boolean },
+): Promise<number> {
   const redis = await connectRedis(redisUrl, { name: 'cli' });
   try {
     const partitionCount = await partitionCountOf(redis);
     if (partitionCount === null) throw noLog(redisUrl);
     const partitions = Array.from({ length: partitionCount }, (_, at) => at as Partition);
-    if ((await new RedisPartitionLeases(redis).held(partitions)).some(Boolean)) {
+    if (mayHaveWorkers && (await new RedisPartitionLeases(redis).held(partitions)).some(Boolean)) {
       throw new CliFailure('INSTALLATION_RUNNING', 'twin-workers are at work: stop them first, then say it again');
     }
     const renewed = await renewRestoredLog(redis, partitionCount);
