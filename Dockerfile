@@ -13,7 +13,8 @@ RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
  && find . -path ./node_modules -prune -o -type d -name src -exec rm -rf {} +
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production
+# The user below has no entry in /etc/passwd, and a library asks for the home folder while it is loaded.
+ENV NODE_ENV=production HOME=/tmp
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
