@@ -26,7 +26,7 @@ export class ImageProcess {
   constructor({ tree, tmp, env }: ProcessOfImage, command: readonly string[]) {
     this.#child = spawn(tree.node, command, {
       cwd: tree.folder,
-      env: { NODE_ENV: 'production', TMPDIR: tmp, HOME: '/tmp', PATH: '/usr/bin:/bin', ...env },
+      env: { PATH: '/usr/bin:/bin', TMPDIR: tmp, ...tree.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(userOfImage === null ? {} : { uid: userOfImage, gid: userOfImage }),
     });

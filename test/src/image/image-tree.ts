@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const rootFolder = fileURLToPath(new URL('../../..', import.meta.url));
 const COPIES = /^COPY --from=build (?:--\S+ )*\/app\/(\S+) (\S+)$/gm;
+const ENVIRONMENT = /^ENV (.+)$/gm;
 const REMOVALS = /rm -rf ([^&]+?)\s*&&/;
 /** Of a read-only tree: everybody may read and nobody else may write. */
 const READABLE_MODE = 0o755;
@@ -22,15 +23,19 @@ interface LockedPackage {
 export class ImageTree {
   readonly folder: string;
   readonly node: string;
+  /** What the image sets. */
+  readonly env: Readonly<Record<string, string>>;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, dockerfile: string) {
     this.folder = folder;
+    const variables = [...dockerfile.matchAll(ENVIRONMENT)].flatMap(([, text = '']) => text.split(' '));
+    this.env = Object.fromEntries(variables.map((variable) => variable.split('=', 2) as [string, string]));
     this.node = join(folder, 'bin', 'node');
   }
 
   static make(): ImageTree {
     const dockerfile = readFileSync(join(rootFolder, 'Dockerfile'), 'utf8');
-    const tree = new ImageTree(mkdtempSync(join(tmpdir(), 'breakwater-image-')));
+    const tree = new ImageTree(mkdtempSync(join(tmpdir(), 'breakwater-image-')), dockerfile);
     chmodSync(tree.folder, READABLE_MODE);
     tree.#take(process.execPath, tree.node);
     const removed = new Set(REMOVALS.exec(dockerfile.replaceAll(/\\\n/g, ' '))?.[1]?.split(/\s+/));
