@@ -32,7 +32,7 @@ const host = '127.0.0.1';
 
 /**
  * The image, without a container engine: what the Dockerfile would put into it, run by nobody's user from a tree that
- * this user cannot write to. A package that `npm prune` takes away, or a file that a process wants to write, shows here.
+ * this user cannot write to. A package that is pruned, or a file that a process wants to write, shows here.
  */
 (redisServerAvailable() ? describe : describe.skip)('the image', () => {
   let tree: ImageTree;

@@ -15,7 +15,7 @@ export interface RestoredOptions {
 export async function logRestoredCommand({ env, dataFolder }: RestoredOptions, terminal: Terminal): Promise<number> {
   const url = env['REDIS_URL'] ?? '';
   if (url !== '') return renewAt(url, terminal, { mayHaveWorkers: true });
-  // Nobody else reaches this server. A copy that was taken while workers ran has their leases in it, and each start of a
+  // Nobody else reaches this server. A copy that is taken while workers run has their leases in it, and each start of a
   // Redis lets those stand once more: asking would refuse such a copy for ever.
   return withRedisOf(dataFolder, env, (redisUrl) => renewAt(redisUrl, terminal, { mayHaveWorkers: false }));
 }
