@@ -165,8 +165,6 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
   it('scales by lag with as many replicas as partitions at most', () => {
     const scaled = manifests('guarded.yaml').filter(({ kind }) => kind === 'ScaledObject');
     expect(scaled.map(({ spec }) => spec['maxReplicaCount'])).toContain(256);
-    // The group that workers are in by default (KAFKA_WORKER_GROUP): of another one there is no lag to see.
-    expect(JSON.stringify(scaled)).toContain('"consumerGroup":"breakwater.twins"');
     for (const set of valueSets) {
       const targets = manifests(set)
         .filter(({ kind }) => ['ScaledObject', 'HorizontalPodAutoscaler'].includes(kind))

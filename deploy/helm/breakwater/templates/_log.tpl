@@ -56,53 +56,6 @@ KAFKA_SASL_USERNAME: {{ .username | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* How the brokers are reached, as settings; the password is not among them. */ -}}
-{{- define "breakwater.kafkaSecurity" -}}
-{{- with .Values.kafka.tls -}}
-{{- if .enabled }}
-KAFKA_TLS: 'on'
-{{- if .caSecret }}
-KAFKA_TLS_CA_FILE: /etc/breakwater/kafka/ca.crt
-{{- end }}
-{{- if .clientSecret }}
-KAFKA_TLS_CERT_FILE: /etc/breakwater/kafka/tls.crt
-KAFKA_TLS_KEY_FILE: /etc/breakwater/kafka/tls.key
-{{- end }}
-{{- end }}
-{{- end }}
-{{- with .Values.kafka.sasl }}
-{{- if ne .mechanism "none" }}
-KAFKA_SASL_MECHANISM: {{ .mechanism }}
-KAFKA_SASL_USERNAME: {{ .username | quote }}
-{{- end }}
-{{- end }}
-{{- end -}}
-
-{{- /* The files that those settings name; nothing where there are none. */ -}}
-{{- define "breakwater.kafkaFiles" -}}
-{{- $tls := .Values.kafka.tls -}}
-{{- if and (eq .Values.eventLog "kafka") $tls.enabled (or $tls.caSecret $tls.clientSecret) -}}
-- name: kafka-tls
-  projected:
-    defaultMode: 0440
-    sources:
-      {{- with $tls.caSecret }}
-      - secret: { name: {{ . }}, items: [{ key: {{ $tls.caKey }}, path: ca.crt }] }
-      {{- end }}
-      {{- with $tls.clientSecret }}
-      - secret:
-          name: {{ . }}
-          items: [{ key: {{ $tls.certKey }}, path: tls.crt }, { key: {{ $tls.privateKeyKey }}, path: tls.key }]
-      {{- end }}
-{{- end -}}
-{{- end -}}
-
-{{- define "breakwater.kafkaFilesMount" -}}
-{{- if include "breakwater.kafkaFiles" . -}}
-- { name: kafka-tls, mountPath: /etc/breakwater/kafka, readOnly: true }
-{{- end -}}
-{{- end -}}
-
 {{- /* Ingress to one port, by default from every pod of the cluster. */ -}}
 {{- define "breakwater.fromCluster" -}}
 - ports:
