@@ -1,18 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation, PlatformClient } from '@breakwater/bench';
 import { connectAsync } from 'mqtt';
 
-import {
-  collect,
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  killPart,
-  patchTwin,
-  pause,
-  TEST_TIMEOUT_MS,
-  twinOf,
-  until,
-} from '../src/platform-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
+import { collect, killPart, patchTwin, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 40;
@@ -75,22 +66,21 @@ describe('the event path, started as users start it', () => {
   it(
     'loses and repeats nothing when a worker and the writer are killed under load',
     async () => {
-      const logins = await client.registerDevices('storm', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
-      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-      for (const part of ['twin-worker-1', 'telemetry-writer', 'twin-worker-2']) {
-        await pause((LOAD_SECONDS * 1000) / 5);
-        await killPart(installation, part);
-        const answer = await patchTwin(installation, 'storm-0', { desired: { killed: part } });
-        expect([200, 503, 504]).toContain(answer.status);
-      }
-      await load;
-      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      await exactlyOnceUnderLoad(installation, {
+        devices: { prefix: 'storm', count: DEVICES },
+        eventsPerSecond: EVENTS_PER_SECOND,
+        seconds: LOAD_SECONDS,
+        meanwhile: async () => {
+          for (const part of ['twin-worker-1', 'telemetry-writer', 'twin-worker-2']) {
+            await pause((LOAD_SECONDS * 1000) / 5);
+            await killPart(installation, part);
+            const answer = await patchTwin(installation, 'storm-0', { desired: { killed: part } });
+            expect([200, 503, 504]).toContain(answer.status);
+          }
+        },
+      });
       const patched = await patchTwin(installation, 'storm-0', { desired: { killed: 'none' } });
       expect(patched.status).toBe(200);
-      generator.close();
     },
     TEST_TIMEOUT_MS,
   );

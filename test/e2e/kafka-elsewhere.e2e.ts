@@ -3,21 +3,13 @@ import { join } from 'node:path';
 
 import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
 import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation, PlatformClient } from '@breakwater/bench';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { breakwater } from '../src/breakwater-command.ts';
 import { GuardedKafka } from '../src/kafka/guarded-kafka.ts';
-import {
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  killPart,
-  patchTwin,
-  pause,
-  TEST_TIMEOUT_MS,
-  twinOf,
-  until,
-} from '../src/platform-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
+import { killPart, patchSurely, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -75,24 +67,19 @@ const GROUPS = {
   it(
     'stores and applies everything once while brokers share the shards out, and a worker is killed and comes back',
     async () => {
-      const client = new PlatformClient(installation);
-      const logins = await client.registerDevices('storm', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      try {
-        await generator.connect();
-        await until('both workers to have shards', () => everyWorkerHasShards(installation));
-        const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-        await pause((LOAD_SECONDS * 1_000) / 4);
-        await killPart(installation, WORKERS[0]!);
-        // The supervisor may have it back before its session ends: whether the other has all shards in between is open.
-        await until('the new worker to have shards', () => everyWorkerHasShards(installation));
-        await load;
-        expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-        await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
-      } finally {
-        // Its devices would connect for ever, and spoil the suites that follow in this process.
-        generator.close();
-      }
+      await until('both workers to have shards', () => everyWorkerHasShards(installation));
+      await exactlyOnceUnderLoad(installation, {
+        devices: { prefix: 'storm', count: DEVICES },
+        eventsPerSecond: EVENTS_PER_SECOND,
+        seconds: LOAD_SECONDS,
+        meanwhile: async () => {
+          await pause((LOAD_SECONDS * 1_000) / 4);
+          await killPart(installation, WORKERS[0]!);
+          // The supervisor may have it back before its session ends. Whether the other has all shards in between is
+          // therefore open.
+          await until('the new worker to have shards', () => everyWorkerHasShards(installation));
+        },
+      });
     },
     TEST_TIMEOUT_MS,
   );
@@ -100,10 +87,7 @@ const GROUPS = {
   it(
     'answers a write of the API with what the twin said',
     async () => {
-      await until('a write to be answered', async () => {
-        const answer = await patchTwin(installation, 'storm-0', { desired: { interval: 5 } });
-        return answer.status === 200;
-      });
+      await patchSurely(installation, 'storm-0', { desired: { interval: 5 } });
       expect(await twinOf(new PlatformClient(installation), 'storm-0')).toMatchObject({ desired: { interval: 5 } });
     },
     TEST_TIMEOUT_MS,

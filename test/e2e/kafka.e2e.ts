@@ -1,14 +1,13 @@
 import { kafkaAvailable, readTopic } from '@breakwater/adapter-kafka/testing';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
 import { connectAsync } from 'mqtt';
 
 import { breakwater } from '../src/breakwater-command.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import {
   collect,
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
   killPart,
   patchTwin,
   pause,
@@ -157,19 +156,19 @@ function downFrom(version: number): readonly number[] {
   it(
     'loses and repeats nothing when each part, the broker too, is killed under load',
     async () => {
-      const logins = await client.registerDevices('storm', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
-      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-      const changing = changeUntil('storm-0', load);
-      for (const part of KILLED) {
-        await pause((LOAD_SECONDS * 1_000) / (KILLED.length + 2));
-        await killPart(installation, part);
-      }
-      await load;
-      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
-      generator.close();
+      let changing = Promise.resolve();
+      await exactlyOnceUnderLoad(installation, {
+        devices: { prefix: 'storm', count: DEVICES },
+        eventsPerSecond: EVENTS_PER_SECOND,
+        seconds: LOAD_SECONDS,
+        meanwhile: async (load) => {
+          changing = changeUntil('storm-0', load);
+          for (const part of KILLED) {
+            await pause((LOAD_SECONDS * 1_000) / (KILLED.length + 2));
+            await killPart(installation, part);
+          }
+        },
+      });
       await expectGood('ledger');
       await expectGood('verify', '--wait-seconds', '1');
       await changing;

@@ -1,17 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation, PlatformClient } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
-import {
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  patchTwin,
-  pause,
-  TEST_TIMEOUT_MS,
-  twinOf,
-  until,
-} from '../src/platform-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
+import { patchSurely, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -42,20 +35,19 @@ const LOAD_SECONDS = 8;
   it(
     'stores every acknowledged event once, while a slot moves and a node is killed and comes back',
     async () => {
-      const logins = await client.registerDevices('storm', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
-      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-      await pause((LOAD_SECONDS * 1_000) / 4);
-      const from = await cluster.ownerOf('bw:{0}:shard');
-      const to = cluster.masters.find((node) => node !== from)!;
-      await cluster.moveSlotOf('bw:{0}:shard', to);
-      await pause((LOAD_SECONDS * 1_000) / 4);
-      await from.server.restart();
-      await load;
-      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
-      generator.close();
+      await exactlyOnceUnderLoad(installation, {
+        devices: { prefix: 'storm', count: DEVICES },
+        eventsPerSecond: EVENTS_PER_SECOND,
+        seconds: LOAD_SECONDS,
+        meanwhile: async () => {
+          await pause((LOAD_SECONDS * 1_000) / 4);
+          const from = await cluster.ownerOf('bw:{0}:shard');
+          const to = cluster.masters.find((node) => node !== from)!;
+          await cluster.moveSlotOf('bw:{0}:shard', to);
+          await pause((LOAD_SECONDS * 1_000) / 4);
+          await from.server.restart();
+        },
+      });
     },
     TEST_TIMEOUT_MS,
   );
@@ -63,10 +55,7 @@ const LOAD_SECONDS = 8;
   it(
     'answers a write of the API with what the twin said',
     async () => {
-      await until('a write to be answered', async () => {
-        const answer = await patchTwin(installation, 'storm-0', { desired: { interval: 5 } });
-        return answer.status === 200;
-      });
+      await patchSurely(installation, 'storm-0', { desired: { interval: 5 } });
       expect(await twinOf(client, 'storm-0')).toMatchObject({ desired: { interval: 5 } });
     },
     TEST_TIMEOUT_MS,

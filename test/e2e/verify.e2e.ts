@@ -1,17 +1,11 @@
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation } from '@breakwater/bench';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
 import { breakwater } from '../src/breakwater-command.ts';
-import {
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  killPart,
-  pause,
-  TEST_TIMEOUT_MS,
-  until,
-} from '../src/platform-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
+import { killPart, pause, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -60,20 +54,18 @@ describe('breakwater verify and ledger', () => {
   it(
     'agree after a load in which worker and writer were killed',
     async () => {
-      const client = new PlatformClient(installation);
-      const logins = await client.registerDevices('verified', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
-      const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-      await pause(KILL_AFTER_MS);
-      await killPart(installation, 'twin-worker-1');
-      await killPart(installation, 'telemetry-writer');
-      // In the middle of it, while records are on their way.
-      expect(await verify('--wait-seconds', '1')).toMatchObject({ code: 0, answer: { good: true } });
-      await load;
-      expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-      generator.close();
-      await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+      await exactlyOnceUnderLoad(installation, {
+        devices: { prefix: 'verified', count: DEVICES },
+        eventsPerSecond: EVENTS_PER_SECOND,
+        seconds: LOAD_SECONDS,
+        meanwhile: async () => {
+          await pause(KILL_AFTER_MS);
+          await killPart(installation, 'twin-worker-1');
+          await killPart(installation, 'telemetry-writer');
+          // In the middle of it, while records are on their way.
+          expect(await verify('--wait-seconds', '1')).toMatchObject({ code: 0, answer: { good: true } });
+        },
+      });
       expect(await verify('--wait-seconds', '1')).toMatchObject({ code: 0, answer: { good: true } });
       const ledger = await breakwater(installation, 'ledger');
       expect(ledger).toMatchObject({ code: 0, stdout: expect.stringContaining('It balances') });

@@ -46,6 +46,11 @@ export function patchTwin(installation: Installation, id: string, body: object):
   });
 }
 
+/** Writes until the twin has said yes: while its shard moves, the API may have no answer in time. */
+export async function patchSurely(installation: Installation, id: string, body: object): Promise<void> {
+  await until(`a write to ${id} to be answered`, async () => (await patchTwin(installation, id, body)).status === 200);
+}
+
 export async function pidOf(installation: Installation, name: string): Promise<number> {
   const part = (await installation.parts()).get(name);
   if (part === undefined) throw new Error(`run.json names no part ${name}`);
