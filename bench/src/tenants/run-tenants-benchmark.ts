@@ -15,7 +15,7 @@ const DEFAULTS = {
   times: '10',
   quiet: '200',
   rounds: '2',
-  seconds: '10',
+  seconds: '30',
   json: '',
 } as const;
 /** The quiet tenant has so many devices. */
