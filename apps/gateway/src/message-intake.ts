@@ -202,7 +202,7 @@ export class MessageIntake {
 
   /** A packet id may have been given to a message of the other lane since; an id is in one lane only. */
   #tailsNeeded({ session, message, classified, mark }: Arrival): readonly Lane[] {
-    const unread = [...session.identity.memory.unreadLanes];
+    const unread = session.identity.memory.unreadLanes;
     if (message.dup && mark.packetId !== 0) return unread;
     return mark.messageId === '' ? [] : unread.filter((lane) => lane === laneOf(classified));
   }

@@ -2,6 +2,7 @@ import type { DeviceKey, Incarnation } from '@breakwater/twin';
 import { type Lane, LANES } from '@breakwater/twin-runtime';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
+import { RecentIds } from './recent-ids.ts';
 import { RecentPackets } from './recent-packets.ts';
 
 /** How a message names itself when it is sent again. */
@@ -47,60 +48,58 @@ export class ResendMemory {
   /** The newest session that opened here; 0 when there was none. */
   openedEpoch = 0;
   /**
-   * The lanes that may hold messages of the device that are not in here, each with the number of the newest gap. They
+   * The lanes that may hold messages of the device that are not in here have the number of the newest gap; 0: read. They
    * stay unread over any number of connections: what fell into a gap is sent again by the first that lasts long enough.
    */
-  readonly #unread = new Map<Lane, number>();
+  readonly #unread: Record<Lane, number> = { control: 0, telemetry: 0 };
   #gaps = 0;
   readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
   readonly #packets: RecentPackets;
-  /** Ids of what is durable and of what is on its way: every message that has one asks for it here. */
-  #ids = new Set<string>();
-  /** The durable ones among them, in the order of their durability from `#oldestId` on: a ring. */
-  #durableIds: string[] = [];
-  #oldestId = 0;
-  /** QoS 2 alone has releases. In the order of the last one, oldest first. */
-  readonly #released = new Map<number, number>();
+  /** Of what is durable, in the order of its durability. What is on its way is asked for its own. */
+  readonly #ids: RecentIds;
+  /** QoS 2 alone has releases. In the order of the last one, oldest first; null before the first one. */
+  #released: Map<number, number> | null = null;
   /** In the order of their arrival. Bounded by what a connection may have in process. */
   readonly #flying: FlyingMessage[] = [];
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
     this.#packets = new RecentPackets(entriesMax);
+    this.#ids = new RecentIds(entriesMax);
     this.missed();
   }
 
-  get unreadLanes(): Iterable<Lane> {
-    return this.#unread.keys();
+  get unreadLanes(): readonly Lane[] {
+    return LANES.filter((lane) => !this.isRead(lane));
   }
 
   /** Everything of the device that may be in this lane is known here. */
   isRead(lane: Lane): boolean {
-    return !this.#unread.has(lane);
+    return this.#unread[lane] === 0;
   }
 
   get isWhole(): boolean {
-    return this.#unread.size === 0;
+    return LANES.every((lane) => this.isRead(lane));
   }
 
   /** Something of the device may have got into the log without being remembered here. */
   missed(): void {
     this.#gaps += 1;
-    for (const lane of LANES) this.#unread.set(lane, this.#gaps);
+    for (const lane of LANES) this.#unread[lane] = this.#gaps;
   }
 
   /** The device never had a session before: nothing of it is in the log. */
   beginsWhole(): void {
-    this.#unread.clear();
+    for (const lane of LANES) this.#unread[lane] = 0;
   }
 
   /** A read of the lane begins. What it answers is called with what was read, and fills the gaps known by now. */
   beginRead(lane: Lane): (marks: readonly LoggedMark[]) => void {
-    const gap = this.#unread.get(lane);
+    const gap = this.#unread[lane];
     return (marks) => {
       this.#fillFromLog(marks);
-      if (this.#unread.get(lane) === gap) this.#unread.delete(lane);
+      if (this.#unread[lane] === gap) this.#unread[lane] = 0;
     };
   }
 
@@ -123,14 +122,16 @@ export class ResendMemory {
    */
   find(mark: MessageMark, { dup, previousEpoch }: { dup: boolean; previousEpoch: number }): Recollection {
     const { messageId, packetId } = mark;
-    if (messageId !== '' && this.#ids.has(messageId)) {
-      return this.#flying.find((flying) => flying.mark.messageId === messageId) ?? 'durable';
+    if (messageId !== '') {
+      const flying = this.#flyingWith(messageId);
+      if (flying !== undefined) return flying;
+      if (this.#ids.has(messageId)) return 'durable';
     }
     if (!dup || packetId === 0) return null;
     const flying = this.#flying.findLast((one) => one.mark.packetId === packetId);
     if (flying !== undefined) return isResend(flying.mark, mark, previousEpoch) ? flying : null;
     const known = this.#packets.newest(packetId);
-    if (known === null || known.appendedAtMs <= (this.#released.get(packetId) ?? -1)) return null;
+    if (known === null || known.appendedAtMs <= (this.#released?.get(packetId) ?? -1)) return null;
     return isResend(known, mark, previousEpoch) ? 'durable' : null;
   }
 
@@ -143,22 +144,22 @@ export class ResendMemory {
   }
 
   releases(): readonly PacketRelease[] {
-    return [...this.#released].map(([packetId, appendedAtMs]) => ({ packetId, appendedAtMs }));
+    return [...(this.#released ?? [])].map(([packetId, appendedAtMs]) => ({ packetId, appendedAtMs }));
   }
 
   /** Those that another gateway has seen, or that are just made. */
   takeReleases(releases: readonly PacketRelease[]): void {
     for (const { packetId, appendedAtMs } of releases) {
-      const known = this.#released.get(packetId) ?? 0;
-      this.#released.delete(packetId);
-      this.#released.set(packetId, Math.max(known, appendedAtMs));
-      if (this.#released.size > this.#entriesMax) dropFirst(this.#released);
+      const released = (this.#released ??= new Map());
+      const known = released.get(packetId) ?? 0;
+      released.delete(packetId);
+      released.set(packetId, Math.max(known, appendedAtMs));
+      if (released.size > this.#entriesMax) dropFirst(released);
     }
   }
 
   /** The message is handed to the log. What is in flight is bounded by the connection's own limit. */
   appending(flying: FlyingMessage): void {
-    if (flying.mark.messageId !== '') this.#ids.add(flying.mark.messageId);
     this.#flying.push(flying);
   }
 
@@ -166,11 +167,11 @@ export class ResendMemory {
     const { mark } = flying;
     if (!this.#landed(flying)) return;
     if (outcome.kind === 'durable') {
-      if (mark.messageId !== '') this.#rememberDurableId(mark.messageId);
+      // Asked for before it was handed to the log, so it is not among them.
+      if (mark.messageId !== '') this.#ids.add(mark.messageId);
       if (mark.packetId !== 0) this.#rememberPacket(mark, outcome.appendedAtMs);
       return;
     }
-    if (mark.messageId !== '') this.#ids.delete(mark.messageId);
     // If it is in the log, then the device, which heard nothing of it, sends it again.
     if (outcome.kind === 'failed' && outcome.mayBeLogged === true) this.missed();
   }
@@ -186,10 +187,7 @@ export class ResendMemory {
    * it over: the log says, if the device comes back, what counts.
    */
   letGoFlying(sessionEpoch: number): void {
-    for (const flying of this.#flying.filter(({ mark }) => mark.sessionEpoch <= sessionEpoch)) {
-      this.#landed(flying);
-      this.#ids.delete(flying.mark.messageId);
-    }
+    for (const flying of this.#flying.filter(({ mark }) => mark.sessionEpoch <= sessionEpoch)) this.#landed(flying);
     this.missed();
   }
 
@@ -211,29 +209,21 @@ export class ResendMemory {
 
   /** Takes what the log says of the sessions before this one, in any order: the lanes are read one by one. */
   #fillFromLog(marks: readonly LoggedMark[]): void {
-    const newerIds = [...this.#durableIds.slice(this.#oldestId), ...this.#durableIds.slice(0, this.#oldestId)];
-    this.#ids = new Set(this.#flying.map(({ mark }) => mark.messageId).filter((messageId) => messageId !== ''));
-    this.#durableIds = [];
-    this.#oldestId = 0;
-    for (const { messageId } of marks) if (messageId !== '') this.#rememberId(messageId);
+    const newerIds = this.#ids.all();
+    this.#ids.clear();
+    for (const { messageId } of marks) {
+      if (messageId !== '' && this.#flyingWith(messageId) === undefined) this.#rememberId(messageId);
+    }
     for (const messageId of newerIds) this.#rememberId(messageId);
     this.#packets.merge(marks.filter(({ packetId }) => packetId !== 0));
   }
 
-  #rememberId(messageId: string): void {
-    if (this.#ids.has(messageId)) return;
-    this.#ids.add(messageId);
-    this.#rememberDurableId(messageId);
+  #flyingWith(messageId: string): FlyingMessage | undefined {
+    return this.#flying.find((flying) => flying.mark.messageId === messageId);
   }
 
-  #rememberDurableId(messageId: string): void {
-    if (this.#durableIds.length < this.#entriesMax) {
-      this.#durableIds.push(messageId);
-      return;
-    }
-    this.#ids.delete(this.#durableIds[this.#oldestId] as string);
-    this.#durableIds[this.#oldestId] = messageId;
-    this.#oldestId = (this.#oldestId + 1) % this.#entriesMax;
+  #rememberId(messageId: string): void {
+    if (!this.#ids.has(messageId)) this.#ids.add(messageId);
   }
 
   #rememberPacket({ packetId, digest, sessionEpoch }: MessageMark, appendedAtMs: number): void {
