@@ -11,6 +11,12 @@ const anyId = fc.oneof(
 );
 const anyStep = fc.oneof({ weight: 20, arbitrary: anyId }, { weight: 1, arbitrary: fc.constant(null) });
 
+/** Ids that get longer, so that the ring has to grow when it has gone round already. */
+const anyGrowth = fc.record({
+  entriesMax: fc.integer({ min: 1, max: 8 }),
+  lengths: fc.array(fc.integer({ min: 0, max: 120 }), { maxLength: 60 }).map((all) => all.sort((a, b) => a - b)),
+});
+
 describe('RecentIds', () => {
   it('knows the last ids exactly, as a list of texts would', () => {
     fc.assert(
@@ -30,6 +36,19 @@ describe('RecentIds', () => {
           expect(ids.has(id)).toBe(true);
         }
         expect(ids.all()).toEqual(model);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('keeps them in their order when they outgrow the ring', () => {
+    fc.assert(
+      fc.property(anyGrowth, ({ entriesMax, lengths }) => {
+        const ids = new RecentIds(entriesMax);
+        const added = lengths.map((length, index) => `${index}`.padEnd(length, '-'));
+        for (const id of added) ids.add(id);
+        expect(ids.all()).toEqual(added.slice(-entriesMax));
+        expect(added.filter((id) => ids.has(id))).toEqual(added.slice(-entriesMax));
       }),
       { numRuns: 500 },
     );

@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 
 import type { Transport } from '@breakwater/mqtt-endpoint';
 
+import { DirectSocket } from './direct-socket.ts';
 import { type Accept, END_GRACE_MS, type Listener } from './listener.ts';
 import type { Peer } from './peer.ts';
-import { readIntoSharedBuffer } from './shared-read-buffer.ts';
 import { listenStreams, type StreamListenOptions } from './stream-listener.ts';
 
 /** MQTT over TCP or, with a certificate, over TLS. */
@@ -16,7 +16,7 @@ function connect(stream: Socket, peer: Peer, accept: Accept): void {
   const transport = new StreamTransport(stream, peer);
   const input = accept(transport);
   const receive = (bytes: Buffer): void => input.receive(bytes);
-  readIntoSharedBuffer(stream, receive);
+  transport.direct = DirectSocket.of(stream, receive);
   // Of a stream that was read before, this brings what is left in it, and then no more.
   stream.on('data', receive);
   stream.on('drain', () => input.drained());
@@ -29,6 +29,8 @@ function connect(stream: Socket, peer: Peer, accept: Accept): void {
 class StreamTransport implements Transport {
   readonly remoteAddress: string;
   readonly certificateChain: readonly Uint8Array[];
+  /** Null where everything goes through the stream. */
+  direct: DirectSocket | null = null;
   readonly #stream: Socket;
   #grace: NodeJS.Timeout | null = null;
 
@@ -39,7 +41,9 @@ class StreamTransport implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
-    return !this.#stream.writable || this.#stream.write(bytes);
+    if (!this.#stream.writable) return true;
+    const rest = this.direct === null ? bytes : this.direct.write(bytes);
+    return rest === null || this.#stream.write(rest);
   }
 
   bytesQueued(): number {
@@ -47,11 +51,13 @@ class StreamTransport implements Transport {
   }
 
   pause(): void {
-    this.#stream.pause();
+    if (this.direct === null) this.#stream.pause();
+    else this.direct.pause();
   }
 
   resume(): void {
-    this.#stream.resume();
+    if (this.direct === null) this.#stream.resume();
+    else this.direct.resume();
   }
 
   end(): void {
