@@ -48,8 +48,8 @@ export class ResendMemory {
   /** The newest session that opened here; 0 when there was none. */
   openedEpoch = 0;
   /**
-   * The lanes that may hold messages of the device that are not in here have the number of the newest gap; 0: read. They
-   * stay unread over any number of connections: what fell into a gap is sent again by the first that lasts long enough.
+   * Lanes that may hold messages of the device that are not in here, by the number of the newest gap; 0: all is here. A
+   * gap stays over any number of connections: what fell into it is sent again by the first that lasts long enough.
    */
   readonly #unread: Record<Lane, number> = { control: 0, telemetry: 0 };
   #gaps = 0;

@@ -19,9 +19,9 @@ interface SocketHandle {
  * The handle of a plain socket, used past Node's stream where the stream costs more than the system call that it makes.
  * The stream stays the owner: it closes the socket, and it sends what the system does not take at once.
  *
- * - What the socket brings is read into one buffer that all sockets share, and each piece handed on as a copy of its own
- *   length. By itself Node allocates 64 KiB for each reading, shrinks them to what came, and leaves a buffer outside of
- *   the heap to the garbage collector, which is much for a device that sends one message now and then.
+ * - What the socket brings is read into one buffer that all sockets share, and each piece handed on as a copy of its
+ *   own length. By itself Node allocates 64 KiB for each reading, shrinks them to what came, and leaves a buffer
+ *   outside of the heap to the garbage collector, which is much for a device that sends one message now and then.
  * - A pause holds at once. Without the shared buffer a socket is read on until 64 KiB wait in its stream.
  * - What is written goes to the system at once, and past the queue of the stream while that is empty.
  *
