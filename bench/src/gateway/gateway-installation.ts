@@ -14,7 +14,7 @@ import type { DeviceLogin } from '../simulated-device.ts';
 const PARTITIONS = 16;
 /** As `npm start` gives it. */
 const HEAP_MEGABYTES = 384;
-const NODE_ARGUMENTS = ['--initial-old-space-size=256'];
+const NODE_ARGUMENTS = ['--initial-old-space-size=256', '--max-semi-space-size=16'];
 /** Nothing reads the log and trims it. */
 const LANE_BYTES = 1024 ** 3;
 const READY_TIMEOUT_MS = 60_000;

@@ -38,13 +38,18 @@ export class RecentPackets {
     if (this.#count < capacity) this.#count += 1;
   }
 
-  /** The newest use of a packet id, by session and then by time, whatever order they became known in. */
+  /**
+   * The newest use of a packet id, by session and then by time, whatever order they became known in. After a reconnect
+   * every message asks for it, so the walk makes no objects on its way.
+   */
   newest(packetId: number): PacketUse | null {
-    let newest: PacketUse | null = null;
-    for (const use of this.all()) {
-      if (use.packetId === packetId && (newest === null || compareUses(use, newest) >= 0)) newest = use;
+    const ring = this.#ring;
+    let newest = -1;
+    for (let index = 0; index < this.#count; index++) {
+      const at = this.#startOf(index);
+      if (ring[at] === packetId && (newest < 0 || this.#isNoOlder(at, newest))) newest = at;
     }
-    return newest;
+    return newest < 0 ? null : this.#useAt(newest);
   }
 
   /** Takes older and newer ones in any order, and keeps the newest of all. */
@@ -57,21 +62,37 @@ export class RecentPackets {
 
   /** In the order in which they became known. */
   all(): readonly PacketUse[] {
-    const capacity = this.#ring.length / FIELDS;
-    return Array.from({ length: this.#count }, (_, index) => {
-      const at = ((this.#next - this.#count + index + capacity) % capacity) * FIELDS;
-      const [packetId, digest, sessionEpoch, appendedAtMs] = this.#ring.subarray(at, at + FIELDS);
-      return { packetId, digest, sessionEpoch, appendedAtMs } as PacketUse;
-    });
+    return Array.from({ length: this.#count }, (_, index) => this.#useAt(this.#startOf(index)));
   }
 
+  #startOf(index: number): number {
+    const capacity = this.#ring.length / FIELDS;
+    return ((this.#next - this.#count + index + capacity) % capacity) * FIELDS;
+  }
+
+  #useAt(at: number): PacketUse {
+    const ring = this.#ring;
+    return {
+      packetId: ring[at] as number,
+      digest: ring[at + 1] as number,
+      sessionEpoch: ring[at + 2] as number,
+      appendedAtMs: ring[at + 3] as number,
+    };
+  }
+
+  #isNoOlder(at: number, other: number): boolean {
+    const ring = this.#ring;
+    const bySession = (ring[at + 2] as number) - (ring[other + 2] as number);
+    return (bySession || (ring[at + 3] as number) - (ring[other + 3] as number)) >= 0;
+  }
+
+  /** It is grown when it is full and before anything in it is overwritten, so it stands in order from its beginning. */
   #grow(): void {
-    const all = this.all();
     const capacity = Math.min(this.#entriesMax, Math.max(CAPACITY_MIN, 2 * this.#count));
-    this.#ring = new Float64Array(capacity * FIELDS);
-    this.#next = 0;
-    this.#count = 0;
-    for (const use of all) this.add(use);
+    const grown = new Float64Array(capacity * FIELDS);
+    grown.set(this.#ring);
+    this.#ring = grown;
+    this.#next = this.#count;
   }
 }
 

@@ -185,6 +185,8 @@ export class OutboundMessages {
 
   /** Expired messages leave the queue also while nothing can be written. */
   sweep(nowMs: number): void {
+    // Of nearly every session at nearly every sweep, and there are many sessions.
+    if (this.#queue.length === 0 && this.#resend.length === 0) return;
     for (const entry of this.#queue.remove((waiting) => waiting.expiresAtMs <= nowMs)) this.#drop(entry, 'expired');
     // A transport that is nearly full does not always say when it has room again.
     this.pump();

@@ -1,4 +1,4 @@
-import { generate, type Packet } from 'mqtt-packet';
+import { generate, type Packet, writeToStream } from 'mqtt-packet';
 import type { ProtocolVersion } from '../endpoint-host.ts';
 import { REASON_STRING_CHARACTERS_MAX } from '../engine-limits.ts';
 import type { ReasonCode } from './reason-codes.ts';
@@ -39,6 +39,10 @@ export function encodeDisconnect(
   const body = Buffer.concat([Buffer.from([reasonCode]), length, properties]);
   return Buffer.concat([Buffer.from([0xe0]), encodeVariable(body.length), body]);
 }
+
+// By default the codec makes a buffer of every number up to 65,535 in advance. Seven megabytes of small objects that
+// every full collection marks are too much for the few packets that are not encoded here.
+writeToStream.cacheNumbers = false;
 
 export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
   return generate(packet, { protocolVersion: version });

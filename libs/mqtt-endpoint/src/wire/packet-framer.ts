@@ -73,6 +73,8 @@ export class PacketFramer {
     const frame = this.#buffer.subarray(this.#start, this.#start + total);
     this.#start += total;
     this.bodyOffset = 1 + lengthBytes;
+    // A connection that is not read for a while would keep what it has used up: with ten thousand of them, all of it.
+    if (this.#start === this.#end) this.clear();
     return frame;
   }
 
