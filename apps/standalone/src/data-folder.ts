@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { errorCode } from './error-code.ts';
 import { StartRefused } from './start-refused.ts';
@@ -10,6 +10,7 @@ export const DATA_FORMAT_VERSION = 1;
 
 const MEGABYTE = 1024 * 1024;
 const ADMIN_KEY_BYTES = 24;
+const FOLDER_MODE = 0o700;
 
 export interface Installation {
   readonly formatVersion: number;
@@ -19,8 +20,7 @@ export interface Installation {
 /** Makes the folders, and refuses one that cannot be written to or that has no space. */
 export function prepareDataFolder(folder: string, freeMegabytesMin: number): void {
   try {
-    for (const name of ['redis', 'kafka', 'clickhouse', 'temporal', 'logs'])
-      mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
+    for (const name of ['redis', 'kafka', 'clickhouse', 'temporal', 'logs']) makeFolder(join(folder, name));
     writeAtomically(join(folder, 'write-test'), '');
     rmSync(join(folder, 'write-test'));
   } catch (error) {
@@ -33,6 +33,14 @@ export function prepareDataFolder(folder: string, freeMegabytesMin: number): voi
       `The disk of DATA_DIR (${folder}) is full: ${freeMegabytes} MB free, ${freeMegabytesMin} MB are needed (DISK_FREE_MIN_MB)`,
     );
   }
+}
+
+/** Not by `recursive`: where nothing can be made, as below /proc, Node's own tries for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  mkdirSync(path, { mode: FOLDER_MODE });
 }
 
 export function freeMegabytesOf(folder: string): number {

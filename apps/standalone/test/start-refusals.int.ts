@@ -68,6 +68,8 @@ describe('npm start refuses, with a clear message and exit code 1', () => {
   it('a data folder that cannot be made', async () => {
     writeFileSync(join(folder, 'a-file'), '');
     await expectRefusal({ DATA_DIR: join(folder, 'a-file', 'data') }, 'DATA_DIR_UNUSABLE', ['ENOTDIR']);
+    // Where nothing can be made Node's own way to make folders never ends.
+    await expectRefusal({ DATA_DIR: '/proc/breakwater/data' }, 'DATA_DIR_UNUSABLE', ['/proc/breakwater/data']);
   });
 
   it('a data folder with another partition count', async () => {

@@ -31,6 +31,11 @@ describe('what is wrong with a connection to Kafka', () => {
       'BACKEND_UNAVAILABLE',
       /connect ECONNREFUSED ::1:9093/,
     ],
+    [
+      Object.assign(nodeError('ENOTFOUND', 'getaddrinfo ENOTFOUND two'), { hostname: 'two' }),
+      'BACKEND_UNAVAILABLE',
+      /no host is found under the name two \(of KAFKA_BROKERS/,
+    ],
   ])('finds it below what the library wraps around it: %s', (cause, code, sentence) => {
     expect(kafkaFailureOf(asTold(cause))).toEqual({ code, sentence: expect.stringMatching(sentence) });
   });

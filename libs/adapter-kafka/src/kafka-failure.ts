@@ -15,6 +15,8 @@ interface ErrorFacts {
   /** Kafka's name of an error that a broker answered with. */
   readonly apiId?: unknown;
   readonly serverErrorMessage?: unknown;
+  /** The name that an error of name resolution is about. */
+  readonly hostname?: unknown;
 }
 
 /** Errors wrap each other, and those of several attempts stand side by side. */
@@ -36,6 +38,8 @@ const CERTIFICATE_REFUSED = new Set([
   'INVALID_PURPOSE',
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
+/** There is no such name, or no answer about it yet. */
+const NAME_UNKNOWN = new Set(['ENOTFOUND', 'EAI_AGAIN']);
 const AUTHENTICATION = 'PLT_KFK_AUTHENTICATION';
 const NOT_ALLOWED = /_AUTHORIZATION_FAILED$/;
 /** Of the client library: it has seen a TLS record on a plain connection, or nothing but an end on one with TLS. */
@@ -50,7 +54,13 @@ const EMPTY_MESSAGES = /^(?:\w+ failed \d+ times\.|Cannot connect to any broker\
  */
 export function kafkaFailureOf(error: unknown): KafkaFailure {
   const facts = factsOf(error);
-  return tlsFailure(facts) ?? credentialsFailure(facts) ?? permissionFailure(facts) ?? otherFailure(facts);
+  return (
+    tlsFailure(facts) ??
+    credentialsFailure(facts) ??
+    permissionFailure(facts) ??
+    nameFailure(facts) ??
+    otherFailure(facts)
+  );
 }
 
 /** As an error of the platform; one that is that already stays as it is. */
@@ -111,6 +121,16 @@ function permissionFailure(facts: readonly ErrorFacts[]): KafkaFailure | null {
   if (denied === undefined) return null;
   const said = typeof denied.serverErrorMessage === 'string' ? `, ${denied.serverErrorMessage}` : '';
   return { code: 'KAFKA_NOT_ALLOWED', sentence: `the user may not do this: ${String(denied.apiId)}${said}` };
+}
+
+function nameFailure(facts: readonly ErrorFacts[]): KafkaFailure | null {
+  const names = facts.flatMap(({ code, hostname }) =>
+    typeof code === 'string' && NAME_UNKNOWN.has(code) && typeof hostname === 'string' ? [hostname] : [],
+  );
+  if (names.length === 0) return null;
+  const listed = [...new Set(names)].slice(0, SENTENCES_MAX).join(', ');
+  const sentence = `no host is found under the name ${listed} (of KAFKA_BROKERS, or of a broker's advertised.listeners)`;
+  return { code: 'BACKEND_UNAVAILABLE', sentence };
 }
 
 function otherFailure(facts: readonly ErrorFacts[]): KafkaFailure {

@@ -19,6 +19,10 @@ describe('the connection that the settings say', () => {
   it('refuses what cannot work, by the name of the setting', () => {
     const brokers = { KAFKA_BROKERS: 'one:9092' };
     expect(() => of({})).toThrow('KAFKA_BROKERS');
+    for (const each of ['one', 'one:', 'http://one:9092', 'one:9092;two:9092']) {
+      expect(() => of({ KAFKA_BROKERS: `two:9092,${each}` })).toThrow('must be host:port');
+    }
+    expect(of({ KAFKA_BROKERS: '[::1]:9092' }).brokers).toEqual(['[::1]:9092']);
     expect(() => of({ ...brokers, KAFKA_SASL_MECHANISM: 'PLAIN' })).toThrow('KAFKA_SASL_USERNAME');
     expect(() => of({ ...brokers, KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: '/nowhere/ca.pem' })).toThrow(
       'KAFKA_TLS_CA_FILE',

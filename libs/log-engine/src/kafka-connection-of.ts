@@ -5,6 +5,8 @@ import type { KafkaConnectionOptions, KafkaCredentials } from '@breakwater/adapt
 import type { kafkaSettings, SettingsOf } from '@breakwater/config';
 import { PlatformError } from '@breakwater/twin-runtime';
 
+const HOST_AND_PORT = /^(?:\[[\da-f:]+\]|[^:\s[\]]+):\d{1,5}$/i;
+
 type KafkaSettings = SettingsOf<typeof kafkaSettings>;
 
 /**
@@ -16,6 +18,8 @@ export function kafkaConnectionOf(settings: KafkaSettings, clientId: string): Ka
   if (brokers.length === 0) {
     throw invalid('EVENT_LOG=kafka needs KAFKA_BROKERS, such as kafka-1:9092,kafka-2:9092');
   }
+  const unusable = brokers.find((each) => !HOST_AND_PORT.test(each));
+  if (unusable !== undefined) throw invalid(`KAFKA_BROKERS has "${unusable}", and each must be host:port`);
   const tls = tlsOf(settings);
   const sasl = saslOf(settings);
   return { brokers, clientId, ...(tls === null ? {} : { tls }), ...(sasl === null ? {} : { sasl }) };

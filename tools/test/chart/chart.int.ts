@@ -162,6 +162,53 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     }
   });
 
+  it('places every pod, those of hooks too, as the values say for all, and a part as it says for itself', () => {
+    const pods = manifests('guarded.yaml').filter(({ kind }) => ['Deployment', 'Job', 'Pod'].includes(kind));
+    expect(pods).toHaveLength(7);
+    for (const manifest of pods) {
+      const template = (manifest.spec['template'] ?? manifest) as Manifest;
+      const isGateway = manifest.metadata.name.endsWith('-gateway');
+      expect(template.spec).toMatchObject({
+        imagePullSecrets: [{ name: 'registry' }],
+        nodeSelector: { 'kubernetes.io/arch': 'amd64' },
+        tolerations: [{ key: 'dedicated', value: 'breakwater' }],
+        priorityClassName: isGateway ? 'devices' : 'platform',
+      });
+      expect(template.metadata).toMatchObject({
+        labels: { 'example.com/team': 'fleet', ...(isGateway ? { 'example.com/cost': 'devices' } : {}) },
+        annotations: { 'sidecar.istio.io/inject': 'false' },
+      });
+    }
+    const gateway = pods.find(({ metadata }) => metadata.name.endsWith('-gateway'));
+    expect(gateway?.metadata).toMatchObject({ annotations: { 'reloader.stakater.com/auto': 'true' } });
+  });
+
+  it('lets the migrations out before they run, where a namespace lets nobody out by itself', () => {
+    const [policy] = manifests('kafka.yaml').filter(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name.endsWith('-migrations'),
+    );
+    expect(policy?.metadata).toMatchObject({
+      annotations: { 'helm.sh/hook': 'pre-install,pre-upgrade', 'helm.sh/hook-weight': '-5' },
+    });
+  });
+
+  it('takes the PROXY header of a balancer at every port, and leaves to the cluster which user pods are', () => {
+    const service = manifests('guarded.yaml').find(
+      ({ kind, metadata }) => kind === 'Service' && metadata.name.endsWith('-gateway'),
+    );
+    expect(service?.spec).toMatchObject({ type: 'LoadBalancer', externalTrafficPolicy: 'Cluster' });
+    const environments = podSpecs(manifests('guarded.yaml')).map(({ containers: [container] }) => container?.env ?? []);
+    const told = environments.flatMap((env) => env.filter(({ name }) => name === 'GATEWAY_PROXY_PROTOCOL'));
+    expect(told.map(({ value }) => value)).toEqual(['mqtt,mqtts,ws,wss']);
+    const unset = ['runAsUser', 'runAsGroup', 'fsGroup'].flatMap((name) => [
+      '--set',
+      `podSecurityContext.${name}=null`,
+    ]);
+    const rendered = renderChart(tools, ['--values', valuesFile('kafka.yaml'), ...unset]);
+    expect(rendered).not.toMatch(/runAsUser|runAsGroup|fsGroup/);
+    expect(rendered).toContain('runAsNonRoot: true');
+  });
+
   it('scales by lag with as many replicas as partitions at most', () => {
     const scaled = manifests('guarded.yaml').filter(({ kind }) => kind === 'ScaledObject');
     expect(scaled.map(({ spec }) => spec['maxReplicaCount'])).toContain(256);

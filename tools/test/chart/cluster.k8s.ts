@@ -120,7 +120,8 @@ const found = findClusterTools(process.env);
       expect(await names(GROUP.deployments)).toHaveLength(5);
       expect(await names(GROUP.scaledObjects)).toEqual(['bw-breakwater-twin-worker']);
       expect([await names(GROUP.monitors), await names(GROUP.rules)]).toEqual([['bw-breakwater'], ['bw-breakwater']]);
-      expect(await names(GROUP.policies)).toHaveLength(7);
+      // That of the migrations has gone with them.
+      expect(await names(GROUP.policies)).toHaveLength(6);
       // KEDA is not here: the worker has what a deployment has that says nothing. The others are at their least.
       await settled({ gateway: 2, api: 2, 'twin-worker': 1, 'telemetry-writer': 2, 'temporal-worker': 2 });
       interface Budget {

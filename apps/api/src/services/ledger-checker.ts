@@ -22,6 +22,7 @@ import {
   WRITER_LEDGER,
   type ApiOptions,
 } from '../api-ports.ts';
+import { StalledConsumers } from './stalled-consumers.ts';
 
 /** An imbalance lasts when so many checks after one another have found it. */
 const LASTING_CHECKS = 3;
@@ -37,6 +38,8 @@ export class LedgerChecker implements OnApplicationBootstrap, OnApplicationShutd
   readonly #seen = new LastingImbalances(LASTING_CHECKS);
   readonly #gauge: Gauge<'consumer' | 'lane' | 'partition'>;
   readonly #checked: Gauge;
+  readonly #stalled: Gauge<'consumer' | 'lane'>;
+  readonly #consumers = new StalledConsumers();
   #running: Promise<void> = Promise.resolve();
   /** What the last audit of the rows found; it stands until the next one. */
   #audited: readonly Imbalance[] = [];
@@ -59,6 +62,11 @@ export class LedgerChecker implements OnApplicationBootstrap, OnApplicationShutd
       ['consumer', 'lane', 'partition'],
     );
     this.#checked = metrics.gauge('ledger_checked_seconds', 'Unix time of the last whole check of the ledger.');
+    this.#stalled = metrics.gauge(
+      'ledger_stalled_seconds',
+      'For how long a consumer has taken nothing of some partition although there was something to take.',
+      ['consumer', 'lane'],
+    );
   }
 
   /** What several checks after one another have found. */
@@ -89,6 +97,9 @@ export class LedgerChecker implements OnApplicationBootstrap, OnApplicationShutd
       // Whether the store is away is told by the readiness.
       onWriterAway: () => undefined,
     });
+    for (const { consumer, lane, ms } of this.#consumers.note(reading, this.clock.nowMs())) {
+      this.#stalled.set({ consumer, lane }, ms / 1_000);
+    }
     const isWhole = reading.degraded.length === 0;
     if (isWhole) await this.#auditIfDue(reading);
     const ofWriter = isWhole ? [] : this.lasting.filter(({ consumer }) => consumer === 'writer');

@@ -65,8 +65,12 @@ app.kubernetes.io/component: {{ . }}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 runAsNonRoot: true
-runAsUser: {{ .Values.podSecurityContext.runAsUser }}
-runAsGroup: {{ .Values.podSecurityContext.runAsGroup }}
+{{- with .Values.podSecurityContext.runAsUser }}
+runAsUser: {{ . | int64 }}
+{{- end }}
+{{- with .Values.podSecurityContext.runAsGroup }}
+runAsGroup: {{ . | int64 }}
+{{- end }}
 capabilities: { drop: [ALL] }
 {{- end -}}
 
@@ -81,4 +85,40 @@ true
 {{- if and (hasKey (default dict .options.autoscaling) "cpuPercent") (dig "autoscaling" "enabled" false .options) -}}
 true
 {{- end -}}
+{{- end -}}
+
+{{- /* Labels and annotations of a pod beside those that select it. Takes root and options, the values of the part. */ -}}
+{{- define "breakwater.podLabels" -}}
+{{- with merge (dict) (default dict .options.podLabels) .root.Values.pods.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "breakwater.podAnnotations" -}}
+{{- with merge (dict) (default dict .options.podAnnotations) .root.Values.pods.annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where a pod may run, and how it gets its image. Takes root and options, the values of the part. */ -}}
+{{- define "breakwater.placement" -}}
+{{- $pods := .root.Values.pods }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with default $pods.priorityClassName .options.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with default $pods.nodeSelector .options.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with default $pods.tolerations .options.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}

@@ -1,7 +1,7 @@
 {{- /*
 The environment of one container. It stands in the pod and not in a ConfigMap: a changed setting then rolls the pods by
 itself, and a roll back brings the former settings with the former pods.
-Takes root, settings (of the part), extraEnv and memoryMegabytes.
+Takes root, settings (of the part), extraEnv, memoryMegabytes, tls and proxyProtocol.
 */ -}}
 {{- define "breakwater.environment" -}}
 {{- $values := .root.Values -}}
@@ -32,6 +32,7 @@ Takes root, settings (of the part), extraEnv and memoryMegabytes.
 {{- $_ := set $settings "GATEWAY_TLS_CERT_FILE" "/etc/breakwater/tls/tls.crt" -}}
 {{- $_ := set $settings "GATEWAY_TLS_KEY_FILE" "/etc/breakwater/tls/tls.key" -}}
 {{- end -}}
+{{- if .proxyProtocol -}}{{- $_ := set $settings "GATEWAY_PROXY_PROTOCOL" "mqtt,mqtts,ws,wss" -}}{{- end -}}
 {{- $settings = merge (deepCopy (default dict .settings)) (deepCopy $values.settings) $settings -}}
 {{- range $name, $value := $settings }}
 - { name: {{ $name }}, value: {{ if kindIs "float64" $value }}{{ $value | int64 | toString | quote }}{{ else }}{{ $value | toString | quote }}{{ end }} }
