@@ -68,4 +68,19 @@ describe('the buffer of the log', () => {
     expect(await buffer.fill(0)).toBe(true);
     expect(buffer.pending().map(({ partition }) => partition)).toEqual([63]);
   });
+
+  it('reads nothing more of a partition that was sealed, and keeps what is here of it', async () => {
+    const log = new Backlog(() => 500);
+    const buffer = bufferOf(log, 2, 32 * MIB);
+    await buffer.fill(0);
+    const [first] = buffer.pending();
+    const readTo = first!.frames.length;
+    expect(buffer.seal(0 as Partition, readTo - 1)).toBe(false);
+    expect(buffer.seal(0 as Partition, readTo)).toBe(true);
+    expect(buffer.seal(0 as Partition, readTo)).toBe(false);
+    await buffer.fill(0);
+    const [sealed, other] = buffer.pending();
+    expect(sealed!.frames).toHaveLength(readTo);
+    expect(other!.frames.length).toBeGreaterThan(readTo);
+  });
 });

@@ -8,6 +8,8 @@ interface BufferedPartition {
   readEnd: Offset;
   frames: LogFrame[];
   bytes: number;
+  /** Nothing behind `readEnd` is asked for any more. */
+  sealed: boolean;
 }
 
 /**
@@ -31,7 +33,7 @@ export class LogBuffer {
     this.#framesMaxPerRead = limits.framesMaxPerRead;
     this.#bytesMax = limits.bytesMax;
     for (const [partition, position] of positions) {
-      this.#partitions.set(partition, { position, readEnd: position, frames: [], bytes: 0 });
+      this.#partitions.set(partition, { position, readEnd: position, frames: [], bytes: 0, sealed: false });
     }
   }
 
@@ -53,9 +55,10 @@ export class LogBuffer {
 
   /** Reads until something came or all were asked, and answers which. Waits only while there is nothing here at all. */
   async fill(waitMs: number): Promise<boolean> {
-    const share = this.#bytesMax / this.#partitions.size;
+    const readable = [...this.#partitions].filter(([, { sealed }]) => !sealed);
+    const share = this.#bytesMax / readable.length;
     if (this.#bytes >= this.#bytesMax) return false;
-    const requests = [...this.#partitions]
+    const requests = readable
       .filter(([, { bytes }]) => bytes < share)
       // Those with the least come first: where a read cannot ask for all, nobody is left out for long.
       .toSorted(([, a], [, b]) => a.frames.length - b.frames.length)
@@ -65,7 +68,7 @@ export class LogBuffer {
       const frames = this.#frameSize.framesIn(this.#bytesMax - this.#bytes);
       const asked = requests.splice(0, frames);
       // Waiting for some of the partitions would keep the others waiting.
-      const all = asked.length === this.#partitions.size;
+      const all = asked.length === readable.length;
       came = await this.#read(asked, {
         framesMaxPerPartition: Math.min(this.#framesMaxPerRead, Math.max(1, Math.floor(frames / asked.length))),
         waitMs: all && this.#bytes === 0 ? waitMs : 0,
@@ -96,7 +99,15 @@ export class LogBuffer {
     }
   }
 
-  /** Takes a partition out: nothing more of it is read. */
+  /** Reads nothing more of a partition that reads on at an offset; what is here of it is still to be stored. */
+  seal(partition: Partition, at: unknown): boolean {
+    const state = this.#partitions.get(partition);
+    if (state === undefined || state.sealed || state.readEnd !== at) return false;
+    state.sealed = true;
+    return true;
+  }
+
+  /** Takes a partition out, with what is here of it. */
   drop(partition: Partition): void {
     const state = this.#partitions.get(partition);
     this.#bytes -= state?.bytes ?? 0;

@@ -8,6 +8,7 @@ import { auditStored, type AuditStores } from './audit/audit-stored.ts';
 import { carriedOver, type CarriedOver, carriesWhole } from './carried-over.ts';
 import type { CutLimits } from './cut/batch-cutter.ts';
 import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
+import { HaltedPartitions, haltOf } from './halted-partitions.ts';
 import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
 import { LogBuffer } from './log-buffer.ts';
 import { settlePlan, type SettleStores } from './settle/settle-plan.ts';
@@ -64,6 +65,7 @@ export interface WriterHealth {
 
 const REFUSED = 'INSERT_REFUSED';
 const MISMATCH = 'ROWS_MISMATCH';
+const VERSION_UNKNOWN = 'RECORD_VERSION_UNKNOWN';
 const DAY_MS = 86_400_000;
 /** How long a stop waits for an insert under way; less than the process or its supervisor waits for the stop. */
 const STOP_PATIENCE_MS = 5_000;
@@ -91,7 +93,7 @@ interface Session {
 export class TelemetryWriter {
   readonly #options: TelemetryWriterOptions;
   readonly #stop = new AbortController();
-  readonly #halted = new Map<Partition, string>();
+  readonly #halted: HaltedPartitions;
   #away: string | null = 'the writer starts';
   #bufferedBytes = 0;
   #mismatch: string | null = null;
@@ -101,6 +103,7 @@ export class TelemetryWriter {
 
   constructor(options: TelemetryWriterOptions) {
     this.#options = options;
+    this.#halted = new HaltedPartitions(options.logger);
   }
 
   /** Bytes of the log that were read ahead. */
@@ -135,10 +138,7 @@ export class TelemetryWriter {
   }
 
   health(): WriterHealth {
-    const degraded = [...this.#halted].map(([partition, reason]) => ({
-      part: `partition ${partition}`,
-      detail: reason,
-    }));
+    const degraded = [...this.#halted.degraded()];
     if (this.#mismatch !== null) degraded.unshift({ part: 'stored telemetry', detail: this.#mismatch });
     if (this.#away !== null) degraded.unshift({ part: 'clickhouse', detail: this.#away });
     return { serving: this.#positionsLogId !== null, degraded };
@@ -272,14 +272,26 @@ export class TelemetryWriter {
 
   async #nextBatch(session: Session): Promise<IngestBatch | null> {
     const { limits, roundIntervalMs, metrics, clock } = this.#options;
-    let came = await session.buffer.fill(roundIntervalMs);
+    let came = await this.#fill(session, roundIntervalMs);
     // A log that answers a little slower than records come always has some more: rows would wait for a full batch.
     const endMs = clock.nowMs() + roundIntervalMs;
     while (came && session.buffer.bytes < limits.bytesMax && clock.nowMs() < endMs && !this.#stop.signal.aborted)
-      came = await session.buffer.fill(0);
+      came = await this.#fill(session, 0);
     this.#bufferedBytes = session.buffer.bytes;
     metrics.bufferedBytes.set(session.buffer.bytes);
     return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
+  }
+
+  /** One partition that cannot be read must not keep the others waiting: what was read of it is stored, and it stops. */
+  async #fill({ buffer }: Session, waitMs: number): Promise<boolean> {
+    try {
+      return await buffer.fill(waitMs);
+    } catch (error) {
+      const halt = haltOf(error);
+      if (halt === null || !buffer.seal(halt.partition, halt.from)) throw error;
+      this.#halted.halt(halt.partition, halt.code, halt.reason);
+      return true;
+    }
   }
 
   /** Once the plan may be stored there is no way but forward: it is repeated until every row is confirmed. */
@@ -339,9 +351,8 @@ export class TelemetryWriter {
 
   #halt(session: Session, batch: IngestBatch): void {
     for (const { partition, reason } of batch.halted) {
-      this.#halted.set(partition, reason);
       session.buffer.drop(partition);
-      this.#options.logger.error({ partition, code: 'RECORD_VERSION_UNKNOWN' }, `this partition stops: ${reason}`);
+      this.#halted.halt(partition, VERSION_UNKNOWN, reason);
     }
   }
 
