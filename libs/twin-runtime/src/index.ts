@@ -54,7 +54,7 @@ export type {
 } from './ports/event-log.ts';
 export type { OperationAnswer, OperationAnswers } from './ports/operation-answers.ts';
 export type { PartitionHolders, PartitionLeases } from './ports/partition-leases.ts';
-export type { PartitionClaims, PartitionMembership } from './ports/partition-membership.ts';
+export type { PartitionClaims, PartitionMembership, StoreReach } from './ports/partition-membership.ts';
 export { REFUSAL_LINES_MAX } from './ports/refusal-counts.ts';
 export type { Refusal, RefusalCounts, RefusalFlush } from './ports/refusal-counts.ts';
 export type { InputRecord, RecordAppender } from './ports/record-appender.ts';

@@ -45,6 +45,11 @@ export interface RuntimeLimits {
   readonly acquireRetryMs: number;
   /** How long a hand-off waits for the batch in flight before it gives the shard up as it is. */
   readonly drainMaxMs: number;
+  /** How often a member looks whether the store answers, where its group wants to know. */
+  readonly storeLookMs: number;
+  /** Looks in a row without an answer after which a member takes nothing on, and then others may have its shards. */
+  readonly storeDoubtfulLooks: number;
+  readonly storeAwayLooks: number;
   /** How long a shard rests that lost its ownership or a commit; doubles up to the maximum. */
   readonly retakeMs: number;
   readonly retakeMaxMs: number;
@@ -91,6 +96,9 @@ export const DEFAULT_RUNTIME_LIMITS: RuntimeLimits = {
   heartbeatMs: 1_000,
   acquireRetryMs: 200,
   drainMaxMs: 3_000,
+  storeLookMs: 500,
+  storeDoubtfulLooks: 3,
+  storeAwayLooks: 6,
   retakeMs: 100,
   retakeMaxMs: 5_000,
   failureRestMs: 50,

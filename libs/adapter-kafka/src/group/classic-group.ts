@@ -1,4 +1,5 @@
 import type { Partition } from '@breakwater/twin';
+import type { StoreReach } from '@breakwater/twin-runtime';
 import {
   decodeConsumerProtocolAssignment,
   decodeConsumerProtocolSubscription,
@@ -49,6 +50,11 @@ export class ClassicGroup implements GroupProtocol {
   #memberId = '';
   #generation = NO_GENERATION;
   #mustJoin = true;
+  #storeReach: StoreReach = 'here';
+  /** What the group was told with the last join: that this member can work. */
+  #saidAble = true;
+  /** It was given nothing, or less than it had, because it cannot work. */
+  #isSparedWork = false;
 
   constructor(link: GroupLink, options: GroupProtocolOptions) {
     this.#link = link;
@@ -79,6 +85,17 @@ export class ClassicGroup implements GroupProtocol {
 
   released(): void {
     this.#mustJoin = true;
+  }
+
+  /**
+   * A member that cannot work says so as soon as that is sure, and that it can again only if it has gone without since:
+   * when the store is away for everybody, nothing moves, neither then nor when it is back.
+   */
+  noteStoreReach(reach: StoreReach): boolean {
+    this.#storeReach = reach;
+    const isNews = this.#isReachNews();
+    if (isNews) this.#mustJoin = true;
+    return isNews;
   }
 
   async commit(offsets: FollowedOffsets): Promise<void> {
@@ -112,6 +129,10 @@ export class ClassicGroup implements GroupProtocol {
     }
   }
 
+  #isReachNews(): boolean {
+    return this.#saidAble ? this.#storeReach === 'away' : this.#storeReach === 'here' && this.#isSparedWork;
+  }
+
   async #join(owned: ReadonlySet<Partition>): Promise<ReadonlySet<Partition>> {
     const { groupId, topic } = this.#options;
     const joined = await this.#sendJoin(owned);
@@ -123,16 +144,21 @@ export class ClassicGroup implements GroupProtocol {
       args: [groupId, this.#generation, this.#memberId, null, PROTOCOL_TYPE, ASSIGNOR, assignments],
       timeoutMs: JOIN_CALL_TIMEOUT_MS,
     });
-    this.#mustJoin = false;
     const mine = decodeConsumerProtocolAssignment(assignment).assignedPartitions.filter((each) => each.topic === topic);
-    return new Set(mine.flatMap(({ partitions }) => partitions as Partition[]));
+    const partitions = new Set(mine.flatMap((each) => each.partitions as Partition[]));
+    const hasLess = partitions.size === 0 || [...owned].some((partition) => !partitions.has(partition));
+    this.#isSparedWork = !this.#saidAble && hasLess;
+    this.#mustJoin = this.#isReachNews();
+    return partitions;
   }
 
   async #sendJoin(owned: ReadonlySet<Partition>): Promise<JoinAnswer> {
     const { groupId, topic, sessionTimeoutMs } = this.#options;
+    this.#saidAble = this.#storeReach === 'here';
     const metadata = encodeConsumerProtocolSubscription({
       version: SUBSCRIPTION_VERSION,
-      topics: [topic],
+      // Who wants no topic is given no partition of it.
+      topics: this.#saidAble ? [topic] : [],
       ownedPartitions: [{ topic, partitions: [...owned] }],
       generationId: this.#generation,
     });
@@ -164,9 +190,9 @@ export class ClassicGroup implements GroupProtocol {
   #assign({ members }: JoinAnswer): { memberId: string; assignment: Buffer }[] {
     const { topic, partitionCount } = this.#options;
     const claims = members.map(({ memberId, metadata }): MemberClaim => {
-      const { ownedPartitions, generationId } = decodeConsumerProtocolSubscription(metadata);
+      const { topics, ownedPartitions, generationId } = decodeConsumerProtocolSubscription(metadata);
       const owned = ownedPartitions.filter((each) => each.topic === topic).flatMap((each) => each.partitions);
-      return { memberId, owned: owned as Partition[], generation: generationId };
+      return { memberId, owned: owned as Partition[], generation: generationId, isAble: topics.includes(topic) };
     });
     return [...stickyAssignment(claims, partitionCount)].map(([memberId, partitions]) => ({
       memberId,

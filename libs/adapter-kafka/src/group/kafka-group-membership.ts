@@ -6,6 +6,7 @@ import {
   LANES,
   type PartitionClaims,
   type PartitionMembership,
+  type StoreReach,
 } from '@breakwater/twin-runtime';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
@@ -50,6 +51,8 @@ const LEAVE_PATIENCE_MS = 500;
  * answered: it gives nothing of a member away before that. What Kafka asks back stays held until it is released.
  */
 export class KafkaGroupMembership implements PartitionMembership {
+  /** Absent where the broker shares out: it has no word for a member that cannot work. */
+  readonly noteStoreReach?: (reach: StoreReach) => void;
   readonly #options: KafkaGroupOptions;
   readonly #link: GroupLink;
   readonly #protocol: GroupProtocol;
@@ -72,18 +75,26 @@ export class KafkaGroupMembership implements PartitionMembership {
     this.#options = options;
     const { connection, groupId, topicPrefix, partitionCount, sessionTimeoutMs, protocol, clock } = options;
     this.#link = options.link ?? new GroupCoordinator(connection, groupId);
-    const Protocol = protocol === 'consumer' ? ConsumerGroup : ClassicGroup;
-    this.#protocol = new Protocol(this.#link, {
+    const groupOptions = {
       groupId,
       topic: topicName(topicPrefix, 'telemetry'),
-      topicOf: (lane) => topicName(topicPrefix, lane),
+      topicOf: (lane: Lane) => topicName(topicPrefix, lane),
       partitionCount,
       sessionTimeoutMs,
-      onHeard: (sentAtMs) => {
+      onHeard: (sentAtMs: number) => {
         this.#believedUntilMs = Math.max(this.#believedUntilMs, sentAtMs + this.#protocol.sessionTimeoutMs);
       },
       nowMs: () => clock.nowMs(),
-    });
+    };
+    if (protocol === 'consumer') {
+      this.#protocol = new ConsumerGroup(this.#link, groupOptions);
+      return;
+    }
+    const classic = new ClassicGroup(this.#link, groupOptions);
+    this.#protocol = classic;
+    this.noteStoreReach = (reach) => {
+      if (classic.noteStoreReach(reach)) this.#wake.abort();
+    };
   }
 
   get claims(): PartitionClaims {

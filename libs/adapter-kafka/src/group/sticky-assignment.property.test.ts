@@ -9,6 +9,7 @@ const claim = (memberId: string, owned: readonly number[], generation = 1): Memb
   memberId,
   owned: owned as readonly Partition[],
   generation,
+  isAble: true,
 });
 
 /** Members that give up at once what they miss, and join again, until nothing changes. */
@@ -25,7 +26,10 @@ function settle(first: readonly MemberClaim[], partitionCount: number): { claims
       }
     }
     moved += [...held].filter(([partition, memberId]) => !assigned.get(memberId)?.includes(partition)).length;
-    claims = claims.map(({ memberId }) => claim(memberId, assigned.get(memberId) ?? [], round + 2));
+    claims = claims.map(({ memberId, isAble }) => ({
+      ...claim(memberId, assigned.get(memberId) ?? [], round + 2),
+      isAble,
+    }));
   }
   return { claims, moved };
 }
@@ -65,6 +69,26 @@ describe('the sticky assignment', () => {
     const { claims, moved } = settle([...four, claim('e', [], -1)], 16);
     expect(claims.map(({ owned }) => owned.length).sort()).toEqual([3, 3, 3, 3, 4]);
     expect(moved).toBe(3);
+  });
+
+  it('asks a member that cannot work for all that it has, and gives it back later', () => {
+    const [a, b] = [claim('a', [0, 1, 2]), claim('b', [3, 4, 5])];
+    // Nobody gets it before it is released.
+    expect(stickyAssignment([a, { ...b, isAble: false }], 6)).toEqual(
+      new Map([
+        ['a', [0, 1, 2]],
+        ['b', []],
+      ]),
+    );
+    const { claims } = settle([a, { ...b, isAble: false }], 6);
+    expect(claims.map(({ owned }) => owned)).toEqual([all(6), []]);
+    const back = settle([claim('a', all(6)), claim('b', [])], 6);
+    expect(back.claims.map(({ owned }) => owned.length)).toEqual([3, 3]);
+  });
+
+  it('moves nothing where nobody can work', () => {
+    const unable = [claim('a', [0, 1, 2]), claim('b', [3, 4, 5])].map((each) => ({ ...each, isAble: false }));
+    expect(settle(unable, 6).moved).toBe(0);
   });
 
   it('believes the newer generation, and nobody where both are equal, before anybody gets it', () => {

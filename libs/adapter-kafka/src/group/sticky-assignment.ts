@@ -5,12 +5,15 @@ export interface MemberClaim {
   readonly memberId: string;
   readonly owned: readonly Partition[];
   readonly generation: number;
+  /** It reaches the store of the twins. Where nobody does, all are taken for able: to move work would help nobody. */
+  readonly isAble: boolean;
 }
 
 /**
  * The next assignment: fair shares that differ by one at most, with as few moves as fairness allows. Cooperative: what
  * is to move from one member to another is assigned to nobody yet. Its holder sees that it is missing, drains it and
- * joins again, and only then it is given away; everything else is never interrupted.
+ * joins again, and only then it is given away; everything else is never interrupted. A member that cannot work is asked
+ * for all that it has.
  *
  * The client library has an assignor of this name too, which leaves a new member without a share as long as nobody
  * else has more than the larger of the two fair shares: a fifth worker beside four with four partitions each.
@@ -20,7 +23,8 @@ export function stickyAssignment(
   partitionCount: number,
 ): ReadonlyMap<string, readonly Partition[]> {
   const holders = holdersOf(claims, partitionCount);
-  const room = roomOf(claims, partitionCount, holders);
+  const able = claims.filter(({ isAble }) => isAble);
+  const room = roomOf(able.length > 0 ? able : claims, partitionCount, holders);
   const assigned = new Map<string, Partition[]>(claims.map(({ memberId }) => [memberId, []]));
   const take = (memberId: string, partition: Partition): void => {
     assigned.get(memberId)?.push(partition);

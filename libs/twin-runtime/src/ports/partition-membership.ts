@@ -13,6 +13,12 @@ export interface PartitionClaims {
 }
 
 /**
+ * How well a member reaches the store of the twins. `doubtful` is for a moment in which nobody can say: it asks for
+ * nothing, and a member in doubt takes nothing on.
+ */
+export type StoreReach = 'here' | 'doubtful' | 'away';
+
+/**
  * One member's part in a group that shares out the partitions: leases that every member computes alike, or Kafka's
  * consumer group. Claims only decide who tries; a wrong one is harmless, because the epoch in the store decides
  * (ADR 0002). A partition goes from one member to another only after the first has released it, or has not been heard
@@ -33,6 +39,12 @@ export interface PartitionMembership {
   leave(): Promise<void>;
   /** Says how far the member's work has come, for tools that watch the group's lag. It decides nothing. */
   committed(partition: Partition, positions: LanePositions): void;
+  /**
+   * Told when it changes how well this member reaches the store. The group gives what such a member has to others that
+   * do reach it, by asking it back; where nobody does, nothing is moved. Absent where the claims live in the store
+   * itself: there a member that does not reach it soon holds none.
+   */
+  readonly noteStoreReach?: (reach: StoreReach) => void;
   /** Tells of changes between two renewals; a group that is only asked in `renew` has none. */
   onChange(listener: () => void): void;
 }

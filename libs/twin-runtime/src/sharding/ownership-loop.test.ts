@@ -1,6 +1,7 @@
 import type { Epoch, LogId, Offset, Partition } from '@breakwater/twin';
 import { describe, expect, it } from '@jest/globals';
 
+import type { StoreReach } from '../ports/partition-membership.ts';
 import type { Ownership } from '../ports/twin-store.ts';
 import { silentObserver } from '../region-observer.ts';
 import { DEFAULT_RUNTIME_LIMITS } from '../runtime-limits.ts';
@@ -62,6 +63,44 @@ describe('OwnershipLoop', () => {
     await until(() => table.shardOf(P1) !== null);
     end.abort();
     await running;
+  });
+
+  it('hands over what is asked for while the store says nothing, and waits for no commit', async () => {
+    let isSilent = false;
+    const answer = <Value>(value: Value): Promise<Value> =>
+      isSilent ? new Promise<Value>(() => undefined) : Promise.resolve(value);
+    const store = {
+      takeOwnership: () => answer(OWNERSHIP),
+      outbox: () => answer([]),
+      ledger: () => answer({ positions: OWNERSHIP.positions }),
+    };
+    const parts = partsOf(store, [P0]);
+    const released: Partition[] = [];
+    let change = (): void => undefined;
+    const membership = {
+      ...parts.membership,
+      onChange: (listener: () => void) => (change = listener),
+      release: async (partition: Partition) => void released.push(partition),
+    };
+    const limits = { ...parts.limits, drainMaxMs: 3_600_000 };
+    const table = new ShardTable({ ...parts, membership, limits });
+    const watch = { reach: 'here' as StoreReach };
+    const loop = new OwnershipLoop({ ...parts, membership, limits }, table, watch);
+    const end = new AbortController();
+    void loop.run(end.signal);
+    await until(() => table.shardOf(P0) !== null);
+    // A commit is on its way, and the look at the store as well: neither will be answered.
+    table.shardOf(P0)!.uncommitted = 1;
+    isSilent = true;
+    await systemClock.sleep(20);
+    (membership.claims.asked as Set<Partition>).add(P0);
+    change();
+    await systemClock.sleep(20);
+    expect(released).toEqual([]);
+    watch.reach = 'away';
+    await until(() => released.includes(P0));
+    expect(table.shardOf(P0)).toBeNull();
+    end.abort();
   });
 });
 

@@ -7,6 +7,7 @@ import { outboxReadMax } from './outbox-pump.ts';
 import type { RegionParts } from './region-parts.ts';
 import { Shard } from './shard.ts';
 import type { ShardTable } from './shard-table.ts';
+import type { StoreWatch } from './store-watch.ts';
 
 /** How often a drain looks whether its last batch is settled. */
 const DRAIN_POLL_MS = 5;
@@ -23,17 +24,23 @@ const STALE = 'STALE_EPOCH';
 export class OwnershipLoop {
   readonly #parts: RegionParts;
   readonly #table: ShardTable;
+  readonly #watch: Pick<StoreWatch, 'reach'> | null;
   /** Claims that a shard was started for, or may be. */
   readonly #taken = new Set<Partition>();
   readonly #releasing = new Map<Partition, Promise<void>>();
   #wake = new AbortController();
   #logId: LogId | null = null;
 
-  constructor(parts: RegionParts, table: ShardTable) {
+  constructor(parts: RegionParts, table: ShardTable, watch: Pick<StoreWatch, 'reach'> | null = null) {
     this.#parts = parts;
     this.#table = table;
+    this.#watch = watch;
     table.onEnd = () => this.#wake.abort();
-    parts.membership.onChange(() => this.#wake.abort());
+    parts.membership.onChange(() => {
+      // At once: a look that is under way may wait for a store that says nothing.
+      this.#releaseAsked();
+      this.#wake.abort();
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -81,7 +88,7 @@ export class OwnershipLoop {
     await membership.renew();
     this.#endLost();
     const { held, asked, complete } = membership.claims;
-    for (const partition of asked) void this.#release(partition);
+    this.#releaseAsked();
     const mine = [...held.keys()].filter((partition) => !asked.has(partition));
     const working = await Promise.all(mine.map((partition) => this.#take(partition, signal)));
     this.#endLost();
@@ -114,11 +121,13 @@ export class OwnershipLoop {
       ownership = await store.takeOwnership(partition, `${memberId}:${random.id()}`);
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'SHARD_RESTORING') throw error;
+      if (!this.#mayWork(partition)) return;
       this.#table.waitFor(partition, error);
       return;
     }
     const problem = await this.#problemOf(partition, ownership, logId);
-    if (problem === STALE) return;
+    // The store may have answered late, when the partition was another's.
+    if (problem === STALE || !this.#mayWork(partition)) return;
     if (problem?.code === 'TWIN_STORE_EMPTY') this.#table.waitFor(partition, problem);
     else if (problem !== null) this.#table.stopLoudly(partition, problem);
     if (problem !== null) return;
@@ -207,6 +216,10 @@ export class OwnershipLoop {
     this.#table.forget(partition);
   }
 
+  #releaseAsked(): void {
+    for (const partition of this.#parts.membership.claims.asked) void this.#release(partition);
+  }
+
   /** The hand-off. */
   #release(partition: Partition): Promise<void> {
     const running = this.#releasing.get(partition);
@@ -222,7 +235,9 @@ export class OwnershipLoop {
     if (shard !== null) {
       shard.draining = true;
       const untilMs = clock.nowMs() + limits.drainMaxMs;
-      while (shard.uncommitted > 0 && shard.isAlive && clock.nowMs() < untilMs) await clock.sleep(DRAIN_POLL_MS);
+      const isUnsettled = (): boolean => shard.uncommitted > 0 && shard.isAlive && clock.nowMs() < untilMs;
+      // Nothing settles where the store does not answer, and whoever reaches it waits for the shard.
+      while (isUnsettled() && this.#watch?.reach !== 'away') await clock.sleep(DRAIN_POLL_MS);
       this.#table.end(shard, 'handedOff');
     }
     this.#taken.delete(partition);

@@ -8,6 +8,7 @@ import { CommitLoop } from './commit-loop.ts';
 import { OwnershipLoop } from './ownership-loop.ts';
 import type { RegionParts } from './region-parts.ts';
 import { ShardTable } from './shard-table.ts';
+import { StoreWatch } from './store-watch.ts';
 import { TimerPoller } from './timer-poller.ts';
 import { TwinCache } from './twin-cache.ts';
 
@@ -38,6 +39,8 @@ export class ShardRegion {
   readonly #ownership: OwnershipLoop;
   readonly #commits: CommitLoop;
   readonly #timers: TimerPoller;
+  /** Null where the group does not want to know. */
+  readonly #watch: StoreWatch | null;
   readonly #ownershipEnd = new AbortController();
   readonly #workEnd = new AbortController();
   #running: readonly Promise<void>[] | null = null;
@@ -53,7 +56,8 @@ export class ShardRegion {
       model: model ?? twinModel,
     };
     this.#table = new ShardTable(parts);
-    this.#ownership = new OwnershipLoop(parts, this.#table);
+    this.#watch = parts.membership.noteStoreReach === undefined ? null : new StoreWatch(parts);
+    this.#ownership = new OwnershipLoop(parts, this.#table, this.#watch);
     this.#commits = new CommitLoop(parts, this.#table);
     this.#timers = new TimerPoller(parts, this.#table);
   }
@@ -78,6 +82,7 @@ export class ShardRegion {
       this.#ownership.run(this.#ownershipEnd.signal),
       this.#commits.run(signal),
       this.#timers.run(signal),
+      ...(this.#watch === null ? [] : [this.#watch.run(signal)]),
     ];
   }
 

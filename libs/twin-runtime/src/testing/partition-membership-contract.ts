@@ -24,6 +24,8 @@ export interface GroupUnderTest {
 
 /** Steps of `pass` after which what has not come about never will. */
 const STEPS_MAX = 600;
+/** Steps in which a group that has something to move would have begun to. */
+const QUIET_STEPS = 60;
 
 /** What every group must do. Members are played here: what is asked for is released, after a check. */
 export function partitionMembershipContract(
@@ -158,6 +160,34 @@ export function partitionMembershipContract(
         await second.membership.leave();
         await until('the first holds all', () => isFair([first]));
         expect(heldBy(second)).toEqual([]);
+      },
+      timeoutMs,
+    );
+
+    it(
+      'gives what a member has that does not reach the store to one that does, and moves nothing where nobody does',
+      async () => {
+        const [first, second] = [await join(), await join()];
+        // Leases live in the store itself, and a broker that shares out does not ask.
+        if (first.membership.noteStoreReach === undefined) return;
+        await until('two share', () => isFair([first, second]));
+        second.membership.noteStoreReach?.('away');
+        await until('the first holds all', () => heldBy(first).length === group.partitionCount);
+        second.membership.noteStoreReach?.('here');
+        await until('both share again', () => isFair([first, second]));
+
+        const had = [heldBy(first), heldBy(second)];
+        const before = handOvers;
+        second.membership.noteStoreReach?.('doubtful');
+        first.membership.noteStoreReach('away');
+        for (let step = 0; step < QUIET_STEPS; step += 1) await turn();
+        second.membership.noteStoreReach?.('away');
+        for (let step = 0; step < QUIET_STEPS; step += 1) await turn();
+        second.membership.noteStoreReach?.('here');
+        first.membership.noteStoreReach('here');
+        for (let step = 0; step < QUIET_STEPS; step += 1) await turn();
+        expect([heldBy(first), heldBy(second)]).toEqual(had);
+        expect(handOvers).toBe(before);
       },
       timeoutMs,
     );
