@@ -4,7 +4,7 @@ import type { Offset, Partition } from '@breakwater/twin';
 import { type FeedEntry, PlatformError } from '@breakwater/twin-runtime';
 
 import type { LogReader } from '../log/log-reader.ts';
-import type { PartitionBounds } from '../log/partition-bounds.ts';
+import type { PartitionBounds } from '../log/offset-lookup.ts';
 import type { TopicReadBatch } from '../log/topic-frame.ts';
 import { decodeChangeLine } from './change-line.ts';
 

@@ -1,5 +1,11 @@
 import type { DeviceKey, Partition } from '@breakwater/twin';
-import { type ChangeFeed, type ChangeRecord, type FeedEntry, PlatformError } from '@breakwater/twin-runtime';
+import {
+  type ChangeFeed,
+  type ChangeRecord,
+  type FeedEntry,
+  type LogFrame,
+  PlatformError,
+} from '@breakwater/twin-runtime';
 
 import type { KafkaConnectionOptions } from '../kafka-connection.ts';
 import type { BrokerConnections } from '../log/broker-connections.ts';
@@ -9,7 +15,7 @@ import { KAFKA_CODES } from '../log/kafka-codes.ts';
 import { LogAppender } from '../log/log-appender.ts';
 import { LogReader } from '../log/log-reader.ts';
 import { LogTopology } from '../log/log-topology.ts';
-import { kafkaUnavailable, partitionBounds, partitionEnd } from '../log/partition-bounds.ts';
+import { kafkaUnavailable, OffsetLookup } from '../log/offset-lookup.ts';
 import { type RecordCompression, RecordBatchEncoder } from '../log/record-batch-encoder.ts';
 import { decodeChangeLine } from './change-line.ts';
 import { ChangePublisher } from './change-publisher.ts';
@@ -48,6 +54,7 @@ const SCAN = { waitMs: 0, partitionBytesMax: 1024 * 1024, bytesMax: 1024 * 1024 
 export class KafkaChangeFeed implements ChangeFeed {
   readonly #options: KafkaChangeFeedOptions;
   readonly #topology: LogTopology;
+  readonly #offsets: OffsetLookup;
   readonly #connections: BrokerConnections;
   readonly #appender: LogAppender;
   readonly #publishers = new Map<Partition, ChangePublisher>();
@@ -59,6 +66,7 @@ export class KafkaChangeFeed implements ChangeFeed {
     const { connection, topicPrefix, compression, frameBytesMax, answerWithinMs = ANSWER_WITHIN_MS } = options;
     this.#options = options;
     this.#topology = new LogTopology({ ...connection, topicPrefix, roles: [CHANGES] });
+    this.#offsets = new OffsetLookup(this.#topology);
     this.#connections = connectionsOf(connection);
     this.#appender = new LogAppender({
       ...{ topology: this.#topology, connections: this.#connections, answerWithinMs },
@@ -66,7 +74,7 @@ export class KafkaChangeFeed implements ChangeFeed {
       frameBytesMax: FRAMES_PER_CHANGE_MAX * frameBytesMax,
     });
     this.#log = new LogReader<'changes'>(this.#topology, connectionsOf(connection));
-    this.#reader = new ChangeReader(this.#log, (partition) => partitionBounds(this.#topology, CHANGES, partition));
+    this.#reader = new ChangeReader(this.#log, (partition) => this.#offsets.bounds(CHANGES, partition));
   }
 
   async feedId(): Promise<string> {
@@ -97,7 +105,7 @@ export class KafkaChangeFeed implements ChangeFeed {
     cursor: string,
     limit: number,
   ): Promise<{ readonly entries: readonly FeedEntry[]; readonly gap: boolean }> {
-    const { first, end } = await partitionBounds(this.#topology, CHANGES, partition);
+    const { first, end } = await this.#offsets.bounds(CHANGES, partition);
     let next = Number(cursor);
     // A cursor beyond the end is of another feed: nobody knows what came after it.
     if (next > end || next < Math.max(first, end - this.#options.entriesKept)) return { entries: [], gap: true };
@@ -118,7 +126,7 @@ export class KafkaChangeFeed implements ChangeFeed {
   }
 
   async end(partition: Partition): Promise<string> {
-    return String(await partitionEnd(this.#topology, CHANGES, partition));
+    return String(await this.#offsets.end(CHANGES, partition));
   }
 
   close(): void {
@@ -136,8 +144,9 @@ export class KafkaChangeFeed implements ChangeFeed {
         const answer = await this.#ask(partition, from, limits);
         if (answer.errorCode === KAFKA_CODES.offsetOutOfRange) return null;
         if (answer.errorCode !== KAFKA_CODES.none) throw new Error(`Kafka answered ${answer.errorCode}`);
-        if (answer.error !== null && answer.frames.length === 0) throw answer.error;
-        return entriesOf(partition, from, answer);
+        const { frames, error } = answer.decode();
+        if (error !== null && frames.length === 0) throw error;
+        return entriesOf(partition, from, frames);
       } catch (error) {
         if (error instanceof PlatformError) throw error;
         if (performance.now() > deadlineMs) kafkaUnavailable(error);
@@ -158,7 +167,7 @@ export class KafkaChangeFeed implements ChangeFeed {
   }
 }
 
-function entriesOf(partition: Partition, from: number, { frames }: FetchedPartition): readonly FeedEntry[] {
+function entriesOf(partition: Partition, from: number, frames: readonly LogFrame[]): readonly FeedEntry[] {
   return frames.flatMap(({ firstOffset, body }) =>
     body
       .toString()

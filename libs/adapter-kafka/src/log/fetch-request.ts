@@ -16,12 +16,16 @@ export interface FetchLimits {
   readonly bytesMax: number;
 }
 
-export interface FetchedPartition extends DecodedBatches {
+export interface FetchedPartition {
   readonly topicId: string;
   readonly partition: number;
   readonly errorCode: number;
   /** The offset behind the last record that may be read. */
   readonly end: number;
+  /** How much is to be unpacked. */
+  readonly bytes: number;
+  /** Unpacks what came. That takes time, and an answer may have many partitions: so it is left to whoever asked. */
+  readonly decode: () => DecodedBatches;
 }
 
 export interface FetchAnswer {
@@ -90,5 +94,5 @@ function parsePartition(topicId: string, reader: Reader): FetchedPartition {
   const length = Math.max(0, reader.readUnsignedVarInt() - 1);
   const bytes = reader.buffer.slice(reader.position, reader.position + length);
   reader.skip(length);
-  return { topicId, partition, errorCode, end, ...decodeRecordBatches(bytes) };
+  return { topicId, partition, errorCode, end, bytes: bytes.length, decode: () => decodeRecordBatches(bytes) };
 }

@@ -19,7 +19,7 @@ import { fetchRequest } from './fetch-request.ts';
 import { LogAppender } from './log-appender.ts';
 import { LogReader } from './log-reader.ts';
 import { LogTopology } from './log-topology.ts';
-import { kafkaUnavailable, partitionBounds } from './partition-bounds.ts';
+import { kafkaUnavailable, OffsetLookup } from './offset-lookup.ts';
 import { type RecordCompression, RecordBatchEncoder } from './record-batch-encoder.ts';
 
 export interface KafkaEventLogOptions {
@@ -42,6 +42,7 @@ export interface KafkaEventLogOptions {
 interface LogParts {
   readonly options: KafkaEventLogOptions;
   readonly topology: LogTopology;
+  readonly offsets: OffsetLookup;
   readonly connections: BrokerConnections;
   readonly appender: LogAppender;
 }
@@ -81,7 +82,7 @@ export class KafkaEventLog implements EventLog {
     });
     const { frameBytesMax, answerWithinMs = ANSWER_WITHIN_MS } = options;
     const appender = new LogAppender({ topology, connections, encoder, frameBytesMax, answerWithinMs });
-    return new KafkaEventLog({ options, topology, connections, appender }, false);
+    return new KafkaEventLog({ options, topology, offsets: new OffsetLookup(topology), connections, appender }, false);
   }
 
   /** Another reader with connections of its own, on the same log. */
@@ -109,7 +110,7 @@ export class KafkaEventLog implements EventLog {
 
   /** `bytes` is 0: Kafka would have to be asked for the files of the partition, and nothing hangs on it. */
   async bounds(lane: Lane, partition: Partition): Promise<LogBounds> {
-    const { first, end } = await partitionBounds(this.#parts.topology, lane, partition);
+    const { first, end } = await this.#parts.offsets.bounds(lane, partition);
     return { first: first as Offset, end: end as Offset, bytes: 0 };
   }
 
@@ -147,6 +148,6 @@ export class KafkaEventLog implements EventLog {
     if (leader === null) throw new PlatformError('BACKEND_UNAVAILABLE', 'the partition has no leader');
     const topicId = await this.#parts.topology.topicIdOf(lane);
     const answer = await this.#parts.connections.ask(leader, fetchRequest([{ topicId, partition, from }], ONE_BATCH));
-    return answer.partitions[0]?.frames[0]?.firstOffset ?? 0;
+    return answer.partitions[0]?.decode().frames[0]?.firstOffset ?? 0;
   }
 }

@@ -19,10 +19,14 @@ const SILENT = 2;
 const SILENCE_IS_TROUBLE_MS = 15_000;
 const LIMITS = { framesMaxPerPartition: 10, waitMs: 1_000 };
 
-/** A broker that brings one record at a time, of the first partition of a request that has one; another is silent. */
-class OneAtATime {
+/** A broker that brings some records at a time, of the first partition of a request that has any; another is silent. */
+class LittleAtATime {
   /** Partitions that the silent broker leads. */
   readonly silent = new Set<number>();
+  /** Partitions that have nothing. */
+  readonly empty = new Set<number>();
+  records = 1;
+  readonly fetches: { readonly waitMs: number; readonly partitions: readonly number[] }[] = [];
 
   readonly topology = {
     refresh: () => Promise.resolve(),
@@ -38,12 +42,17 @@ class OneAtATime {
     ask: async <Answer>({ port }: Broker, request: BrokerRequest<Answer>): Promise<Answer> => {
       if (port === SILENT) return new Promise(() => undefined);
       await delay(1);
-      const asked = askedOf(request.payload);
+      const { waitMs, partitions: asked } = askedOf(request.payload);
+      this.fetches.push({ waitMs, partitions: asked.map(({ partition }) => partition) });
+      const full = asked.find(({ partition }) => !this.empty.has(partition));
+      // Nothing comes, however long it is held.
+      if (full === undefined && waitMs > 0) return new Promise(() => undefined);
       const answer: FetchAnswer = {
         errorCode: 0,
-        partitions: asked.map(({ topicId, partition, from }, at) => {
-          const frames = at === 0 ? [frameAt(from)] : [];
-          return { topicId, partition, errorCode: 0, end: from + 1, frames, error: null };
+        partitions: asked.map(({ topicId, partition, from }) => {
+          const frames = partition === full?.partition ? framesFrom(from, this.records) : [];
+          const end = this.empty.has(partition) ? from : from + 1;
+          return { topicId, partition, errorCode: 0, end, bytes: 1, decode: () => ({ frames, error: null }) };
         }),
       };
       return answer as Answer;
@@ -52,11 +61,11 @@ class OneAtATime {
 }
 
 describe('LogReader', () => {
-  let broker: OneAtATime;
+  let broker: LittleAtATime;
   let reader: LogReader<Lane>;
 
   beforeEach(() => {
-    broker = new OneAtATime();
+    broker = new LittleAtATime();
     reader = new LogReader<Lane>(
       broker.topology as unknown as LogTopology,
       broker.connections as unknown as BrokerConnections,
@@ -100,6 +109,51 @@ describe('LogReader', () => {
     await read;
   });
 
+  it('lets a broker hold a fetch only when that keeps nothing else waiting', async () => {
+    broker.empty.add(1);
+    broker.records = 10;
+    let next = 0;
+    for (let reads = 0; reads < 20; reads += 1) {
+      const [batch] = await reader.read(requestsAt(next, 0), { ...LIMITS, framesMaxPerPartition: 5 });
+      next = batch!.frames.at(-1)!.lastOffset + 1;
+    }
+    for (const { partitions, waitMs } of broker.fetches) expect(partitions.length === 2 || waitMs === 0).toBe(true);
+    // Who does not wait has other partitions, which it will ask for soon.
+    broker.fetches.splice(0);
+    for (let reads = 0; reads < 4; reads += 1) {
+      const [batch] = await reader.read(requestsAt(next, 0), { ...LIMITS, waitMs: 0 });
+      next = batch!.frames.at(-1)!.lastOffset + 1;
+    }
+    await delay(10);
+    expect(broker.fetches.filter(({ waitMs }) => waitMs > 0)).toEqual([]);
+  });
+
+  it('does not keep who has other work until a held fetch ends', async () => {
+    const [batch] = await reader.read(requestsAt(0, 0), LIMITS);
+    expect(batch?.frames).toHaveLength(1);
+    broker.empty.add(0).add(1);
+    const startedAtMs = performance.now();
+    for (let reads = 0; reads < 20; reads += 1) {
+      const [first] = await reader.read(requestsAt(100, 100), { ...LIMITS, waitMs: 0, mayMiss: true });
+      expect(first).toBeUndefined();
+    }
+    // Each would wait for a tenth of a second.
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+  });
+
+  it('keeps what it has of partitions that a caller asks for by turns', async () => {
+    broker.records = 10;
+    const next = [0, 0];
+    for (let reads = 0; reads < 20; reads += 1) {
+      const partition = (reads % 2) as Partition;
+      const request: ReadRequest = { lane: 'telemetry', partition, from: next[partition] as Offset };
+      const [batch] = await reader.read([request], { ...LIMITS, framesMaxPerPartition: 1 });
+      next[partition] = batch!.frames.at(-1)!.lastOffset + 1;
+    }
+    expect(next).toEqual([10, 10]);
+    expect(broker.fetches.length).toBeLessThanOrEqual(4);
+  });
+
   it('answers who asks for nothing at once', async () => {
     const startedAtMs = performance.now();
     expect(await reader.read([], { ...LIMITS, waitMs: 60_000 })).toEqual([]);
@@ -107,15 +161,28 @@ describe('LogReader', () => {
   });
 });
 
-function frameAt(offset: number): LogFrame {
-  return { firstOffset: offset as Offset, lastOffset: offset as Offset, appendedAtMs: 1, body: Buffer.from('a') };
+/** Of partitions 0 and 1. */
+function requestsAt(...offsets: number[]): ReadRequest[] {
+  return offsets.map((from, partition): ReadRequest => {
+    return { lane: 'telemetry', partition: partition as Partition, from: from as Offset };
+  });
+}
+
+function framesFrom(first: number, count: number): LogFrame[] {
+  return Array.from({ length: count }, (_, index): LogFrame => {
+    const offset = (first + index) as Offset;
+    return { firstOffset: offset, lastOffset: offset, appendedAtMs: 1, body: Buffer.from('a') };
+  });
 }
 
 /** What a fetch asks for, in its order. */
-function askedOf(payload: Writer): { readonly topicId: string; readonly partition: number; readonly from: number }[] {
+function askedOf(payload: Writer) {
   const reader = Reader.from(payload.buffer);
-  // Replica, wait, bytes at least and at most, isolation, session and its epoch.
-  reader.skip(4 + 4 + 4 + 4 + 1 + 4 + 4);
+  // The replica.
+  reader.skip(4);
+  const waitMs = reader.readInt32();
+  // Bytes at least and at most, isolation, session and its epoch.
+  reader.skip(4 + 4 + 1 + 4 + 4);
   const topics = reader.readArray((topicReader) => {
     const topicId = topicReader.readUUID();
     return topicReader.readArray((partitionReader) => {
@@ -126,5 +193,5 @@ function askedOf(payload: Writer): { readonly topicId: string; readonly partitio
       return { topicId, partition, from };
     });
   });
-  return topics.flat();
+  return { waitMs, partitions: topics.flat() };
 }

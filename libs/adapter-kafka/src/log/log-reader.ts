@@ -1,9 +1,11 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+
 import { PlatformError, type ReadLimits } from '@breakwater/twin-runtime';
 
 import { kafkaAway } from '../kafka-failure.ts';
 import type { TopicRole } from '../topic-names.ts';
 import type { BrokerConnections } from './broker-connections.ts';
-import { type FetchedPartition, fetchRequest } from './fetch-request.ts';
+import { fetchRequest } from './fetch-request.ts';
 import { KAFKA_CODES, kafkaCodeName } from './kafka-codes.ts';
 import type { Leader, LogTopology } from './log-topology.ts';
 import { ReadPosition } from './read-position.ts';
@@ -16,14 +18,21 @@ const FETCH_BYTES_MAX = 16 * 1024 * 1024;
 const RETRY_MS = 100;
 /** Whoever has other work waits no longer for a broker than this. */
 const LATE_MS = 100;
+/** A broker that has something answers at once; after this it is taken to hold the fetch until something comes. */
+const HELD_MS = 20;
+/** About how much is unpacked before others have their turn; a large batch is unpacked at once. */
+const DECODED_PER_TURN = 256 * 1024;
 /** A reader that cannot read says so after this; shorter troubles are those of every change of a leader. */
 const TROUBLE_MS = 15_000;
+/** What was fetched of a partition that nobody asks for any more is kept for so long. */
+const KEPT_MS = 2_000;
 const CANNOT_READ = 'Kafka cannot be read';
 const NOTHING_YET = new PlatformError('BACKEND_UNAVAILABLE', 'Kafka did not answer in time', { retryable: true });
 
 /**
  * Reads partitions from offsets that the caller names; Kafka keeps none for it. What was fetched beyond what was asked
  * for is kept, at most `PARTITION_BYTES_MAX` of a partition, and the next fetch begins while that is being worked on.
+ * It is kept for a while of partitions too that the next call leaves out: a caller names those that it has worked off.
  * Partitions of different brokers are fetched at the same time, and whoever answers first is not kept waiting.
  */
 export class LogReader<Role extends TopicRole> {
@@ -45,18 +54,21 @@ export class LogReader<Role extends TopicRole> {
   ): Promise<readonly TopicReadBatch<Role>[]> {
     if (requests.length === 0) return [];
     const startedAtMs = performance.now();
-    this.#moveTo(requests);
+    const asked = this.#moveTo(requests);
     for (;;) {
       const batches = this.#take(requests, limits);
       if (batches.length > 0) {
-        await this.#startFetches(FETCH_WAIT_MS_MAX);
+        // A broker that holds a fetch keeps partitions waiting that are wanted before it answers: those that still have
+        // something here, and those that whoever does not wait has left out.
+        const holds = limits.waitMs > 0 && asked.every(({ isEmpty }) => isEmpty);
+        await this.#startFetches(asked, holds ? FETCH_WAIT_MS_MAX : 0);
         return batches;
       }
       const leftMs = limits.waitMs - (performance.now() - startedAtMs);
-      if (this.#isClosed || (leftMs <= 0 && this.#isAnswered(requests, limits, startedAtMs))) return [];
+      if (this.#isClosed || (leftMs <= 0 && this.#isAnswered(asked, limits, startedAtMs))) return [];
       if (leftMs <= 0 && performance.now() - startedAtMs > limits.waitMs + TROUBLE_MS) throw NOTHING_YET;
-      await this.#startFetches(Math.max(0, Math.min(leftMs, FETCH_WAIT_MS_MAX)));
-      if (this.#fetches.size > 0) await this.#someFetch(Math.max(0, leftMs) + RETRY_MS);
+      await this.#startFetches(asked, Math.max(0, Math.min(leftMs, FETCH_WAIT_MS_MAX)));
+      if (this.#fetches.size > 0) await this.#someFetch(leftMs > 0 ? leftMs + RETRY_MS : HELD_MS);
     }
   }
 
@@ -66,33 +78,39 @@ export class LogReader<Role extends TopicRole> {
   }
 
   /** Whoever does not want to wait wants to know that there is nothing, and not that nothing has come yet. */
-  #isAnswered(
-    requests: readonly TopicReadRequest<Role>[],
-    { waitMs, mayMiss }: ReadLimits,
-    startedAtMs: number,
-  ): boolean {
-    if (waitMs > 0 || (mayMiss === true && performance.now() - startedAtMs > LATE_MS)) return true;
-    return requests.every((request) => this.#positions.get(nameOf(request))!.seenEmptyAtMs >= startedAtMs);
+  #isAnswered(asked: readonly ReadPosition<Role>[], { waitMs, mayMiss }: ReadLimits, startedAtMs: number): boolean {
+    const nowMs = performance.now();
+    if (waitMs > 0 || (mayMiss === true && nowMs - startedAtMs > LATE_MS)) return true;
+    return asked.every(({ seenEmptyAtMs, heldSinceMs }) => {
+      if (seenEmptyAtMs >= startedAtMs) return true;
+      return mayMiss === true && heldSinceMs !== null && nowMs - heldSinceMs > HELD_MS;
+    });
   }
 
-  #moveTo(requests: readonly TopicReadRequest<Role>[]): void {
-    const wanted = new Map(requests.map((request) => [nameOf(request), request]));
-    for (const name of this.#positions.keys()) if (!wanted.has(name)) this.#positions.delete(name);
-    for (const [name, request] of wanted) {
-      const position = this.#positions.get(name);
-      if (position === undefined) this.#positions.set(name, new ReadPosition(request));
+  #moveTo(requests: readonly TopicReadRequest<Role>[]): readonly ReadPosition<Role>[] {
+    const nowMs = performance.now();
+    const asked = requests.map((request) => {
+      const name = nameOf(request);
+      let position = this.#positions.get(name);
+      if (position === undefined) this.#positions.set(name, (position = new ReadPosition(request)));
       else position.moveTo(request.from);
+      position.askedAtMs = nowMs;
+      return position;
+    });
+    for (const [name, { askedAtMs }] of this.#positions) {
+      if (nowMs - askedAtMs > KEPT_MS) this.#positions.delete(name);
     }
+    return asked;
   }
 
   #take(requests: readonly TopicReadRequest<Role>[], { framesMaxPerPartition }: ReadLimits): TopicReadBatch<Role>[] {
     return requests.flatMap((request) => this.#positions.get(nameOf(request))!.take(framesMaxPerPartition) ?? []);
   }
 
-  async #startFetches(waitMs: number): Promise<void> {
+  async #startFetches(asked: readonly ReadPosition<Role>[], waitMs: number): Promise<void> {
     const byLeader = new Map<number, { readonly leader: Leader; readonly positions: ReadPosition<Role>[] }>();
     let isLeaderless = false;
-    for (const position of this.#positions.values()) {
+    for (const position of asked) {
       if (!position.isEmpty) continue;
       const leader = await this.#leaderOf(position);
       if (leader === null) isLeaderless = true;
@@ -145,19 +163,29 @@ export class LogReader<Role extends TopicRole> {
       }));
       const limits = { waitMs, partitionBytesMax: PARTITION_BYTES_MAX, bytesMax: FETCH_BYTES_MAX };
       const sentAtMs = performance.now();
+      if (waitMs > 0) for (const position of positions) position.heldSinceMs = sentAtMs;
       const answer = await this.#connections.ask(leader, fetchRequest(asked, limits));
       if (answer.errorCode !== 0) throw answeredError(answer.errorCode);
       const answers = new Map(answer.partitions.map((each) => [`${each.topicId}:${each.partition}`, each]));
-      const misplaced = asked.filter(({ position, topicId, partition, from }) => {
-        const found: FetchedPartition | undefined = answers.get(`${topicId}:${partition}`);
-        if (found !== undefined && position.fetched(from, found, sentAtMs)) return false;
+      const misplaced: ReadPosition<Role>[] = [];
+      let unpacked = 0;
+      for (const { position, topicId, partition, from } of asked) {
+        const found = answers.get(`${topicId}:${partition}`);
+        unpacked += found?.bytes ?? 0;
+        if (unpacked > DECODED_PER_TURN) {
+          await immediate();
+          unpacked = found?.bytes ?? 0;
+        }
+        if (found !== undefined && position.fetched(from, found, sentAtMs)) continue;
         if (found !== undefined) this.#troubled([position], answeredError(found.errorCode));
-        return true;
-      });
-      if (misplaced.length > 0) await this.#findAgain(misplaced.map(({ position }) => position));
+        misplaced.push(position);
+      }
+      if (misplaced.length > 0) await this.#findAgain(misplaced);
     } catch (error) {
       this.#troubled(positions, error);
       await this.#findAgain(positions);
+    } finally {
+      for (const position of positions) position.heldSinceMs = null;
     }
   }
 

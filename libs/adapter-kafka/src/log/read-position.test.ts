@@ -11,8 +11,9 @@ function positionAt(from: number): ReadPosition<'telemetry'> {
   return new ReadPosition({ ...PLACE, from: from as Offset });
 }
 
-function answerOf(frames: readonly LogFrame[], rest: Partial<FetchedPartition> = {}): FetchedPartition {
-  return { topicId: 'topic', partition: PLACE.partition, errorCode: 0, end: 100, frames, error: null, ...rest };
+function answerOf(frames: readonly LogFrame[], error: Error | null = null): FetchedPartition {
+  const decode = () => ({ frames, error });
+  return { topicId: 'topic', partition: PLACE.partition, errorCode: 0, end: 100, bytes: 1, decode };
 }
 
 function frameOf(first: number, last: number): LogFrame {
@@ -22,7 +23,7 @@ function frameOf(first: number, last: number): LogFrame {
 describe('ReadPosition', () => {
   it('gives what comes before a batch that nobody can read, and then says where that is', () => {
     const position = positionAt(5);
-    position.fetched(5, answerOf([frameOf(4, 6)], { error: new Error('its checksum is wrong') }), 1);
+    position.fetched(5, answerOf([frameOf(4, 6)], new Error('its checksum is wrong')), 1);
     expect(position.take(10)?.frames).toEqual([frameOf(4, 6)]);
     expect(() => position.take(10)).toThrow(
       expect.objectContaining({ code: 'LOG_BATCH_UNREADABLE', details: { ...PLACE, from: 7 } }),

@@ -21,6 +21,10 @@ export class ReadPosition<Role extends TopicRole> {
   seenEmptyAtMs = -Infinity;
   /** When a fetch last brought something. */
   broughtAtMs = 0;
+  /** Since when a fetch of it is under way that its broker may hold until something comes. */
+  heldSinceMs: number | null = null;
+  /** When it was last asked for. */
+  askedAtMs = 0;
   troubleSinceMs: number | null = null;
   #frames: LogFrame[] = [];
   #error: Error | null = null;
@@ -72,11 +76,12 @@ export class ReadPosition<Role extends TopicRole> {
     }
     if (answer.errorCode !== KAFKA_CODES.none) return false;
     this.troubleSinceMs = null;
+    const { frames, error } = answer.decode();
     // An answer that is full leaves partitions out; only at the end of the log nothing means that there is nothing.
-    if (answer.frames.length === 0 && from >= answer.end && answer.error === null) this.seenEmptyAtMs = nowMs;
-    if (answer.frames.length > 0) this.broughtAtMs = nowMs;
-    for (const frame of answer.frames) this.#add(frame, from);
-    if (answer.error !== null) this.#error ??= this.#unreadable(answer.error);
+    if (frames.length === 0 && from >= answer.end && error === null) this.seenEmptyAtMs = nowMs;
+    if (frames.length > 0) this.broughtAtMs = nowMs;
+    for (const frame of frames) this.#add(frame, from);
+    if (error !== null) this.#error ??= this.#unreadable(error);
     return true;
   }
 

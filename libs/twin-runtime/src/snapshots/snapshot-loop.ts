@@ -112,13 +112,16 @@ export class SnapshotLoop {
   async tick(): Promise<void> {
     const { log, twins, partitionCount, observer } = this.#options;
     const logId = await log.logId();
+    // Side by side: a log on other machines answers many such questions at once.
+    const boundsOf = await Promise.all(
+      Array.from({ length: partitionCount }, (_, partition) => laneBounds(log, partition as Partition)),
+    );
     let lagRecords = 0;
     let behindLog = 0;
     for (let index = 0; index < partitionCount && !this.#stop.signal.aborted; index += 1) {
       const partition = index as Partition;
       const { positions } = await twins.ledger(partition);
-      const [control, telemetry] = await Promise.all(LANES.map((lane) => log.bounds(lane, partition)));
-      const bounds = { control: control as LogBounds, telemetry: telemetry as LogBounds };
+      const bounds = boundsOf[partition]!;
       if (this.#isDue(partition, logId, { positions, bounds })) await this.#round(partition, logId);
       const known = this.floor(partition, logId);
       if (known === null) continue;
@@ -168,6 +171,17 @@ export class SnapshotLoop {
     this.#known.set(partition, { logId, floor: round.positions, atMs: clock.nowMs() });
     observer.roundEnded(partition, copied);
   }
+}
+
+async function laneBounds(
+  log: Pick<EventLog, 'bounds'>,
+  partition: Partition,
+): Promise<Readonly<Record<Lane, LogBounds>>> {
+  const [control, telemetry] = await Promise.all([
+    log.bounds('control', partition),
+    log.bounds('telemetry', partition),
+  ]);
+  return { control, telemetry };
 }
 
 /** What is kept reaches as far as the store believes: a ClickHouse that was restored or emptied may have less. */
