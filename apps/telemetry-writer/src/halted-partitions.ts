@@ -6,7 +6,7 @@ import type { Logger } from '@breakwater/observability';
 const HALTING_CODES: ReadonlySet<string> = new Set(['LOG_BATCH_UNREADABLE', 'POSITION_OUT_OF_RANGE']);
 
 /**
- * Partitions that wait for an operator, and why. One that cannot be read, or whose next record this build does not know,
+ * Partitions that wait for an operator, and why. One that cannot be read, or whose next record is of a newer build,
  * keeps its position in every later plan, so that the log keeps its records; the others are stored as before.
  */
 export class HaltedPartitions {

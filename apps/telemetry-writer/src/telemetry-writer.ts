@@ -282,7 +282,7 @@ export class TelemetryWriter {
     return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
   }
 
-  /** One partition that cannot be read must not keep the others waiting: what was read of it is stored, and it stops. */
+  /** One partition that cannot be read must not keep the others waiting: what is here of it is stored; it stops. */
   async #fill({ buffer }: Session, waitMs: number): Promise<boolean> {
     try {
       return await buffer.fill(waitMs);

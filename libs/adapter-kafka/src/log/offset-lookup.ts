@@ -24,7 +24,7 @@ interface Question {
 }
 
 /**
- * Looks up where partitions begin and end. Each question costs a request to the brokers for their topics and one to each
+ * Looks up where partitions begin and end. Each question costs a request to a broker for the topics and one to each
  * leader, so what is asked for at the same moment is asked in one: whoever wants to know it of all partitions asks for
  * them side by side. A partition that has no leader fails the question for all, so then each is asked for alone.
  */
