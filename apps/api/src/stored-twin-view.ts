@@ -1,7 +1,24 @@
-import { isDeleted, newTwin, operationOutcome, parseTwin, twinDocument, type TwinState } from '@breakwater/twin';
+import {
+  isDeleted,
+  type JsonObject,
+  newTwin,
+  operationOutcome,
+  type OperationOutcome,
+  parseTwin,
+  type TwinCommands,
+  twinDocument,
+  type TwinState,
+} from '@breakwater/twin';
 import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
-import type { TwinView } from './services/twin-reader.ts';
+/** A twin as it is stored at this moment. */
+export interface TwinView {
+  readonly version: number;
+  readonly document: JsonObject;
+  readonly commands: TwinCommands;
+  /** How an operation ended, if the twin still remembers it. */
+  outcomeOf(operationKey: string): OperationOutcome | null;
+}
 
 /** What applications see of a stored state. A device has a twin from its registration on, before its first record. */
 export function viewStoredTwin(device: RegisteredDevice, stored: string | null): TwinView {

@@ -12,7 +12,7 @@ import {
 } from '@breakwater/wire';
 
 import type { AppendBatcher } from './append/append-batcher.ts';
-import { AppendingMessage } from './append/appending-message.ts';
+import { AppendingMessage, type Unanswered } from './append/appending-message.ts';
 import type { AppendOutcome } from './append/lane-queue.ts';
 import { classify, type Classified } from './classify/classify.ts';
 import { FlatTelemetryReader } from './classify/flat-telemetry-reader.ts';
@@ -47,15 +47,6 @@ interface Arrival extends Came {
   readonly classified: Classified;
   readonly receivedAtMs: number;
   readonly mark: MessageMark;
-}
-
-/** What of a message is still needed once its record waits for the log: least of all its payload. */
-export interface Unanswered {
-  readonly session: Session<DeviceSession>;
-  readonly qos: 0 | 1 | 2;
-  readonly receivedAtMs: number;
-  /** Null for one that was good. */
-  readonly dead: Extract<Classified, { kind: 'dead' }> | null;
 }
 
 /** What is known of a message whose meaning was read elsewhere. */

@@ -1,21 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deviceKey, type JsonObject, type OperationOutcome, type TwinCommands } from '@breakwater/twin';
+import { deviceKey, type DeviceId, type TenantId } from '@breakwater/twin';
 import type { DeviceRegistry, RegisteredDevice, TwinStore } from '@breakwater/twin-runtime';
-import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import { DEVICE_REGISTRY, TWIN_STORE } from '../api-ports.ts';
 import { notFound } from '../http/problem.ts';
-import { viewStoredTwin } from '../stored-twin-view.ts';
+import { type TwinView, viewStoredTwin } from '../stored-twin-view.ts';
 import { ControlWriter } from './control-writer.ts';
-
-/** A twin as it is stored at this moment. */
-export interface TwinView {
-  readonly version: number;
-  readonly document: JsonObject;
-  readonly commands: TwinCommands;
-  /** How an operation ended, if the twin still remembers it. */
-  outcomeOf(operationKey: string): OperationOutcome | null;
-}
 
 /** Reads twins past their owners. A device that is registered has a twin, from its first moment on. */
 @Injectable()

@@ -9,10 +9,11 @@ import type { Caller } from '../http/authentication.ts';
 import { entityTag, type IfMatch } from '../http/entity-tag.ts';
 import { notFound, Problem } from '../http/problem.ts';
 import { operationIdOf, type OperationPlace } from '../operation-id.ts';
+import type { TwinView } from '../stored-twin-view.ts';
 import { ControlWriter, type AppendedRecord } from './control-writer.ts';
 import { inTime } from './in-time.ts';
 import type { OperationWait } from './operation-waits.ts';
-import { TwinReader, type TwinView } from './twin-reader.ts';
+import { TwinReader } from './twin-reader.ts';
 import { WriteAdmission } from './write-admission.ts';
 
 export interface TwinPatch {

@@ -1,8 +1,18 @@
-import type { PublishAnswer, PublishOutcome } from '@breakwater/mqtt-endpoint';
+import type { PublishAnswer, PublishOutcome, Session } from '@breakwater/mqtt-endpoint';
 
-import type { Unanswered } from '../message-intake.ts';
+import type { Classified } from '../classify/classify.ts';
+import type { DeviceSession } from '../session/device-session.ts';
 import type { FlyingMessage, MessageMark } from '../session/resend-memory.ts';
 import type { AppendOutcome, AppendWaiter } from './lane-queue.ts';
+
+/** What of a message is still needed once its record waits for the log: least of all its payload. */
+export interface Unanswered {
+  readonly session: Session<DeviceSession>;
+  readonly qos: 0 | 1 | 2;
+  readonly receivedAtMs: number;
+  /** Null for one that was good. */
+  readonly dead: Extract<Classified, { kind: 'dead' }> | null;
+}
 
 /** Makes of what became of a record what its device is told. */
 export interface Finisher {

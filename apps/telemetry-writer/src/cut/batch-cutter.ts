@@ -7,7 +7,7 @@ import { DAY_MIXED, peekLine, RECORD_VERSION, UnknownRecordVersion } from '@brea
 import { cutByDay } from './cut-by-day.ts';
 import { DayLines, type RecordLine } from './day-lines.ts';
 import { lineEnd, lineStart, standsAt } from './line-bounds.ts';
-import { TenantCounter, tenantOf } from './tenant-counter.ts';
+import { type CutCounts, TenantCounter, tenantOf } from './tenant-counter.ts';
 
 /**
  * A batch is a function of the log's records and the limits alone: cutting the ranges of a stored plan again gives the
@@ -19,12 +19,6 @@ export interface CutLimits {
   readonly bytesMax: number;
   /** Soft: one record that has more days of its own still fits. */
   readonly daysMax: number;
-}
-
-export interface CutCounts {
-  readonly stored: number;
-  readonly nothingToStore: number;
-  readonly dead: number;
 }
 
 /** What the cut took of one partition. */

@@ -1,6 +1,12 @@
-import type { CutCounts } from './batch-cutter.ts';
 import type { RecordLine } from './day-lines.ts';
 import { standsAt } from './line-bounds.ts';
+
+/** Records of a cut by what became of them. */
+export interface CutCounts {
+  readonly stored: number;
+  readonly nothingToStore: number;
+  readonly dead: number;
+}
 
 type Counts = { -readonly [Outcome in keyof CutCounts]: number };
 
