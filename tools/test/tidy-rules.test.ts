@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { checkCommands, checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
+import { checkExports } from '../src/tidy/export-rules.ts';
 import { checkImports } from '../src/tidy/import-rules.ts';
 import { checkNames } from '../src/tidy/name-rules.ts';
 import { checkSizes } from '../src/tidy/size-rules.ts';
@@ -83,6 +84,26 @@ describe('the size rule', () => {
     const text = `describe('x', () => {\n${"it('y', () => {});\n".repeat(100)}});`;
     expect(checkSizes([{ path: 'a.test.ts', text }])).toEqual([]);
     expect(checkSizes([{ path: 'a.ts', text }])).toHaveLength(1);
+  });
+});
+
+describe('the rule of exports', () => {
+  const file = {
+    path: 'libs/wire/src/a.ts',
+    text: 'const b = 1;\nexport const used = b;\nexport type Shape = number;\n',
+  };
+  const check = (...others: readonly { path: string; text: string }[]): string[] =>
+    messages(checkExports([file, ...others]));
+
+  it('finds a value that no other file names; that its package offers it is no use', () => {
+    const entry = { path: 'libs/wire/src/index.ts', text: `export { used } from './a.ts';` };
+    expect(check()).toEqual(['used is exported, and no other file uses it']);
+    expect(check(entry)).toHaveLength(1);
+    expect(check(entry, { path: 'apps/api/src/b.ts', text: `import { used } from '@breakwater/wire';` })).toEqual([]);
+  });
+
+  it('knows lists within a package from what it offers', () => {
+    expect(check({ path: 'libs/wire/src/a/index.ts', text: `import { used } from '../a.ts';` })).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { configurationPage, settingNames } from '../src/configuration-page.ts';
 import { checkCommands, checkDecisions, checkErrorPage, checkLinks } from '../src/tidy/document-rules.ts';
+import { checkExports } from '../src/tidy/export-rules.ts';
 import { type Finding, formatFinding } from '../src/tidy/finding.ts';
 import { checkImports } from '../src/tidy/import-rules.ts';
 import { checkNames } from '../src/tidy/name-rules.ts';
@@ -25,6 +26,7 @@ describe('this repository', () => {
   it('keeps the direction of imports', () => none(checkImports(files)));
   it('keeps files, functions and lines short', () => none(checkSizes(files)));
   it('gives names that say something', () => none(checkNames(files)));
+  it('exports nothing that nobody uses', () => none(checkExports(files)));
   it('leaves nothing half done and names no machine', () => none(checkTexts(files)));
   it('documents every error code, and no other', () => none(checkErrorPage(files, ERROR_CODES)));
   it('has no dead links', () => none(checkLinks(files, rootFolder)));

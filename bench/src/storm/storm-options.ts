@@ -1,7 +1,7 @@
 import { ArgumentInvalid, positiveNumber, readArguments } from '../command-line.ts';
 
 /** The parts of a storm, in the order in which they run. */
-export const STORM_PARTS = ['sustained', 'spike', 'overload', 'memory', 'devices', 'reconnect', 'blackout'] as const;
+const STORM_PARTS = ['sustained', 'spike', 'overload', 'memory', 'devices', 'reconnect', 'blackout'] as const;
 export type StormPart = (typeof STORM_PARTS)[number];
 
 const DEFAULTS = {

@@ -1,4 +1,4 @@
-export { GROUP_PROTOCOLS, KafkaGroupMembership } from './group/kafka-group-membership.ts';
+export { KafkaGroupMembership } from './group/kafka-group-membership.ts';
 export type { GroupProtocolName, KafkaGroupOptions } from './group/kafka-group-membership.ts';
 export { KafkaLagMarks } from './group/kafka-lag-marks.ts';
 export type { KafkaLagMarksOptions } from './group/kafka-lag-marks.ts';

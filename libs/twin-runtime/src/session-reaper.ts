@@ -19,7 +19,7 @@ export interface SessionReaperLimits {
   readonly gatewayLeaseMs: number;
 }
 
-export const DEFAULT_SESSION_REAPER_LIMITS: SessionReaperLimits = {
+const DEFAULT_SESSION_REAPER_LIMITS: SessionReaperLimits = {
   scanPeriodMs: 2_000,
   sessionsPerPageMax: 500,
   sessionsEndedPerSecond: 1_000,

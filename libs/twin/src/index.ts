@@ -47,14 +47,7 @@ export { TWIN_LIMITS } from './limits.ts';
 export { mergePatch, mergePatchBetween } from './merge-patch.ts';
 export { NamedValues } from './named-values.ts';
 export type { PathTimestamps } from './path-timestamps.ts';
-export {
-  onlyTelemetryDiffers,
-  parseTwin,
-  serializeTelemetry,
-  serializeTwin,
-  STATE_VERSION,
-  UnknownStateVersion,
-} from './state-text.ts';
+export { onlyTelemetryDiffers, parseTwin, serializeTelemetry, serializeTwin, STATE_VERSION } from './state-text.ts';
 export { twinDocument } from './twin-document.ts';
 export type { TwinEvent, TwinEventKind } from './twin-event.ts';
 export type {

@@ -31,7 +31,7 @@ const ALL_BUT_TELEMETRY = (
 ).filter((key) => key !== 'telemetry');
 
 /** Raised for a state that this build must not touch: consumers are upgraded before producers. */
-export class UnknownStateVersion extends Error {
+class UnknownStateVersion extends Error {
   override readonly name = 'UnknownStateVersion';
   readonly code = 'STATE_VERSION_UNKNOWN';
 }

@@ -18,9 +18,7 @@ export { peekSender } from './peek-sender.ts';
 export type { LineSender } from './peek-sender.ts';
 export {
   DAY_MIXED,
-  decodePoint,
   decodeRecord,
-  encodePoint,
   encodeRecord,
   keyOfRecord,
   peekLine,

@@ -150,7 +150,7 @@ export function peekLine(head: string): LinePrefix {
 }
 
 /** The groups of one point, by type of value. */
-export function encodePoint(point: TelemetryPoint): string {
+function encodePoint(point: TelemetryPoint): string {
   let numbers = '';
   let strings = '';
   let booleans = '';
@@ -170,7 +170,7 @@ export function encodePoint(point: TelemetryPoint): string {
   return `{"ts":${point.tsMs}${point.marked === true ? ',"m":1' : ''}${groups}}`;
 }
 
-export function decodePoint(line: PointLine): TelemetryPoint {
+function decodePoint(line: PointLine): TelemetryPoint {
   const values = new Map<string, JsonValue>();
   for (const group of [line.n, line.s, line.b]) {
     if (group !== undefined) for (const key of Object.keys(group)) values.set(key, group[key] as JsonValue);

@@ -9,7 +9,7 @@ import type { CommandDocument } from '@breakwater/wire';
 /** New entries that are looked at together. */
 export const SIGNALS_PER_READ = 500;
 /** Entries that are looked at together at most, those that are held back included. */
-export const SIGNALS_PER_READ_MAX = 10_000;
+const SIGNALS_PER_READ_MAX = 10_000;
 /** How long the word of a command that goes on waits for the next one. */
 export const COMPANY_MS = 100;
 /** A word that was not taken is tried again after this, and later each time. */

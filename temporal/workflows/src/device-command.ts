@@ -34,7 +34,7 @@ const STATE = defineSearchAttributeKey(COMMAND_SEARCH_ATTRIBUTES.state, SearchAt
 const CANCELED_BY_OPERATOR = 'canceled in Temporal';
 
 export const commandChanged = defineSignal<[CommandDocument]>(COMMAND_CHANGED);
-export const commandQuery = defineQuery<CommandDocument | null>(COMMAND_QUERY);
+const commandQuery = defineQuery<CommandDocument | null>(COMMAND_QUERY);
 
 /**
  * The life of one command. Its twin decides where the command stands; this waits, orders again what got no word, has it

@@ -1,7 +1,7 @@
 import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
 
 /** The engines that the log of a platform under faults may have: the embedded one, the broker of `npm start`, three. */
-export const FAULT_LOGS = ['redis', 'kafka', 'kafka-3'] as const;
+const FAULT_LOGS = ['redis', 'kafka', 'kafka-3'] as const;
 export type FaultLog = (typeof FAULT_LOGS)[number];
 
 const HOW: Readonly<Record<FaultLog, string>> = {

@@ -1,7 +1,7 @@
 import { Problem } from '../http/problem.ts';
 
 /** What a field costs, by what has to be asked for it. */
-export const FIELD_COSTS = { device: 1, twin: 1, command: 5, page: 10, write: 10, telemetry: 20 } as const;
+const FIELD_COSTS = { device: 1, twin: 1, command: 5, page: 10, write: 10, telemetry: 20 } as const;
 
 /** The budget of one request: depth alone does not bound what aliases and pages of devices multiply. */
 export class QueryCost {

@@ -75,7 +75,7 @@ async function readAnswer(installation: Installation): Promise<LedgerAnswer> {
   return answer;
 }
 
-export function ledgerText(answer: LedgerAnswer, withPartitions: boolean): string {
+function ledgerText(answer: LedgerAnswer, withPartitions: boolean): string {
   const parts: string[] = [];
   const places = [
     ...Object.entries(answer.lanes ?? {}).map(([lane, place]) => ({ lane, partition: 'all', ...place })),

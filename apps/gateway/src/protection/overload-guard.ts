@@ -8,7 +8,7 @@ export const OVERLOAD_MEASURES = ['withhold', 'stopReading', 'shed', 'refuseConn
 export type OverloadMeasure = (typeof OVERLOAD_MEASURES)[number];
 
 /** Shares of the memory of the process from which on each measure is taken. */
-export const MEMORY_STEPS = { stopReading: 0.8, shed: 0.88, refuseConnects: 0.94 } as const;
+const MEMORY_STEPS = { stopReading: 0.8, shed: 0.88, refuseConnects: 0.94 } as const;
 
 export interface OverloadGuardOptions {
   readonly queue: {

@@ -15,7 +15,7 @@ export interface TenantShare {
 }
 
 /** Tenants that have a label of their own in metrics; the others share one. A label is memory in every scraper. */
-export const TENANT_LABELS_MAX = 100;
+const TENANT_LABELS_MAX = 100;
 const OTHER_TENANTS = 'other';
 
 export interface TenantSharesOptions {

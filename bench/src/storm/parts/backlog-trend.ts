@@ -7,7 +7,7 @@ import type { Backlog } from '../platform/storm-platform.ts';
  * second's worth of events at most (the writer stores twice a second, so a lag is a saw of that height), and may itself
  * be no more than three seconds' worth.
  */
-export const TREND = { settleShare: 1 / 6, growthSecondsMax: 0.5, backlogSecondsMax: 3 } as const;
+const TREND = { settleShare: 1 / 6, growthSecondsMax: 0.5, backlogSecondsMax: 3 } as const;
 
 export interface Trend {
   readonly isHeld: boolean;

@@ -28,14 +28,13 @@ const ROLLUP_COLUMNS = `
   last AggregateFunction(argMax, Float64, UInt128) CODEC(ZSTD(1))`;
 
 /** Newest device time wins, ties go to the higher offset: as in the twin. One integer compares faster than a tuple. */
-export const LAST_ORDER =
-  'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
+const LAST_ORDER = 'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
 
 /** What one block of raw rows adds to the 1-minute rollup; also what rebuilds a day of it. */
 export const MINUTE_FROM_RAW = `SELECT tenant, device_id, key, toStartOfMinute(raw.ts) AS ts,
   count() AS count, sum(value) AS sum, min(value) AS min, max(value) AS max, argMaxState(value, ${LAST_ORDER}) AS last
 FROM {database}.telemetry AS raw WHERE kind IN ('num', 'bool')`;
-export const HOUR_FROM_MINUTE = `SELECT tenant, device_id, key, toStartOfHour(minute.ts) AS ts,
+const HOUR_FROM_MINUTE = `SELECT tenant, device_id, key, toStartOfHour(minute.ts) AS ts,
   sum(minute.count) AS count, sum(minute.sum) AS sum, min(minute.min) AS min, max(minute.max) AS max,
   argMaxMergeState(minute.last) AS last
 FROM {database}.telemetry_1m AS minute`;

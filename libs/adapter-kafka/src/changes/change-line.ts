@@ -3,7 +3,7 @@ import { type ChangeRecord, type Lane, PlatformError } from '@breakwater/twin-ru
 import { UnknownRecordVersion } from '@breakwater/wire';
 
 /** Of the lines in `changes`. Others read them too: what they know is only added to, or gets another number. */
-export const CHANGE_LINE_VERSION = 1;
+const CHANGE_LINE_VERSION = 1;
 const CHANGE_KIND = 'twinChanged';
 
 /** All of a line but the twin. */

@@ -18,7 +18,7 @@ import { GroupCoordinator, type GroupLink } from './group-coordinator.ts';
 import type { GroupProtocol } from './group-protocol.ts';
 
 /** How a member belongs to its group: computed by a member, or by the broker (KIP-848). */
-export const GROUP_PROTOCOLS = ['classic', 'consumer'] as const;
+const GROUP_PROTOCOLS = ['classic', 'consumer'] as const;
 export type GroupProtocolName = (typeof GROUP_PROTOCOLS)[number];
 
 export interface KafkaGroupOptions {
