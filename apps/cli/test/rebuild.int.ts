@@ -7,9 +7,8 @@ import {
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { checkInstallation, RedisEventLog, RedisPartitionLeases, RedisTwinSnapshots } from '@breakwater/adapter-redis';
 import {
+  appendLines,
   connectServer,
-  contentOf,
-  type PartitionContent,
   recordLine,
   redisServerAvailable,
   type RedisServerForTest,
@@ -107,7 +106,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       await change(worker, 0, TWINS / 8);
       await append('control', created(TWINS, TWINS + 50));
       await until(() => worker.isDone());
-      const before = await contents(worker);
+      const before = await worker.contents();
       expect(sum(before, ({ twins }) => twins.size)).toBe(TWINS + 50);
       expect(before.flatMap(({ timers }) => timers)).not.toHaveLength(0);
 
@@ -122,15 +121,15 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       expect(lines[0]).toMatch(/\([1-9]\d* records replayed, [1-9]\d* left for the workers\)/);
       expect(lines.at(-1)).toMatch(/twins of 4 partitions in .* s; \d+ records are left for the workers/);
       await until(() => next.isDone());
-      expect(await contents(next)).toEqual(before);
+      expect(await next.contents()).toEqual(before);
 
       // A second run touches nothing, and what comes next is applied once.
       expect(await rebuild()).toBe(0);
       expect(lines.at(-1)).toContain('nothing to rebuild');
       await change(next, 0, 100);
-      const after = await contents(next);
+      const after = await next.contents();
       expect(sum(after, ({ twins }) => twins.size)).toBe(TWINS + 50);
-      for (const partition of all) expect(await balance(next, partition)).toEqual({ control: 0, telemetry: 0 });
+      for (const partition of all) expect(await next.uncounted(partition)).toEqual({ control: 0, telemetry: 0 });
     },
     TIMEOUT_MS,
   );
@@ -144,7 +143,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       await snapshots.tick();
       await change(worker, 0, 100);
       await trimToFloor(snapshots);
-      const before = await contents(worker);
+      const before = await worker.contents();
       await worker.stop();
       await redis.flushall();
       await checkInstallation(redis, { partitionCount: PARTITIONS });
@@ -156,7 +155,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       await until(async () => next.stopped.get(0 as Partition)?.code === 'SHARD_RESTORING');
       expect(await rebuild()).toBe(0);
       await until(() => next.isDone());
-      expect(await contents(next)).toEqual(before);
+      expect(await next.contents()).toEqual(before);
     },
     TIMEOUT_MS,
   );
@@ -185,7 +184,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       expect(Number.parseInt(now.epoch, 10)).toBeGreaterThan(Number.parseInt(old.epoch, 10));
       const copied: number[] = [];
       await snapshotLoop(worker, (twins) => copied.push(twins)).tick();
-      expect(sum(copied, (twins) => twins)).toBe(sum(await contents(worker), ({ twins }) => twins.size));
+      expect(sum(copied, (twins) => twins)).toBe(sum(await worker.contents(), ({ twins }) => twins.size));
     },
     TIMEOUT_MS,
   );
@@ -196,15 +195,15 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       const worker = startWorker();
       await fill(worker, 40);
       await snapshotLoop(worker).tick();
-      const before = await contents(worker);
+      const before = await worker.contents();
       await redis.hdel('bw:{1}:twins', 'default/d1');
       const replace = (): Promise<number> => rebuild({ replace: 1 as Partition });
       await expect(replace()).rejects.toMatchObject({ code: 'INSTALLATION_RUNNING' });
       await worker.stop();
       expect(await rebuild()).toBe(0);
-      expect((await contents(worker))[1]?.twins.size).toBe(before[1]!.twins.size - 1);
+      expect((await worker.contents())[1]?.twins.size).toBe(before[1]!.twins.size - 1);
       expect(await replace()).toBe(0);
-      expect(await contents(worker)).toEqual(before);
+      expect(await worker.contents()).toEqual(before);
     },
     TIMEOUT_MS,
   );
@@ -333,11 +332,7 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
   async function append(lane: Lane, records: readonly (readonly [Partition, string])[]): Promise<void> {
     for (const partition of all) {
       const own = records.filter(([of]) => of === partition).map(([, line]) => line);
-      if (own.length === 0) continue;
-      const producerId = `test-${lane}-${partition}-${Math.random()}`;
-      const frame = { lane, partition, producerId, seq: 1, body: own.join('\n'), recordCount: own.length };
-      const [result] = await log.append([frame]);
-      expect(result?.kind).toBe('appended');
+      await appendLines(log, { lane, partition }, own);
     }
   }
 
@@ -348,16 +343,6 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       const floor = snapshots.floor(partition, logId);
       for (const lane of LANES) await log.trim(lane, partition, floor![lane]);
     }
-  }
-
-  function contents(worker: RedisWorker): Promise<readonly PartitionContent[]> {
-    return Promise.all(all.map((partition) => contentOf(redis, worker.store, partition)));
-  }
-
-  async function balance(worker: RedisWorker, partition: Partition): Promise<Record<Lane, number>> {
-    const { positions, counts } = await worker.store.ledger(partition);
-    const open = (lane: Lane): number => positions[lane] - Object.values(counts[lane]).reduce((a, b) => a + b, 0);
-    return { control: open('control'), telemetry: open('telemetry') };
   }
 });
 

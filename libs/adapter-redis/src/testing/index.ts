@@ -5,5 +5,5 @@ export { startRedisWithSentinel } from './redis-sentinel.ts';
 export type { PrimaryForTest } from './redis-sentinel.ts';
 export { connectServer, redisServerAvailable, startRedisServer } from './redis-server.ts';
 export type { RedisServerForTest } from './redis-server.ts';
-export { contentOf, recordAppender, recordLine, RedisWorker } from './redis-worker.ts';
+export { appendLines, recordLine, RedisWorker } from './redis-worker.ts';
 export type { PartitionContent, RedisWorkerOptions } from './redis-worker.ts';

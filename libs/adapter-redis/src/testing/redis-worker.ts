@@ -1,7 +1,10 @@
-import { type DeviceKey, type LogId, type Partition, splitDeviceKey } from '@breakwater/twin';
+import { randomUUID } from 'node:crypto';
+
+import { assert, type DeviceKey, type LogId, type Partition, splitDeviceKey } from '@breakwater/twin';
 import {
   type EventLog,
   type InputRecord,
+  type Lane,
   LeasedMembership,
   LANES,
   type OutboxEntry,
@@ -90,10 +93,36 @@ export class RedisWorker {
     }
     return true;
   }
+
+  /** What its store holds, by partition. */
+  contents(): Promise<readonly PartitionContent[]> {
+    const { redis, partitionCount } = this.#options;
+    const partitions = Array.from({ length: partitionCount }, (_, at) => at as Partition);
+    return Promise.all(partitions.map((partition) => contentOf(redis, this.store, partition)));
+  }
+
+  /** Records before its position for which no outcome is counted: none, in a ledger that balances. */
+  async uncounted(partition: Partition): Promise<Readonly<Record<Lane, number>>> {
+    const { positions, counts } = await this.store.ledger(partition);
+    const counted = (lane: Lane): number => Object.values(counts[lane]).reduce((total, count) => total + count, 0);
+    return { control: positions.control - counted('control'), telemetry: positions.telemetry - counted('telemetry') };
+  }
+}
+
+/** Appends the lines as one frame, as a producer of its own. */
+export async function appendLines(
+  log: EventLog,
+  place: { readonly lane: Lane; readonly partition: Partition },
+  lines: readonly string[],
+): Promise<void> {
+  if (lines.length === 0) return;
+  const frame = { ...place, producerId: `test-${randomUUID()}`, seq: 1, body: lines.join('\n') };
+  const [result] = await log.append([{ ...frame, recordCount: lines.length }]);
+  assert(result?.kind === 'appended', 'the log takes what a test appends');
 }
 
 /** Appends what it is given as one frame, as a producer of its own. */
-export function recordAppender(log: EventLog, name: string): RecordAppender {
+function recordAppender(log: EventLog, name: string): RecordAppender {
   let frames = 0;
   return {
     appendRecords: async (partition, records) => {
@@ -123,7 +152,7 @@ export interface PartitionContent {
   readonly timers: unknown;
 }
 
-export async function contentOf(redis: Redis, store: RedisTwinStore, partition: Partition): Promise<PartitionContent> {
+async function contentOf(redis: Redis, store: RedisTwinStore, partition: Partition): Promise<PartitionContent> {
   const keys = ((await redis.hkeys(`bw:{${partition}}:twins`)) as DeviceKey[]).sort();
   const stored = await store.load(partition, keys);
   const { logId, ...ledger } = await store.tenantLedger(partition);
