@@ -71,8 +71,15 @@ export class Installation {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     const installation = new Installation({ httpPort, mqttPort, dataDir, child });
-    await installation.waitUntilReady();
-    return installation;
+    try {
+      await installation.waitUntilReady();
+      return installation;
+    } catch (error) {
+      // Nobody else knows of it, and it would go on.
+      await installation.stop();
+      if (options.dataDir === undefined) await installation.remove();
+      throw error;
+    }
   }
 
   async waitUntilReady(): Promise<void> {

@@ -42,6 +42,7 @@ export class LoadGenerator {
   #connected = 0;
   #commands = 0;
   #turn = 0;
+  #isClosed = false;
 
   constructor(options: LoadGeneratorOptions) {
     const events = {
@@ -103,6 +104,7 @@ export class LoadGenerator {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const device of this.#devices) device.close();
   }
 
@@ -110,7 +112,7 @@ export class LoadGenerator {
     const startMs = Date.now();
     const total = Math.round(phase.eventsPerSecond * phase.seconds);
     let done = 0;
-    while (done < total) {
+    while (done < total && !this.#isClosed) {
       const nowMs = Date.now();
       const due = Math.min(total, Math.floor(((nowMs - startMs) / 1000) * phase.eventsPerSecond));
       if (due > done) {

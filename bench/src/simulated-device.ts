@@ -211,7 +211,9 @@ export class SimulatedDevice {
     this.#events.reconnecting(this);
     const waitMs = this.#reconnectMs * (0.5 + Math.random());
     this.#reconnectMs = Math.min(this.#reconnectMs * 2, RECONNECT_MS_MAX);
-    setTimeout(() => this.#open(), waitMs);
+    setTimeout(() => {
+      if (!this.#stopped) this.#open();
+    }, waitMs);
   }
 
   #write(packetId: number, { topic, payload }: Unacknowledged, dup: boolean): void {

@@ -5,13 +5,15 @@ import { join } from 'node:path';
 
 import { EmbeddedProcess } from '@breakwater/adapter-clickhouse/testing';
 import { redisServerAvailable, type RedisServerForTest, startRedisServer } from '@breakwater/adapter-redis/testing';
-import { LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { PlatformClient } from '@breakwater/bench';
 import { freePort } from '@breakwater/free-port';
+import type { StartedProgram } from '@breakwater/observability/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { temporalProgram } from '../src/command-steps.ts';
-import { ImageProcess, type ProcessOfImage, userOfImage } from '../src/image/image-process.ts';
+import { imageProgram, type PlaceOfProgram, userOfImage } from '../src/image/image-program.ts';
 import { ImageTree } from '../src/image/image-tree.ts';
+import { openLoad } from '../src/open-load.ts';
 import { CONDITION_TIMEOUT_MS, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
 
 /** The programs that the chart starts, each with the setting of the port at which it says how it is. */
@@ -43,7 +45,7 @@ const host = '127.0.0.1';
   let mqttPort: number;
   let env: Readonly<Record<string, string>>;
   const healthPorts = new Map<Part, number>();
-  const running = new Map<Part, ImageProcess>();
+  const running = new Map<Part, StartedProgram>();
 
   beforeAll(async () => {
     tree = ImageTree.make();
@@ -72,13 +74,13 @@ const host = '127.0.0.1';
   }, TEST_TIMEOUT_MS);
 
   afterAll(async () => {
-    await Promise.all([...running.values()].map((part) => part.stop()));
+    await Promise.all([...running.values()].map((part) => part.end('SIGTERM')));
     temporal?.kill('SIGKILL');
     await Promise.all([redis?.stop(), clickhouse?.remove()]);
     for (const folder of [tmp, tree?.folder]) if (folder) rmSync(folder, { recursive: true, force: true });
   }, TEST_TIMEOUT_MS);
 
-  const placeOf = (more: Readonly<Record<string, string>> = {}): ProcessOfImage => ({
+  const placeOf = (more: Readonly<Record<string, string>> = {}): PlaceOfProgram => ({
     ...{ tree, tmp, env: { ...env, ...more } },
   });
 
@@ -100,7 +102,7 @@ const host = '127.0.0.1';
   it(
     'brings up the schema',
     async () => {
-      const migrations = new ImageProcess(placeOf(), ['apps/cli/bin/breakwater.mjs', 'migrate']);
+      const migrations = imageProgram(placeOf(), ['apps/cli/bin/breakwater.mjs', 'migrate']);
       expect([await migrations.ended(), migrations.output]).toEqual([0, expect.stringContaining('0001-telemetry')]);
     },
     TEST_TIMEOUT_MS,
@@ -111,7 +113,7 @@ const host = '127.0.0.1';
     async () => {
       for (const name of names) {
         const place = placeOf(name === 'api' ? {} : { METRICS_PORT: String(healthPorts.get(name)) });
-        running.set(name, new ImageProcess(place, ['--max-old-space-size=384', PARTS[name]]));
+        running.set(name, imageProgram(place, ['--max-old-space-size=384', PARTS[name]]));
       }
       for (const name of names) {
         await until(`${name} to be ready`, async () => {
@@ -133,11 +135,9 @@ const host = '127.0.0.1';
       const url = `http://${host}:${healthPorts.get('api')}`;
       const client = new PlatformClient({ url, key: KEY });
       const logins = await client.registerDevices('image', DEVICES);
-      const generator = new LoadGenerator({ logins, host, port: mqttPort });
-      await generator.connect();
+      const generator = await openLoad({ mqttPort }, logins);
       await generator.run([{ eventsPerSecond: EVENTS, seconds: 1 }]);
       expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
-      generator.close();
       await until('every event to be applied and stored', async () => {
         const { telemetryStored, twinLag, writerLag } = await client.ledger();
         return telemetryStored === EVENTS && twinLag === 0 && writerLag === 0;
@@ -151,7 +151,7 @@ const host = '127.0.0.1';
   it(
     'stops in order',
     async () => {
-      const codes = await Promise.all(names.map(async (name) => [name, await running.get(name)?.stop()]));
+      const codes = await Promise.all(names.map(async (name) => [name, await running.get(name)?.end('SIGTERM')]));
       expect(codes).toEqual(names.map((name) => [name, 0]));
     },
     TEST_TIMEOUT_MS,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Installation } from '@breakwater/bench';
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 import { until } from './platform-steps.ts';
 
@@ -84,9 +85,7 @@ export class PrometheusServer {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGKILL');
-    await ended;
+    await endProcess(this.#process);
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

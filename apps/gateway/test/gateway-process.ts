@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { freePort } from '@breakwater/free-port';
+import { StartedProgram } from '@breakwater/observability/testing';
 
 import { PARTITIONS } from './gateway-fixture.ts';
 
@@ -12,11 +10,11 @@ const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** A gateway as a process of its own, which can be killed. */
 export class GatewayProcess {
   readonly port: number;
-  readonly #child: ChildProcess;
+  readonly #program: StartedProgram;
 
-  private constructor(port: number, child: ChildProcess) {
+  private constructor(port: number, program: StartedProgram) {
     this.port = port;
-    this.#child = child;
+    this.#program = program;
   }
 
   /** Settles when devices can connect. */
@@ -26,38 +24,31 @@ export class GatewayProcess {
     more: Readonly<Record<string, string>> = {},
   ): Promise<GatewayProcess> {
     const mqttPort = port ?? (await freePort());
-    const env = { ...process.env, REDIS_URL: redisUrl, MQTT_PORT: String(mqttPort), MQTT_WS_PORT: '0' };
-    const child = spawn(process.execPath, [MAIN], {
+    const program = new StartedProgram([process.execPath, MAIN], {
       env: {
-        ...env,
+        ...process.env,
+        BREAKWATER_SUPERVISED: '1',
+        REDIS_URL: redisUrl,
+        MQTT_PORT: String(mqttPort),
+        MQTT_WS_PORT: '0',
         BIND_HOST: '127.0.0.1',
         PARTITIONS: String(PARTITIONS),
         LOG_LEVEL: 'info',
         NODE_OPTIONS: '',
         ...more,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const lines = createInterface({ input: child.stdout! });
-    for await (const line of lines) if (line.includes('"event":"ready"')) break;
-    child.stdout!.resume();
-    return new GatewayProcess(mqttPort, child);
+    await program.ready();
+    return new GatewayProcess(mqttPort, program);
   }
 
   /** SIGKILL; settles when it is gone. */
-  kill(): Promise<void> {
-    return this.#end('SIGKILL');
+  async kill(): Promise<void> {
+    await this.#program.end('SIGKILL');
   }
 
   /** SIGTERM; settles when it has ended in order. */
-  stop(): Promise<void> {
-    return this.#end('SIGTERM');
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exited = once(this.#child, 'exit');
-    this.#child.kill(signal);
-    await exited;
+  async stop(): Promise<void> {
+    await this.#program.end('SIGTERM');
   }
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 import { until } from './gateway-fixture.ts';
 
@@ -66,10 +66,7 @@ export class Mosquitto {
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (child === null || child.exitCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGTERM');
-    await exited;
+    if (child !== null) await endProcess(child, 'SIGTERM');
   }
 
   async remove(): Promise<void> {

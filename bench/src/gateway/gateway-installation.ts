@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 
 import { connectRedis, RedisDeviceRegistry } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, startRedisServer } from '@breakwater/adapter-redis/testing';
 import { freePort } from '@breakwater/free-port';
+import { StartedProgram } from '@breakwater/observability/testing';
 import type { DeviceId, TenantId } from '@breakwater/twin';
 
 import type { DeviceLogin } from '../simulated-device.ts';
@@ -17,7 +15,6 @@ const HEAP_MEGABYTES = 384;
 const NODE_ARGUMENTS = ['--initial-old-space-size=256', '--max-semi-space-size=16'];
 /** Nothing reads the log and trims it. */
 const LANE_BYTES = 1024 ** 3;
-const READY_TIMEOUT_MS = 60_000;
 const REGISTERED_AT_ONCE = 200;
 const TENANT = 'bench' as TenantId;
 
@@ -26,20 +23,20 @@ export class GatewayInstallation {
   readonly mqttPort: number;
   readonly pids: ReadonlyMap<string, number>;
   readonly #server: RedisServerForTest;
-  readonly #child: ChildProcess;
+  readonly #gateway: StartedProgram;
   readonly #metricsUrl: string;
 
   private constructor(
     server: RedisServerForTest,
-    gateway: { readonly child: ChildProcess; readonly mqttPort: number; readonly metricsPort: number },
+    gateway: StartedProgram,
+    { mqttPort, metricsPort }: { readonly mqttPort: number; readonly metricsPort: number },
   ) {
-    const { child, mqttPort, metricsPort } = gateway;
     this.#server = server;
-    this.#child = child;
+    this.#gateway = gateway;
     this.mqttPort = mqttPort;
     this.#metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
     this.pids = new Map([
-      ['gateway', child.pid!],
+      ['gateway', gateway.pid],
       ['redis', server.pid],
     ]);
   }
@@ -57,10 +54,11 @@ export class GatewayInstallation {
     const mqttPort = await freePort();
     const main = join(root, 'apps', 'gateway', 'dist', 'main.js');
     const nodeArguments = [`--max-old-space-size=${HEAP_MEGABYTES}`, ...NODE_ARGUMENTS, ...options.nodeArguments];
-    const child = spawn(process.execPath, [...nodeArguments, main], {
+    const gateway = new StartedProgram([process.execPath, ...nodeArguments, main], {
       cwd: options.cwd,
       env: {
         ...process.env,
+        BREAKWATER_SUPERVISED: '1',
         NODE_ENV: 'production',
         REDIS_URL: server.url,
         PARTITIONS: String(PARTITIONS),
@@ -71,9 +69,9 @@ export class GatewayInstallation {
         BIND_HOST: '127.0.0.1',
         ...options.env,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    return new GatewayInstallation(server, { child, mqttPort, metricsPort: await metricsPortOf(child) });
+    const { metrics } = await gateway.ready();
+    return new GatewayInstallation(server, gateway, { mqttPort, metricsPort: metrics as number });
   }
 
   async register(count: number): Promise<readonly DeviceLogin[]> {
@@ -100,28 +98,11 @@ export class GatewayInstallation {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
-      await ended;
-    }
+    await this.#gateway.end('SIGTERM');
     await this.#server.stop();
   }
 }
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function metricsPortOf(child: ChildProcess): Promise<number> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), READY_TIMEOUT_MS);
-  return new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`the gateway ended with ${code}`)));
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      if (!line.includes('"event":"ready"')) return;
-      clearTimeout(timer);
-      const { ports } = JSON.parse(line) as { readonly ports: Readonly<Record<string, number>> };
-      resolve(ports['metrics']!);
-    });
-  });
 }

@@ -1,24 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 
 import { connectRedis, type RedisClient } from '@breakwater/adapter-redis';
 import { startRedisServer, type RedisServerForTest } from '@breakwater/adapter-redis/testing';
+import { StartedProgram } from '@breakwater/observability/testing';
 import { type ClickHouseClient, createClient } from '@clickhouse/client';
 
 export const PARTITIONS = 16;
-const READY_TIMEOUT_MS = 60_000;
 /** As `npm start` gives them. */
 const HEAP_MEGABYTES = { 'embedded-clickhouse': 256, 'telemetry-writer': 384 } as const;
 
 type App = keyof typeof HEAP_MEGABYTES;
 
 interface RunningApp {
-  readonly child: ChildProcess;
-  readonly pid: number;
+  readonly program: StartedProgram;
   readonly port: number;
 }
 
@@ -47,8 +43,8 @@ export class RowsInstallation {
     this.#metricsUrl = `http://127.0.0.1:${writer.port}/metrics`;
     this.clickhouse = createClient({ url: `http://127.0.0.1:${engine.port}`, database: 'breakwater' });
     this.pids = new Map([
-      ['telemetry-writer', writer.pid],
-      ['embedded-clickhouse', engine.pid],
+      ['telemetry-writer', writer.program.pid],
+      ['embedded-clickhouse', engine.program.pid],
       ['redis', server.pid],
     ]);
   }
@@ -89,12 +85,7 @@ export class RowsInstallation {
   }
 
   async stop(): Promise<void> {
-    for (const { child } of this.#apps) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    }
+    for (const { program } of this.#apps) await program.end('SIGTERM');
     await this.clickhouse.close();
     this.redis.disconnect();
     await this.#server.stop();
@@ -109,20 +100,9 @@ async function startApp(
 ): Promise<RunningApp> {
   const heap = `--max-old-space-size=${HEAP_MEGABYTES[app]}`;
   const main = join(root, 'apps', app, 'dist', 'main.js');
-  const child = spawn(process.execPath, [heap, ...(options.nodeArguments ?? []), main], {
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const program = new StartedProgram([process.execPath, heap, ...(options.nodeArguments ?? []), main], {
+    env: { ...process.env, BREAKWATER_SUPERVISED: '1', ...options.env },
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), READY_TIMEOUT_MS);
-  const seen: string[] = [];
-  return new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`${app} ended with ${code}:\n${seen.join('\n')}`)));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (seen.length < 50) seen.push(line);
-      if (!line.includes('"event":"ready"')) return;
-      clearTimeout(timer);
-      const { ports } = JSON.parse(line) as { readonly ports: Readonly<Record<string, number>> };
-      resolve({ child, pid: child.pid!, port: ports['clickhouse'] ?? ports['metrics'] ?? 0 });
-    });
-  });
+  const { clickhouse, metrics } = await program.ready();
+  return { program, port: clickhouse ?? metrics ?? 0 };
 }

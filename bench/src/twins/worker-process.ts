@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
+
+import { StartedProgram } from '@breakwater/observability/testing';
 
 /** As `npm start` limits it. */
 const HEAP_MEGABYTES = 384;
@@ -15,35 +15,30 @@ export interface WorkerOptions {
 
 /** One twin-worker of its own process, as `npm start` runs it. */
 export class WorkerProcess {
-  readonly #child: ChildProcess;
-  #stderr = '';
+  readonly #program: StartedProgram;
 
   constructor({ folder, env, nodeArguments }: WorkerOptions) {
-    const program = join(folder, 'apps', 'twin-worker', 'dist', 'main.js');
-    this.#child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MEGABYTES}`, ...nodeArguments, program], {
-      env: { ...process.env, NODE_ENV: 'production', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const main = join(folder, 'apps', 'twin-worker', 'dist', 'main.js');
+    const heap = `--max-old-space-size=${HEAP_MEGABYTES}`;
+    this.#program = new StartedProgram([process.execPath, heap, ...nodeArguments, main], {
+      env: {
+        ...process.env,
+        ...{ BREAKWATER_SUPERVISED: '1', NODE_ENV: 'production', METRICS_PORT: '0', LOG_LEVEL: 'warn' },
+        ...env,
+      },
     });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => (this.#stderr = (this.#stderr + chunk.toString()).slice(-4_000)));
-    }
   }
 
   get pid(): number {
-    return this.#child.pid as number;
+    return this.#program.pid;
   }
 
   /** @throws with the last that it said, when it has ended. */
   assertRuns(): void {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-      throw new Error(`a worker ended:\n${this.#stderr}`);
-    }
+    if (this.#program.hasEnded) throw new Error(`a worker ended:\n${this.#program.output}`);
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    await ended;
+    await this.#program.end('SIGTERM');
   }
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { temporalHealth } from '@breakwater/adapter-temporal';
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 import { COMMAND_SEARCH_ATTRIBUTES } from '@breakwater/wire';
 
 import { until } from './until.ts';
@@ -45,10 +45,7 @@ export class TemporalDevServer {
   }
 
   async stop(): Promise<void> {
-    if (this.#server.exitCode !== null || this.#server.signalCode !== null) return;
-    const ended = once(this.#server, 'exit');
-    this.#server.kill('SIGKILL');
-    await ended;
+    await endProcess(this.#server);
   }
 }
 

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+
+import { StartedProgram } from '@breakwater/observability/testing';
 
 import type { PlatformUnderFault } from './platform-under-fault.ts';
 
@@ -10,20 +10,16 @@ export interface WorkerOptions {
   readonly wrapper?: readonly string[];
 }
 
-const STOP_MS_MAX = 40_000;
-const READY_MS_MAX = 60_000;
-const SAID_LENGTH_MAX = 10_000;
-
 /**
  * One more twin-worker beside those of the supervisor, with their settings: as an operator adds one, or with something
  * that only this one is to have, such as a clock of its own.
  */
 export class WorkerOfTheTest {
   readonly metricsPort: number;
-  readonly #child: ChildProcess;
+  readonly #program: StartedProgram;
 
-  private constructor(child: ChildProcess, metricsPort: number) {
-    this.#child = child;
+  private constructor(program: StartedProgram, metricsPort: number) {
+    this.#program = program;
     this.metricsPort = metricsPort;
   }
 
@@ -32,55 +28,28 @@ export class WorkerOfTheTest {
     { env = {}, wrapper = [] }: WorkerOptions = {},
   ): Promise<WorkerOfTheTest> {
     const [pid] = await platform.pidsOf('twin-worker-1');
-    const [program = '', ...args] = [...wrapper, ...textsOf(await readFile(`/proc/${String(pid)}/cmdline`, 'utf8'))];
+    const command = [...wrapper, ...textsOf(await readFile(`/proc/${String(pid)}/cmdline`, 'utf8'))];
     const entries = textsOf(await readFile(`/proc/${String(pid)}/environ`, 'utf8')).map((entry) => {
       const at = entry.indexOf('=');
       return [entry.slice(0, at), entry.slice(at + 1)] as const;
     });
-    // Supervised, it ends with the pipe to this process.
-    const child = spawn(program, args, {
-      env: { ...Object.fromEntries(entries), ...env },
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    return new WorkerOfTheTest(child, await metricsPortOf(child));
+    const program = new StartedProgram(command, { env: { ...Object.fromEntries(entries), ...env } });
+    const { metrics } = await program.ready();
+    return new WorkerOfTheTest(program, metrics as number);
   }
 
   get pid(): number {
-    return this.#child.pid as number;
+    return this.#program.pid;
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#program.signal('SIGKILL');
   }
 
   /** SIGTERM; it gives its shards away first. Answers the exit code. */
-  async stop(): Promise<number | null> {
-    const { exitCode, signalCode } = this.#child;
-    if (exitCode !== null || signalCode !== null) return exitCode;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    const forced = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS_MAX);
-    await ended;
-    clearTimeout(forced);
-    return this.#child.exitCode;
+  stop(): Promise<number | null> {
+    return this.#program.end('SIGTERM');
   }
-}
-
-/** Its ready line names it. */
-function metricsPortOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    const timer = setTimeout(() => child.kill('SIGKILL'), READY_MS_MAX);
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (said.length > SAID_LENGTH_MAX) return;
-      said += chunk.toString();
-      const line = said.split('\n').find((each) => each.includes('"event":"ready"') && each.endsWith('}'));
-      if (line === undefined) return;
-      clearTimeout(timer);
-      resolve((JSON.parse(line) as { readonly ports: { readonly metrics: number } }).ports.metrics);
-    });
-    child.once('exit', () => reject(new Error(`the worker ended before it was ready: ${said}`)));
-  });
 }
 
 function textsOf(zeroSeparated: string): readonly string[] {

@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import type { Installation } from '@breakwater/bench';
 import { freePort } from '@breakwater/free-port';
+import { StartedProgram } from '@breakwater/observability/testing';
 
 const MAIN = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
 
@@ -18,7 +16,7 @@ export interface FurtherGatewayOptions {
 export class FurtherGateway {
   readonly mqttPort: number;
   readonly #options: FurtherGatewayOptions;
-  #child: ChildProcess | null = null;
+  #program: StartedProgram | null = null;
   #healthPort = 0;
 
   private constructor(mqttPort: number, options: FurtherGatewayOptions) {
@@ -40,9 +38,10 @@ export class FurtherGateway {
   async startAgain(): Promise<void> {
     this.#healthPort ||= await freePort();
     const { installation, env } = this.#options;
-    const child = spawn(process.execPath, [MAIN], {
+    this.#program = new StartedProgram([process.execPath, MAIN], {
       env: {
         ...process.env,
+        BREAKWATER_SUPERVISED: '1',
         REDIS_URL: `unix://${join(installation.dataDir, 'redis', 'redis.sock')}`,
         BIND_HOST: '127.0.0.1',
         MQTT_PORT: String(this.mqttPort),
@@ -53,28 +52,18 @@ export class FurtherGateway {
         ...(await logOf(installation)),
         ...env,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    this.#child = child;
-    const output = child.stdout as NodeJS.ReadableStream;
-    const lines = createInterface({ input: output });
-    for await (const line of lines) if (line.includes('"event":"ready"')) break;
-    output.resume();
+    await this.#program.ready();
   }
 
   /** SIGSTOP, SIGCONT, and others that do not end it. */
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    this.#program?.signal(signal);
   }
 
   /** Settles with its exit code when it is gone. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
-    const child = this.#child;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return null;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    const [code] = (await exited) as [number | null];
-    return code;
+    return this.#program?.end(signal) ?? null;
   }
 
   async isReady(): Promise<boolean> {

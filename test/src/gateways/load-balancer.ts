@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 export interface BalancedGateway {
   readonly mqttPort: number;
@@ -38,26 +38,18 @@ export class LoadBalancer {
   static async start(gateways: readonly BalancedGateway[]): Promise<LoadBalancer> {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'breakwater-haproxy-'));
-    const balancer = new LoadBalancer(port, folder, run(folder, port, gateways));
-    return balancer;
+    return new LoadBalancer(port, folder, run(folder, port, gateways));
   }
 
   /** Other gateways, or the same ones with another port of their health: what is connected is cut. */
   async replace(gateways: readonly BalancedGateway[]): Promise<void> {
-    await this.#end();
+    await endProcess(this.#process);
     this.#process = run(this.#folder, this.port, gateways);
   }
 
   async stop(): Promise<void> {
-    await this.#end();
+    await endProcess(this.#process);
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async #end(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await ended;
   }
 }
 

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 import type { ChartTools } from './chart-tools.ts';
 import { KubernetesApi } from './kubernetes-api.ts';
@@ -24,7 +24,6 @@ const CONTROLLERS = [
   'endpointslice-controller',
 ];
 const READY_MS_MAX = 120_000;
-const STOP_MS_MAX = 20_000;
 
 interface Part {
   readonly name: string;
@@ -78,7 +77,7 @@ export class ControlPlane {
 
   async stop(): Promise<void> {
     await this.#binder.stop();
-    for (const { child } of this.#parts.toReversed()) await ended(child);
+    for (const { child } of this.#parts.toReversed()) await endProcess(child, 'SIGTERM');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -192,13 +191,4 @@ function writeKubeconfig(folder: string, { url, token }: { url: string; token: s
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-  await exit;
-  clearTimeout(timer);
 }

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 import { connectRedis } from '../connect-redis.ts';
 import { startRedisServer, type RedisServerForTest } from './redis-server.ts';
@@ -58,11 +58,7 @@ async function startSentinel(port: number, primaryPort: number): Promise<{ stop(
   await writeFile(file, `${lines.join('\n')}\n`);
   const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    }
+    await endProcess(child);
     await rm(folder, { recursive: true, force: true });
   };
   (await connectRedis(`redis://127.0.0.1:${port}`)).disconnect();

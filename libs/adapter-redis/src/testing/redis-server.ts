@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { endProcess } from '@breakwater/observability/testing';
 import type { Redis } from 'ioredis';
 
 import { connectRedis, type ConnectOptions } from '../connect-redis.ts';
@@ -50,11 +51,8 @@ export async function startRedisServer(
     const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
     await Promise.race([failed, connectRedis(url).then((redis) => redis.disconnect())]);
   };
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    await exited;
+  const kill = async (): Promise<void> => {
+    await endProcess(child);
   };
   await start();
   return {
@@ -63,13 +61,13 @@ export async function startRedisServer(
     get pid() {
       return child.pid!;
     },
-    kill: () => end('SIGKILL'),
+    kill,
     restart: async () => {
-      await end('SIGKILL');
+      await kill();
       await start();
     },
     stop: async () => {
-      await end('SIGKILL');
+      await kill();
       await rm(dataDir, { recursive: true, force: true });
     },
   };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from '@breakwater/free-port';
+import { endProcess } from '@breakwater/observability/testing';
 
 const STARTS_MAX = 3;
 const START_TIMEOUT_MS = 20_000;
@@ -49,13 +50,7 @@ export class MosquittoBroker {
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode === null) {
-      const ended = new Promise((resolve) => {
-        this.#process.once('exit', resolve);
-      });
-      this.#process.kill('SIGKILL');
-      await ended;
-    }
+    await endProcess(this.#process);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
