@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
-import { CONDITION_TIMEOUT_MS, patchTwin, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { openLoad } from '../src/open-load.ts';
+import { CONDITION_TIMEOUT_MS, patchTwin, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { stopPart } from '../src/stop-part.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const BACKLOG = 60_000;
@@ -36,18 +38,13 @@ const COMMANDS = 5;
         await steps.orderSurely('ordered-0', { commandId: 'before', method: 'ping' });
         await steps.reaches('before', 'SUCCEEDED');
         const logins = await client.registerDevices('filler', 20);
-        const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-        await generator.connect();
-        const worker = await pidOf(installation, 'twin-worker-1');
-        process.kill(worker, 'SIGSTOP');
-        try {
-          while ((await client.ledger()).twinLag < BACKLOG) {
-            await generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: FILL_SECONDS }]);
-            await generator.settle(CONDITION_TIMEOUT_MS);
-          }
-        } finally {
-          process.kill(worker, 'SIGCONT');
+        const generator = await openLoad(installation, logins);
+        const goOn = await stopPart(installation, 'twin-worker-1');
+        while ((await client.ledger()).twinLag < BACKLOG) {
+          await generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: FILL_SECONDS }]);
+          await generator.settle(CONDITION_TIMEOUT_MS);
         }
+        goOn();
         const { telemetryApplied } = await client.ledger();
         await until('the twins to go on', async () => (await client.ledger()).telemetryApplied > telemetryApplied);
         for (let number = 0; number < COMMANDS; number += 1) {
@@ -56,8 +53,6 @@ const COMMANDS = 5;
         }
         expect((await patchTwin(installation, 'ordered-0', { desired: { interval: 3 } })).status).toBe(200);
         expect((await client.ledger()).twinLag).toBeGreaterThan(BACKLOG / 4);
-        generator.close();
-        device.stop();
       },
       TEST_TIMEOUT_MS,
     );

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 import type { Installation } from '@breakwater/bench';
 
+import { afterThisTest } from '../src/after-this-test.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { CLIENT_TIMEOUT_MS } from '../src/device-clients/device-session.ts';
 import { pageProgram, readmeProgram } from '../src/device-clients/readme-blocks.ts';
@@ -30,20 +31,12 @@ function hasMosquitto(): boolean {
   () => {
     let installation: Installation;
     let steps: CommandSteps;
-    let device: ChildProcess | null = null;
 
-    suiteInstallation(
-      async (started) => {
-        installation = started;
-        steps = new CommandSteps(installation);
-        await steps.ready();
-      },
-      {
-        end: () => {
-          device?.kill('SIGKILL');
-        },
-      },
-    );
+    suiteInstallation(async (started) => {
+      installation = started;
+      steps = new CommandSteps(installation);
+      await steps.ready();
+    });
 
     const env = (token = ''): Record<string, string> => ({
       ADMIN_API_KEY: installation.key,
@@ -65,7 +58,7 @@ function hasMosquitto(): boolean {
         writeFileSync(file, pageProgram('docs/commands.md', DEVICE_SIDE, 'js'));
         const token = await tokenOf('in-node');
         const running = spawn(process.execPath, [file], { env: { ...process.env, ...env(token) } });
-        device = running;
+        afterThisTest(() => running.kill('SIGKILL'));
         let printed = '';
         running.stdout.on('data', (chunk) => (printed += String(chunk)));
         running.stderr.on('data', (chunk) => (printed += String(chunk)));

@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 
 import { describe, expect, it } from '@jest/globals';
 import { type Installation, PlatformClient } from '@breakwater/bench';
-import { connectAsync } from 'mqtt';
 
 import type { CommandAnswer, CommandDevice, CommandDeviceOptions, CommandSight } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
+import { connectDevice } from '../src/connect-device.ts';
 import { killPart, pidOf, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { stopPart } from '../src/stop-part.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const PROTOCOLS = [4, 5] as const;
@@ -21,27 +22,17 @@ const program = temporalProgram();
   () => {
     let installation: Installation;
     let steps: CommandSteps;
-    const devices: CommandDevice[] = [];
 
-    suiteInstallation(
-      async (started) => {
-        installation = started;
-        steps = new CommandSteps(installation);
-        await steps.ready();
-      },
-      {
-        end: () => {
-          for (const device of devices) device.stop();
-        },
-      },
-    );
+    suiteInstallation(async (started) => {
+      installation = started;
+      steps = new CommandSteps(installation);
+      await steps.ready();
+    });
 
-    type Options = Partial<CommandDeviceOptions>;
+    type Options = Partial<Omit<CommandDeviceOptions, 'port' | 'token' | 'clientId'>>;
 
-    async function deviceOf(name: string, options: Options = {}): Promise<CommandDevice> {
-      const device = await steps.device(name, { protocolVersion: 5, ...options });
-      devices.push(device);
-      return device;
+    function deviceOf(name: string, options: Options = {}): Promise<CommandDevice> {
+      return steps.device(name, { protocolVersion: 5, ...options });
     }
 
     async function listening(name: string, options: Options = {}): Promise<CommandDevice> {
@@ -113,9 +104,8 @@ const program = temporalProgram();
       'reach the child of a gateway device',
       async () => {
         const { body } = await steps.request<{ token: string }>('POST', 'devices', { id: 'hub', isGateway: true });
-        const hub = await deviceOf('unused-hub', {
-          token: body.token,
-          clientId: 'hub',
+        const hub = steps.knownDevice({
+          ...{ token: body.token, clientId: 'hub', protocolVersion: 5 },
           filters: ['v1/gateway/rpc'],
           answer: ({ id, method }) => ({
             topic: 'v1/gateway/rpc',
@@ -246,17 +236,16 @@ const program = temporalProgram();
         await ordered('patient-0', 'patient-before');
         await steps.reaches('patient-before', 'DELIVERED');
         const before = await pidOf(installation, 'temporal');
-        process.kill(before, 'SIGSTOP');
+        await stopPart(installation, 'temporal');
         const refused = await steps.order('patient-0', { method: 'reboot', commandId: 'patient-during' });
         expect({ status: refused.status, code: refused.body.code }).toEqual({
           status: 503,
           code: 'COMMANDS_UNAVAILABLE',
         });
-        const mqtt = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, await loginOf('flowing'));
+        const mqtt = await connectDevice(installation.mqttPort, await loginOf('flowing'));
         await mqtt.publishAsync('v1/devices/me/telemetry', JSON.stringify({ alive: 1 }), { qos: 1 });
         const client = new PlatformClient(installation);
         await until('events to flow', async () => (await twinOf(client, 'flowing-0')).telemetry['alive']?.value === 1);
-        await mqtt.endAsync();
         // What is under way ends without Temporal, too; its workflow hears of it later.
         device.release();
         await steps.reaches('patient-before', 'SUCCEEDED');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Installation, PlatformClient } from '@breakwater/bench';
-import { connectAsync } from 'mqtt';
 
+import { connectDevice } from '../src/connect-device.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import { collect, killPart, patchTwin, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
@@ -24,10 +24,9 @@ describe('the event path, started as users start it', () => {
     async (protocolVersion) => {
       const id = `walker-${protocolVersion}`;
       const [login] = await client.registerDevices(id, 1);
-      const url = `mqtt://127.0.0.1:${installation.mqttPort}`;
       const username = login?.token ?? '';
       const options = { protocolVersion, username, clientId: `${id}-0`, reconnectPeriod: 0 };
-      const device = await connectAsync(url, options, false);
+      const device = await connectDevice(installation.mqttPort, options);
       const received = collect(device);
       await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
       await until('the full delta after the SUBACK', () =>
@@ -96,13 +95,12 @@ describe('the event path, started as users start it', () => {
       const after = await twinOf(client, 'storm-1');
       expect(after.telemetry).toEqual(before.telemetry);
       const [login] = await client.registerDevices('second-life', 1);
-      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, { username: login?.token ?? '' });
+      const device = await connectDevice(installation.mqttPort, { username: login?.token ?? '' });
       await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ alive: true }), { qos: 1 });
       await until(
         'the twin after the restart',
         async () => (await twinOf(client, 'second-life-0')).telemetry['alive']?.value === true,
       );
-      await device.endAsync();
     },
     TEST_TIMEOUT_MS,
   );

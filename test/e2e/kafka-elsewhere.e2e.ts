@@ -2,14 +2,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
-import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
-import { Installation, PlatformClient } from '@breakwater/bench';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { redisServerAvailable, startRedisCluster } from '@breakwater/adapter-redis/testing';
+import { type Installation, PlatformClient } from '@breakwater/bench';
+import { describe, expect, it } from '@jest/globals';
 
-import { breakwater } from '../src/breakwater-command.ts';
+import { breakwater, type Ended } from '../src/breakwater-command.ts';
 import { GuardedKafka } from '../src/kafka/guarded-kafka.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import { killPart, patchSurely, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -27,42 +28,39 @@ const GROUPS = {
 
 (kafkaAvailable() && redisServerAvailable() ? describe : describe.skip)('npm start on stores that are there', () => {
   let kafka: GuardedKafka;
-  let redis: RedisClusterForTest;
+  let topics: Ended;
   let installation: Installation;
-  let env: Readonly<Record<string, string>>;
 
-  beforeAll(async () => {
-    [kafka, redis] = await Promise.all([GuardedKafka.start(GROUPS), startRedisCluster()]);
-    env = {
-      ...kafka.environment(),
-      KAFKA_GROUP_PROTOCOL: 'consumer',
-      PARTITIONS: String(PARTITIONS),
-      REDIS_URL: redis.url,
-    };
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    const code = await installation?.stop();
-    await installation?.remove();
-    await Promise.all([redis?.stop(), kafka?.stop()]);
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
-
-  it(
-    'begins on topics that `breakwater log topics` has made',
-    async () => {
-      const { code, stdout } = await breakwater({ dataDir: '/nowhere', key: '', env }, 'log', 'topics');
-      expect({ code, topics: TOPICS.filter((each) => stdout.includes(`made breakwater.${each}.v1`)) }).toEqual({
-        code: 0,
-        topics: TOPICS,
-      });
-      installation = await Installation.start({ env: { ...env, TWIN_WORKERS: String(WORKERS.length) } });
-      const parts = [...(await installation.parts()).keys()];
-      expect(parts).toEqual(expect.arrayContaining(WORKERS));
-      for (const own of ['kafka', 'redis']) expect(parts).not.toContain(own);
+  suiteInstallation(
+    (started) => {
+      installation = started;
     },
-    TEST_TIMEOUT_MS,
+    {
+      env: async (opened) => {
+        kafka = opened.adopt(await GuardedKafka.start(GROUPS), (each) => each.stop());
+        const redis = opened.adopt(await startRedisCluster(), (each) => each.stop());
+        const env = {
+          ...kafka.environment(),
+          KAFKA_GROUP_PROTOCOL: 'consumer',
+          PARTITIONS: String(PARTITIONS),
+          REDIS_URL: redis.url,
+        };
+        topics = await breakwater({ dataDir: '/nowhere', key: '', env }, 'log', 'topics');
+        return { ...env, TWIN_WORKERS: String(WORKERS.length) };
+      },
+    },
   );
+
+  it('begins on topics that `breakwater log topics` has made, with no broker and no Redis of its own', async () => {
+    const { code, stdout } = topics;
+    expect({ code, topics: TOPICS.filter((each) => stdout.includes(`made breakwater.${each}.v1`)) }).toEqual({
+      code: 0,
+      topics: TOPICS,
+    });
+    const parts = [...(await installation.parts()).keys()];
+    expect(parts).toEqual(expect.arrayContaining(WORKERS));
+    for (const own of ['kafka', 'redis']) expect(parts).not.toContain(own);
+  });
 
   it(
     'stores and applies everything once while brokers share the shards out, and a worker is killed and comes back',

@@ -1,10 +1,10 @@
 import { kafkaAvailable, readTopic } from '@breakwater/adapter-kafka/testing';
 import { Installation, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
-import { connectAsync } from 'mqtt';
 
 import { breakwater } from '../src/breakwater-command.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
+import { connectDevice } from '../src/connect-device.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import {
   collect,
@@ -110,7 +110,7 @@ function downFrom(version: number): readonly number[] {
     async () => {
       const [login] = await client.registerDevices('walker', 1);
       const options = { username: login?.token ?? '', clientId: 'walker-0', reconnectPeriod: 0 };
-      const device = await connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, options, false);
+      const device = await connectDevice(installation.mqttPort, options);
       const received = collect(device);
       await device.subscribeAsync('v1/devices/me/twin/#', { qos: 1 });
       await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ temp: 21.5 }), { qos: 1 });
@@ -119,7 +119,6 @@ function downFrom(version: number): readonly number[] {
       expect((await patchTwin(installation, 'walker-0', { desired: { interval: 5 } })).status).toBe(200);
       await until('the delta at the device', () => received.some(({ payload }) => payload['interval'] === 5));
       expect(await twinOf(client, 'walker-0')).toMatchObject({ reported: { fw: '1.0' }, delta: { interval: 5 } });
-      await device.endAsync();
       await until('the history of it', async () => {
         const history = await historyOf('walker-0');
         return history.some(({ desired, reported }) => desired['interval'] === 5 && reported['fw'] === '1.0');
@@ -137,14 +136,9 @@ function downFrom(version: number): readonly number[] {
       await steps.ready();
       const device = await steps.device('ordered', { protocolVersion: 5 });
       device.start();
-      try {
-        await until('the device to listen', () => device.isListening);
-        await steps.orderSurely('ordered-0', { method: 'reboot', commandId: 'on-kafka' });
-        await steps.reaches('on-kafka', 'SUCCEEDED');
-      } finally {
-        // It would connect for ever, and spoil the suites that follow in this process.
-        device.stop();
-      }
+      await until('the device to listen', () => device.isListening);
+      await steps.orderSurely('ordered-0', { method: 'reboot', commandId: 'on-kafka' });
+      await steps.reaches('on-kafka', 'SUCCEEDED');
       // What the workflow asks the twin comes by the log too.
       await client.registerDevices('absent', 1);
       await steps.orderSurely('absent-0', { method: 'reboot', commandId: 'too-late', timeoutSeconds: SHORT_SECONDS });

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { redisServerAvailable, startRedisCluster, type RedisClusterForTest } from '@breakwater/adapter-redis/testing';
-import { Installation, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import { patchSurely, pause, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -15,18 +16,18 @@ const LOAD_SECONDS = 8;
   let installation: Installation;
   let client: PlatformClient;
 
-  beforeAll(async () => {
-    cluster = await startRedisCluster();
-    installation = await Installation.start({ env: { REDIS_URL: cluster.url } });
-    client = new PlatformClient(installation);
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    const code = await installation?.stop();
-    await installation?.remove();
-    await cluster?.stop();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  suiteInstallation(
+    (started) => {
+      installation = started;
+      client = new PlatformClient(installation);
+    },
+    {
+      env: async (opened) => {
+        cluster = opened.adopt(await startRedisCluster(), (started) => started.stop());
+        return { REDIS_URL: cluster.url };
+      },
+    },
+  );
 
   it('starts no Redis of its own', async () => {
     expect([...(await installation.parts()).keys()]).not.toContain('redis');
@@ -71,7 +72,6 @@ const LOAD_SECONDS = 8;
       await until('the device to listen', () => device.isListening);
       await steps.orderSurely('pump-0', { method: 'reboot', commandId: 'reboot-1' });
       expect(await steps.reaches('reboot-1', 'SUCCEEDED')).toMatchObject({ attempts: 1 });
-      device.stop();
     },
     TEST_TIMEOUT_MS,
   );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditRows, auditTwins, measureSpike, readStormOptions, StormPlatform, stormResult } from '@breakwater/bench';
-import { connectAsync } from 'mqtt';
 
+import { connectDevice } from '../src/connect-device.ts';
 import { TEST_TIMEOUT_MS } from '../src/platform-steps.ts';
 
 const FACTS = { hardware: '', system: '', versions: {} };
@@ -39,7 +39,7 @@ describe('the storm in miniature', () => {
       platform = await StormPlatform.start();
     }, TEST_TIMEOUT_MS);
 
-    afterAll(() => platform.stop(), TEST_TIMEOUT_MS);
+    afterAll(() => platform?.stop(), TEST_TIMEOUT_MS);
 
     it(
       'sees a missing row, a repeated one and a wrong twin, and names them',
@@ -66,14 +66,13 @@ describe('the storm in miniature', () => {
         expect(rows.examples.join('\n')).toContain(`${FIRST_SEQ + 5} is stored 2 times`);
         await clickhouse.close();
 
-        const device = await connectAsync(`mqtt://127.0.0.1:${platform.installation.mqttPort}`, {
+        const device = await connectDevice(platform.installation.mqttPort, {
           username: logins[2]?.token ?? '',
           clientId: 'planted-2',
         });
         await device.publishAsync('v1/devices/me/telemetry', JSON.stringify({ t: 99 }), { qos: 1 });
         await platform.drained();
         const twins = await auditTwins(platform.client, outcomes, false);
-        await device.endAsync();
         expect(twins.wrongTwins).toBe(1);
         expect(twins.examples).toEqual([expect.stringContaining('planted-2')]);
       },

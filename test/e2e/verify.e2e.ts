@@ -1,11 +1,12 @@
-import { Installation } from '@breakwater/bench';
+import type { Installation } from '@breakwater/bench';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
 import { breakwater } from '../src/breakwater-command.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import { killPart, pause, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 20;
 const EVENTS_PER_SECOND = 200;
@@ -37,19 +38,16 @@ describe('breakwater verify and ledger', () => {
   };
   const command = (query: string) => clickhouse.command({ query, clickhouse_settings: { mutations_sync: '1' } });
 
-  beforeAll(async () => {
-    installation = await Installation.start({ env: { LEDGER_CHECK_INTERVAL_MS: '200' } });
-    redis = new Redis(`${installation.dataDir}/redis/redis.sock`);
-    const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
-    clickhouse = createClient({ url: `http://127.0.0.1:${String(port)}`, database: 'breakwater' });
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    redis.disconnect();
-    await clickhouse.close();
-    await installation.stop();
-    await installation.remove();
-  }, TEST_TIMEOUT_MS);
+  suiteInstallation(
+    async (started, opened) => {
+      installation = started;
+      redis = opened.adopt(new Redis(`${installation.dataDir}/redis/redis.sock`), (each) => each.disconnect());
+      const port = (await installation.parts()).get('embedded-clickhouse')?.ports['clickhouse'];
+      const url = `http://127.0.0.1:${String(port)}`;
+      clickhouse = opened.adopt(createClient({ url, database: 'breakwater' }), (each) => each.close());
+    },
+    { env: { LEDGER_CHECK_INTERVAL_MS: '200' } },
+  );
 
   it(
     'agree after a load in which worker and writer were killed',

@@ -49,20 +49,12 @@ const program = temporalProgram();
 (program === undefined ? describe.skip : describe)('a command under way (needs the Temporal CLI)', () => {
   let installation: Installation;
   let steps: CommandSteps;
-  const devices: CommandDevice[] = [];
 
-  suiteInstallation(
-    async (started) => {
-      installation = started;
-      steps = new CommandSteps(installation);
-      await steps.ready();
-    },
-    {
-      end: () => {
-        for (const device of devices) device.stop();
-      },
-    },
-  );
+  suiteInstallation(async (started) => {
+    installation = started;
+    steps = new CommandSteps(installation);
+    await steps.ready();
+  });
 
   const cases = PARTS.flatMap((part) =>
     MOMENTS.flatMap((moment) => PROTOCOLS.map((version) => ({ part, moment, version }))),
@@ -130,9 +122,7 @@ const program = temporalProgram();
       const cells = kept.flatMap((sessionSeconds) =>
         Object.entries(leavers).map(async ([name, onSight]) => {
           const prefix = `leaves-${name}-${protocolVersion}-${sessionSeconds}`;
-          const device = await steps.device(prefix, { protocolVersion, sessionSeconds, onSight });
-          devices.push(device);
-          device.start();
+          const device = (await steps.device(prefix, { protocolVersion, sessionSeconds, onSight })).start();
           await until(`${prefix} to listen`, () => device.isListening);
           const cell = { stand: STANDS[0], deviceId: `${prefix}-0`, commandId: `${prefix}-command`, device };
           const order = { method: 'reboot', timeoutSeconds: TIMEOUT_SECONDS, retry: RETRY, commandId: cell.commandId };
@@ -150,7 +140,6 @@ const program = temporalProgram();
     'is not moved by answers that come twice, late, or for another command',
     async () => {
       const device = await steps.device('babbler', { protocolVersion: 5 });
-      devices.push(device);
       device.hold('progress').start();
       await until('the babbler to listen', () => device.isListening);
       const order = { method: 'reboot', timeoutSeconds: TIMEOUT_SECONDS, commandId: 'babbler-one' };
@@ -177,7 +166,6 @@ const program = temporalProgram();
         const codes = (await steps.rows<{ code: string }>(refused)).map(({ code }) => code);
         return codes.length === 1 && codes[0] === 'COMMAND_NOT_FOUND';
       });
-      device.stop();
     },
     TEST_TIMEOUT_MS,
   );
@@ -188,7 +176,6 @@ const program = temporalProgram();
     'may report its progress for longer than one run of a workflow can hold',
     async () => {
       const device = await steps.device('talker', { protocolVersion: 5 });
-      devices.push(device);
       device.hold('answer').start();
       await until('the talker to listen', () => device.isListening);
       const order = { method: 'reboot', timeoutSeconds: TIMEOUT_SECONDS, commandId: 'talker-command' };
@@ -220,7 +207,6 @@ const program = temporalProgram();
   async function begin(stand: Stand, name: string, protocolVersion: 4 | 5): Promise<Cell> {
     const prefix = `${name}-${stand.name}`;
     const device = await steps.device(prefix, { protocolVersion });
-    devices.push(device);
     const cell = { stand, deviceId: `${prefix}-0`, commandId: `${prefix}-command`, device };
     if (stand.holds !== null) {
       device.hold(stand.holds).start();

@@ -1,18 +1,22 @@
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 import { QUEUES } from '@breakwater/observability';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectAsync, type MqttClient } from 'mqtt';
+import { describe, expect, it } from '@jest/globals';
+import type { MqttClient } from 'mqtt';
 
+import { afterThisTest } from '../src/after-this-test.ts';
+import { connectDevice } from '../src/connect-device.ts';
+import { openLoad } from '../src/open-load.ts';
 import {
   CONDITION_TIMEOUT_MS,
   expectExactlyOnce,
   patchTwin,
   pause,
-  pidOf,
   TEST_TIMEOUT_MS,
   until,
 } from '../src/platform-steps.ts';
 import { hasPrometheus, PrometheusServer } from '../src/prometheus-server.ts';
+import { stopPart } from '../src/stop-part.ts';
+import { suiteInstallation } from '../src/suite-installation.ts';
 
 const MIB = 1024 * 1024;
 const DEVICES = 40;
@@ -40,33 +44,24 @@ const SMALL = {
 (hasPrometheus ? describe : describe.skip)('a telemetry lane that fills (needs prometheus)', () => {
   let installation: Installation;
   let prometheus: PrometheusServer;
-  const clients: MqttClient[] = [];
   let closes = 0;
 
-  beforeAll(async () => {
-    installation = await Installation.start({ env: SMALL });
-    prometheus = await PrometheusServer.start(installation);
-  }, TEST_TIMEOUT_MS);
-
-  afterAll(async () => {
-    for (const client of clients) client.end(true);
-    await prometheus.stop();
-    await installation.stop();
-    await installation.remove();
-  }, TEST_TIMEOUT_MS);
+  suiteInstallation(
+    async (started, opened) => {
+      installation = started;
+      prometheus = opened.adopt(await PrometheusServer.start(installation), (each) => each.stop());
+    },
+    { env: SMALL },
+  );
 
   async function connectClients(prefix: string, count: number): Promise<readonly MqttClient[]> {
     const logins = await new PlatformClient(installation).registerDevices(prefix, count);
     const connected = await Promise.all(
       logins.map(({ id, token }) =>
-        connectAsync(`mqtt://127.0.0.1:${installation.mqttPort}`, { clientId: id, username: id, password: token }),
+        connectDevice(installation.mqttPort, { clientId: id, username: id, password: token }),
       ),
     );
-    for (const client of connected) {
-      client.on('close', () => (closes += 1));
-      client.on('error', () => undefined);
-      clients.push(client);
-    }
+    for (const client of connected) client.on('close', () => (closes += 1));
     return connected;
   }
 
@@ -81,9 +76,6 @@ const SMALL = {
     return took.toSorted((left, right) => left - right)[Math.floor(PATCHES / 2)] as number;
   }
 
-  const signal = async (part: string, name: NodeJS.Signals): Promise<void> => {
-    process.kill(await pidOf(installation, part), name);
-  };
   const measures = async (): Promise<readonly string[]> =>
     (await prometheus.labels('breakwater_overload_measure == 1', 'measure')).toSorted();
   const shed = async (): Promise<number> => (await prometheus.value('breakwater_shed_total')) ?? 0;
@@ -102,14 +94,14 @@ const SMALL = {
     'alerts before anything is shed, takes its measures in order, and drains by itself with nothing lost',
     async () => {
       const logins = await new PlatformClient(installation).registerDevices('lane', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
+      const generator = await openLoad(installation, logins);
       const [unsure] = await connectClients('unsure', 1);
       const large = await connectClients('large', LARGE_DEVICES);
       const quietMs = await medianPatchMs('lane-0');
       const chatter = setInterval(() => unsure?.publish(TOPIC, '{"chatter":1}', { qos: 0 }), 200);
+      afterThisTest(() => clearInterval(chatter));
 
-      await signal('telemetry-writer', 'SIGSTOP');
+      const goesOn = [await stopPart(installation, 'telemetry-writer')];
       const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: FILL_SECONDS_MAX }]);
       void load.catch(() => undefined);
       await until('the alert', async () => (await prometheus.firing()).has('BreakwaterQueueFillsSoon'));
@@ -125,20 +117,18 @@ const SMALL = {
 
       const fullMs = await medianPatchMs('lane-0');
       expect(fullMs).toBeLessThan(Math.max(PATCH_FLOOR_MS, quietMs * PATCH_FACTOR_MAX));
-      for (const worker of ['twin-worker-1', 'twin-worker-2']) await signal(worker, 'SIGSTOP');
+      for (const worker of ['twin-worker-1', 'twin-worker-2']) goesOn.push(await stopPart(installation, worker));
       await pause(2_000);
       expect(closes + generator.progress().reconnects).toBe(0);
 
-      for (const part of ['twin-worker-1', 'twin-worker-2', 'telemetry-writer']) await signal(part, 'SIGCONT');
+      for (const goOn of goesOn) goOn();
       await answered;
       await load;
       expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
       clearInterval(chatter);
       await until('no measure to be taken any more', async () => (await measures()).length === 0);
       expect(closes + generator.progress().reconnects).toBe(0);
-      const { sent } = generator.progress();
-      generator.close();
-      await expectExactlyOnce(installation, generator, sent);
+      await expectExactlyOnce(installation, generator, generator.progress().sent);
     },
     TEST_TIMEOUT_MS * 2,
   );

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, type LoadGenerator, PlatformClient } from '@breakwater/bench';
 
 import type { CommandDevice } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
-import { patchTwin, pause, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { openLoad } from '../src/open-load.ts';
+import { patchTwin, pause, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { stopPart } from '../src/stop-part.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const MIB = 1024 * 1024;
@@ -32,8 +34,7 @@ async function report(device: CommandDevice, commandId: string): Promise<void> {
 
 async function fill(installation: Installation): Promise<LoadGenerator> {
   const logins = await new PlatformClient(installation).registerDevices('filler', 10);
-  const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-  await generator.connect();
+  const generator = await openLoad(installation, logins);
   await generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
   await until('the telemetry lane to be full', async () => {
     const before = generator.progress().acknowledged;
@@ -64,25 +65,20 @@ async function fill(installation: Installation): Promise<LoadGenerator> {
         const busy = (await steps.device('busy', { protocolVersion: 5 })).hold('progress').start();
         const other = (await steps.device('other', { protocolVersion: 5 })).start();
         await until('both to listen', () => busy.isListening && other.isListening);
-        const writer = await pidOf(installation, 'telemetry-writer');
-        process.kill(writer, 'SIGSTOP');
-        let filler: LoadGenerator | null = null;
-        try {
-          filler = await fill(installation);
-          await steps.orderSurely('busy-0', { commandId: 'long', method: 'update' });
-          await steps.reaches('long', 'DELIVERED');
-          await report(busy, 'long');
-          await until('the last report to be known', async () => {
-            const { progress } = await steps.command('long');
-            return progress?.percent === (REPORTS - 1) % 100;
-          });
-          expect((await patchTwin(installation, 'other-0', { desired: { interval: 7 } })).status).toBe(200);
-          await steps.orderSurely('other-0', { commandId: 'meanwhile', method: 'ping' });
-          await steps.reaches('meanwhile', 'SUCCEEDED');
-          expect(filler.unacknowledgedCount()).toBeGreaterThan(0);
-        } finally {
-          process.kill(writer, 'SIGCONT');
-        }
+        const goOn = await stopPart(installation, 'telemetry-writer');
+        const filler = await fill(installation);
+        await steps.orderSurely('busy-0', { commandId: 'long', method: 'update' });
+        await steps.reaches('long', 'DELIVERED');
+        await report(busy, 'long');
+        await until('the last report to be known', async () => {
+          const { progress } = await steps.command('long');
+          return progress?.percent === (REPORTS - 1) % 100;
+        });
+        expect((await patchTwin(installation, 'other-0', { desired: { interval: 7 } })).status).toBe(200);
+        await steps.orderSurely('other-0', { commandId: 'meanwhile', method: 'ping' });
+        await steps.reaches('meanwhile', 'SUCCEEDED');
+        expect(filler.unacknowledgedCount()).toBeGreaterThan(0);
+        goOn();
         busy.release();
         await steps.reaches('long', 'SUCCEEDED');
         await until('every report to be in the history, once', async () => {
@@ -95,9 +91,6 @@ async function fill(installation: Installation): Promise<LoadGenerator> {
           throw new Error(JSON.stringify(row));
         });
         await until('every event to be acknowledged', () => filler.unacknowledgedCount() === 0);
-        filler.close();
-        busy.stop();
-        other.stop();
       },
       TEST_TIMEOUT_MS,
     );

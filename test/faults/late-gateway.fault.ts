@@ -1,8 +1,10 @@
 import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
 import { type DeviceLogin, type Installation, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
-import { connectAsync, type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 
+import { afterThisTest } from '../src/after-this-test.ts';
+import { connectDevice } from '../src/connect-device.ts';
 import { FurtherGateway } from '../src/gateways/further-gateway.ts';
 import { pause, storedRows, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
@@ -31,18 +33,12 @@ for (const [name, isThere, env] of [
     let old: FurtherGateway;
 
     suiteInstallation(
-      async (started) => {
+      async (started, opened) => {
         installation = started;
         client = new PlatformClient(installation);
-        old = await FurtherGateway.start({ installation, env: ENV });
+        old = opened.adopt(await FurtherGateway.start({ installation, env: ENV }), (each) => each.kill());
       },
-      {
-        end: () => {
-          old.signal('SIGCONT');
-          void old.end('SIGKILL');
-        },
-        env: { ...ENV, ...env },
-      },
+      { env: { ...ENV, ...env } },
     );
 
     it(
@@ -58,7 +54,6 @@ for (const [name, isThere, env] of [
         await report(after, 'new');
         expect(await told).toBe(SESSION_TAKEN_OVER);
         await until('the report', async () => (await stepOf(login)) === 'new');
-        await Promise.all([before.endAsync(true), after.endAsync()]);
       },
       TEST_TIMEOUT_MS,
     );
@@ -69,7 +64,7 @@ for (const [name, isThere, env] of [
         const [login] = await client.registerDevices(`overtaken-${env.EVENT_LOG}`, 1);
         const before = await deviceAt(old.mqttPort, login as DeviceLogin);
         await report(before, 'first');
-        old.signal('SIGSTOP');
+        stops(old);
         void report(before, 'old').catch(() => undefined);
         await pause(SHORT_STOP_MS);
         const after = await deviceAt(installation.mqttPort, login as DeviceLogin);
@@ -77,7 +72,6 @@ for (const [name, isThere, env] of [
         await wakesUp();
         expect(await stepOf(login)).toBe('new');
         expect((await twinOf(client, (login as DeviceLogin).id)).presence.connected).toBe(true);
-        await Promise.all([before.endAsync(true), after.endAsync()]);
       },
       TEST_TIMEOUT_MS,
     );
@@ -88,7 +82,7 @@ for (const [name, isThere, env] of [
         const logins = await client.registerDevices(`doubled-${env.EVENT_LOG}`, DEVICES);
         const before = await Promise.all(logins.map((login) => deviceAt(old.mqttPort, login)));
         for (const device of before) await measure(device, 1);
-        old.signal('SIGSTOP');
+        stops(old);
         for (const device of before) {
           for (const sent of [measure(device, 2), measure(device, 3), report(device, 'old')]) {
             void sent.catch(() => undefined);
@@ -107,10 +101,15 @@ for (const [name, isThere, env] of [
           expect(await stepOf(login)).toBe('new');
           expect((await twinOf(client, login.id)).telemetry['seq']?.value).toBe(4);
         }
-        await Promise.all([...before.map((device) => device.endAsync(true)), ...after.map((each) => each.endAsync())]);
       },
       TEST_TIMEOUT_MS,
     );
+
+    /** Until it wakes up, or the test is over. */
+    function stops(gateway: FurtherGateway): void {
+      gateway.signal('SIGSTOP');
+      afterThisTest(() => gateway.signal('SIGCONT'));
+    }
 
     /** Settles when the old gateway has done what it would do with what it found, and all of that is stored. */
     async function wakesUp(): Promise<void> {
@@ -133,13 +132,8 @@ for (const [name, isThere, env] of [
   });
 }
 
-async function deviceAt(port: number, { id, token }: DeviceLogin): Promise<MqttClient> {
-  const device = await connectAsync(`mqtt://127.0.0.1:${port}`, {
-    ...{ username: token, clientId: id, protocolVersion: 5, reconnectPeriod: 0 },
-  });
-  // A gateway that ends closes connections, and that is no failure of the device.
-  device.on('error', () => undefined);
-  return device;
+function deviceAt(mqttPort: number, { id, token }: DeviceLogin): Promise<MqttClient> {
+  return connectDevice(mqttPort, { username: token, clientId: id, protocolVersion: 5, reconnectPeriod: 0 });
 }
 
 /** An event as the row check knows it: five values, its number and the device's own id for it. */

@@ -1,26 +1,20 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { ClickHouseSnapshotArchive, connectClickHouse } from '@breakwater/adapter-clickhouse';
 import { KafkaEventLog } from '@breakwater/adapter-kafka';
 import { kafkaAvailable } from '@breakwater/adapter-kafka/testing';
-import { type Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 import { expect, it, describe } from '@jest/globals';
 import type { DeviceKey, Offset, Partition } from '@breakwater/twin';
 import { LANES } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
 import { Redis } from 'ioredis';
 
-import {
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  patchTwin,
-  pidOf,
-  TEST_TIMEOUT_MS,
-  until,
-} from '../src/platform-steps.ts';
+import { breakwater, type Ended } from '../src/breakwater-command.ts';
+import { openLoad } from '../src/open-load.ts';
+import { CONDITION_TIMEOUT_MS, expectExactlyOnce, patchTwin, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { stopPart } from '../src/stop-part.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 40;
@@ -30,7 +24,6 @@ const PARTITIONS = 4;
 /** Everything but the log of these partitions that one commit of a shard writes. */
 const LOST = ['shard', 'twins', 'twins:documents', 'outbox', 'outbox:order', 'timers', 'timers:generations'];
 const ROUND = ['twins:changed', 'twins:in-round', 'twins:round'];
-const BREAKWATER = fileURLToPath(new URL('../../apps/cli/bin/breakwater.mjs', import.meta.url));
 const PARTITION_NUMBERS = Array.from({ length: PARTITIONS }, (_, partition) => partition as Partition);
 const IS_SOON = {
   PARTITIONS: String(PARTITIONS),
@@ -56,11 +49,11 @@ for (const log of LOGS) {
     let devices: readonly string[] = [];
 
     suiteInstallation(
-      (started) => {
+      (started, opened) => {
         installation = started;
-        redis = new Redis(`${installation.dataDir}/redis/redis.sock`);
+        redis = opened.adopt(new Redis(`${installation.dataDir}/redis/redis.sock`), (each) => each.disconnect());
       },
-      { end: () => redis.disconnect(), env: { ...IS_SOON, EVENT_LOG: log.engine } },
+      { env: { ...IS_SOON, EVENT_LOG: log.engine } },
     );
 
     it(
@@ -69,8 +62,7 @@ for (const log of LOGS) {
         const client = new PlatformClient(installation);
         const logins = await client.registerDevices('lost', DEVICES);
         devices = logins.map(({ id }) => id);
-        const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-        await generator.connect();
+        const generator = await openLoad(installation, logins);
         await generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
         expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
         for (const { id } of logins) await patchTwin(installation, id, { desired: { round: 1 } });
@@ -91,10 +83,9 @@ for (const log of LOGS) {
           return items[0]?.twin.desired['round'] === 2 && items.some(({ twin }) => twin.desired['round'] === 1);
         });
         await until('the ledger to balance', async () => {
-          const { code, stdout } = await breakwater('ledger');
+          const { code, stdout } = await command('ledger');
           return code === 0 && stdout.includes('It balances');
         });
-        generator.close();
       },
       TEST_TIMEOUT_MS,
     );
@@ -129,18 +120,13 @@ for (const log of LOGS) {
       return found;
     }
 
-    function rebuild(): Promise<{ readonly code: number; readonly stdout: string }> {
-      return breakwater('rebuild');
+    function rebuild(): Promise<Ended> {
+      return command('rebuild');
     }
 
-    function breakwater(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string }> {
+    function command(...args: readonly string[]): Promise<Ended> {
       const { dataDir, key } = installation;
-      const env = { PATH: process.env['PATH'], DATA_DIR: dataDir, ADMIN_API_KEY: key, PARTITIONS: '4', NO_COLOR: '1' };
-      return new Promise((resolve) => {
-        execFile(process.execPath, [BREAKWATER, ...args], { env }, (error, stdout) => {
-          resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout });
-        });
-      });
+      return breakwater({ dataDir, key, env: { PARTITIONS: String(PARTITIONS) } }, ...args);
     }
 
     // The embedded log forgets nothing that no snapshot has; `rebuild.int.ts` takes it away by hand.
@@ -148,36 +134,31 @@ for (const log of LOGS) {
     it(
       'says which partition cannot be brought back when retention has overtaken the snapshots, and brings the others',
       async () => {
-        const writer = await pidOf(installation, 'telemetry-writer');
         const lost = devices.find(
           (device) => partitionOf(`default/${device}` as DeviceKey, PARTITIONS) === 0,
         ) as string;
         // It makes the snapshots, and now makes none of what comes.
-        process.kill(writer, 'SIGSTOP');
-        try {
-          for (const device of devices) await patchTwin(installation, device, { desired: { round: 3 } });
-          const before = await twins(
-            devices.filter((device) => partitionOf(`default/${device}` as DeviceKey, PARTITIONS) !== 0),
-          );
-          await onKafka(installation, async (kafka) => {
-            await kafka.trim('control', 0 as Partition, (await kafka.bounds('control', 0 as Partition)).end);
-          });
-          await lose(PARTITION_NUMBERS);
-          await until('the workers to notice', async () => (await rebuild()).stdout.includes('REBUILD_IMPOSSIBLE'));
-          const { code, stdout } = await rebuild();
-          expect(code).toBe(1);
-          expect(stdout).toMatch(
-            /REBUILD_IMPOSSIBLE: control of partition 0 is needed from \d+ on, and the log has \d+ to/,
-          );
-          await until('the other twins to be there', async () => {
-            expect(await twins([...before.keys()])).toEqual(before);
-            return true;
-          });
-          await until('a worker to say so', async () => (await workersSay()).includes('TWIN_STORE_EMPTY'));
-          expect((await patchTwin(installation, lost, { desired: { round: 4 } })).status).not.toBe(200);
-        } finally {
-          process.kill(writer, 'SIGCONT');
-        }
+        await stopPart(installation, 'telemetry-writer');
+        for (const device of devices) await patchTwin(installation, device, { desired: { round: 3 } });
+        const before = await twins(
+          devices.filter((device) => partitionOf(`default/${device}` as DeviceKey, PARTITIONS) !== 0),
+        );
+        await onKafka(installation, async (kafka) => {
+          await kafka.trim('control', 0 as Partition, (await kafka.bounds('control', 0 as Partition)).end);
+        });
+        await lose(PARTITION_NUMBERS);
+        await until('the workers to notice', async () => (await rebuild()).stdout.includes('REBUILD_IMPOSSIBLE'));
+        const { code, stdout } = await rebuild();
+        expect(code).toBe(1);
+        expect(stdout).toMatch(
+          /REBUILD_IMPOSSIBLE: control of partition 0 is needed from \d+ on, and the log has \d+ to/,
+        );
+        await until('the other twins to be there', async () => {
+          expect(await twins([...before.keys()])).toEqual(before);
+          return true;
+        });
+        await until('a worker to say so', async () => (await workersSay()).includes('TWIN_STORE_EMPTY'));
+        expect((await patchTwin(installation, lost, { desired: { round: 4 } })).status).not.toBe(200);
       },
       TEST_TIMEOUT_MS,
     );

@@ -1,11 +1,12 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { type DeviceLogin, Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type DeviceLogin, Installation, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
 import { breakwater } from '../src/breakwater-command.ts';
+import { openLoad } from '../src/open-load.ts';
 import {
   CONDITION_TIMEOUT_MS,
   expectExactlyOnce,
@@ -29,13 +30,11 @@ describe('an installation that is restored from its backups', () => {
   let redis: Redis;
   let kept: readonly DeviceLogin[] = [];
 
-  const suite = suiteInstallation(
-    (started) => {
-      installation = started;
-      redis = redisOf(started);
-    },
-    { end: () => redis.disconnect() },
-  );
+  const suite = suiteInstallation((started, opened) => {
+    installation = started;
+    redis = redisOf(started);
+    opened.defer(() => redis.disconnect());
+  });
 
   it(
     'is as the copy of its Redis has it, taken under load, and goes on without a row too many',
@@ -83,16 +82,13 @@ describe('an installation that is restored from its backups', () => {
       // The tenant, its key, the devices, and the one that `npm start` makes for the first steps.
       expect(imported).toMatchObject({ code: 0, stdout: expect.stringContaining(`${3 + 2 * DEVICES} written`) });
       expect(await statusOf('kept-0')).toBe(200);
-      const generator = new LoadGenerator({ logins: kept, host: '127.0.0.1', port: installation.mqttPort });
-      await generator.connect();
-      generator.close();
+      await openLoad(installation, kept);
     },
     TEST_TIMEOUT_MS,
   );
 
   async function underLoad(logins: readonly DeviceLogin[], meanwhile: () => Promise<void>): Promise<void> {
-    const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-    await generator.connect();
+    const generator = await openLoad(installation, logins);
     const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
     await until('the load to flow', () => generator.progress().sent > EVENTS_PER_SECOND);
     await meanwhile();
@@ -101,12 +97,10 @@ describe('an installation that is restored from its backups', () => {
   }
 
   async function sendExactlyOnce(logins: readonly DeviceLogin[]): Promise<void> {
-    const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-    await generator.connect();
+    const generator = await openLoad(installation, logins);
     await generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: 1 }]);
     expect(await generator.settle(CONDITION_TIMEOUT_MS)).toBe(0);
     await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND);
-    generator.close();
   }
 
   /** A rewrite would take files away from under the copy. */

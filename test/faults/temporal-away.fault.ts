@@ -1,19 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from '@jest/globals';
-import { Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { Installation } from '@breakwater/bench';
 
-import {
-  CONDITION_TIMEOUT_MS,
-  expectExactlyOnce,
-  killPart,
-  patchTwin,
-  pause,
-  pidOf,
-  TEST_TIMEOUT_MS,
-  until,
-} from '../src/platform-steps.ts';
+import { afterThisTest } from '../src/after-this-test.ts';
+import { temporalProgram } from '../src/command-steps.ts';
+import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
+import { killPart, patchTwin, pause, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
+import { stopPart } from '../src/stop-part.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
 const DEVICES = 20;
@@ -21,7 +15,6 @@ const EVENTS_PER_SECOND = 200;
 const LOAD_SECONDS = 10;
 const FAULT_AFTER_MS = 1_000;
 const SEARCH_ATTRIBUTES = ['TenantId', 'DeviceId', 'CommandMethod', 'CommandState'];
-const PROVIDE_TEMPORAL = fileURLToPath(new URL('../../tools/provide-temporal.mjs', import.meta.url));
 
 interface ReadyAnswer {
   readonly status: string;
@@ -29,12 +22,6 @@ interface ReadyAnswer {
 }
 
 const program = temporalProgram();
-
-function temporalProgram(): string | undefined {
-  const output = execFileSync(process.execPath, [PROVIDE_TEMPORAL, '--find'], { encoding: 'utf8' });
-  const { event, path } = JSON.parse(output) as { event: string; path?: string };
-  return event === 'found' ? path : undefined;
-}
 
 async function readyAt(url: string): Promise<ReadyAnswer & { readonly code: number }> {
   const response = await fetch(`${url}/health/ready`);
@@ -54,19 +41,17 @@ async function bothSay(installation: Installation, matches: (trouble: string | u
 }
 
 /** Sends events under load while something happens, and proves that each was applied and stored once. */
-async function eventsFlow(name: string, installation: Installation, meanwhile: () => Promise<void>): Promise<void> {
-  const logins = await new PlatformClient(installation).registerDevices(name, DEVICES);
-  const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-  await generator.connect();
-  const load = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
-  await pause(FAULT_AFTER_MS);
-  await meanwhile();
-  expect((await patchTwin(installation, `${name}-0`, { desired: { interval: 5 } })).status).toBe(200);
-  await load;
-  const left = await generator.settle(CONDITION_TIMEOUT_MS);
-  generator.close();
-  expect(left).toBe(0);
-  await expectExactlyOnce(installation, generator, EVENTS_PER_SECOND * LOAD_SECONDS);
+function eventsFlow(prefix: string, installation: Installation, happens: () => Promise<void>): Promise<void> {
+  return exactlyOnceUnderLoad(installation, {
+    devices: { prefix, count: DEVICES },
+    eventsPerSecond: EVENTS_PER_SECOND,
+    seconds: LOAD_SECONDS,
+    meanwhile: async () => {
+      await pause(FAULT_AFTER_MS);
+      await happens();
+      expect((await patchTwin(installation, `${prefix}-0`, { desired: { interval: 5 } })).status).toBe(200);
+    },
+  });
 }
 
 (program === undefined ? describe.skip : describe)('with Temporal (needs its CLI)', () => {
@@ -98,7 +83,7 @@ async function eventsFlow(name: string, installation: Installation, meanwhile: (
     async () => {
       const before = await pidOf(installation, 'temporal');
       await eventsFlow('away', installation, async () => {
-        process.kill(before, 'SIGSTOP');
+        await stopPart(installation, 'temporal');
         await bothSay(installation, (trouble) => trouble?.startsWith('no answer') === true);
         await killPart(installation, 'temporal');
       });
@@ -115,12 +100,13 @@ describe('without Temporal', () => {
     'everything else works, and it is said what is missing',
     async () => {
       const installation = await Installation.start({ env: { TEMPORAL_CLI_PATH: '/there/is/none' } });
+      afterThisTest(() => installation.remove());
+      afterThisTest(() => installation.stop());
       await eventsFlow('without', installation, async () => {
         await bothSay(installation, (trouble) => trouble === 'it cannot be reached (ECONNREFUSED)');
       });
       expect(await installation.console()).toMatch(/temporal: is missing, .*TEMPORAL_CLI_MISSING.*\/there\/is\/none/);
       expect(await installation.stop()).toBe(0);
-      await installation.remove();
     },
     TEST_TIMEOUT_MS,
   );

@@ -1,10 +1,11 @@
-import { type Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 import { describe, expect, it } from '@jest/globals';
 
-import { CommandDevice } from '../src/command-device.ts';
+import type { CommandDevice } from '../src/command-device.ts';
 import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { FurtherGateway } from '../src/gateways/further-gateway.ts';
 import { LoadBalancer, loadBalancerAvailable } from '../src/gateways/load-balancer.ts';
+import { openLoad } from '../src/open-load.ts';
 import { expectExactlyOnce, patchTwin, pause, pidOf, TEST_TIMEOUT_MS, twinOf, until } from '../src/platform-steps.ts';
 import { suiteInstallation } from '../src/suite-installation.ts';
 
@@ -30,21 +31,13 @@ withBalancer('two gateways behind a load balancer (needs haproxy)', () => {
   let balancer: LoadBalancer;
 
   suiteInstallation(
-    async (started) => {
+    async (started, opened) => {
       installation = started;
-      second = await FurtherGateway.start({ installation, env: ENV });
-      balancer = await LoadBalancer.start([
-        { mqttPort: installation.mqttPort, healthPort: await healthPort() },
-        second,
-      ]);
+      second = opened.adopt(await FurtherGateway.start({ installation, env: ENV }), (each) => each.kill());
+      const first = { mqttPort: installation.mqttPort, healthPort: await healthPort() };
+      balancer = opened.adopt(await LoadBalancer.start([first, second]), (each) => each.stop());
     },
-    {
-      end: () => {
-        void balancer.stop();
-        void second.end('SIGKILL');
-      },
-      env: ENV,
-    },
+    { env: ENV },
   );
 
   const healthPort = async (): Promise<number> =>
@@ -57,7 +50,7 @@ withBalancer('two gateways behind a load balancer (needs haproxy)', () => {
       await steps.ready();
       const [login] = await new PlatformClient(installation).registerDevices('mover', 1);
       const deviceAt = (port: number): CommandDevice =>
-        new CommandDevice({ port, token: login?.token ?? '', clientId: 'mover-0', protocolVersion: 5 });
+        steps.knownDevice({ port, token: login?.token ?? '', clientId: 'mover-0', protocolVersion: 5 });
       const before = deviceAt(installation.mqttPort);
       before.hold('puback').start();
       await until('the device to listen', () => before.isListening);
@@ -71,7 +64,6 @@ withBalancer('two gateways behind a load balancer (needs haproxy)', () => {
       await until('the command to end', async () => (await steps.command(commandId)).state === 'SUCCEEDED');
       expect(after.runs.get(commandId)).toBe(1);
       expect((await twinOf(new PlatformClient(installation), 'mover-0')).presence.connected).toBe(true);
-      after.stop();
     },
     TEST_TIMEOUT_MS,
   );
@@ -81,11 +73,10 @@ withBalancer('two gateways behind a load balancer (needs haproxy)', () => {
     async () => {
       const client = new PlatformClient(installation);
       const logins = await client.registerDevices('balanced', DEVICES);
-      const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: balancer.port });
-      await generator.connect();
+      const generator = await openLoad({ mqttPort: balancer.port }, logins);
       const run = generator.run([{ eventsPerSecond: EVENTS_PER_SECOND, seconds: LOAD_SECONDS }]);
       await pause(1_500);
-      await second.end('SIGKILL');
+      await second.kill();
       await pause(1_500);
       await second.startAgain();
       await pause(1_500);
@@ -105,7 +96,6 @@ withBalancer('two gateways behind a load balancer (needs haproxy)', () => {
       const connected = await Promise.all(logins.map(async ({ id }) => (await twinOf(client, id)).presence.connected));
       expect(connected.filter((isConnected) => !isConnected)).toEqual([]);
       expect(await patchTwin(installation, 'balanced-0', { desired: { a: 1 } })).toMatchObject({ status: 200 });
-      generator.close();
     },
     TEST_TIMEOUT_MS,
   );

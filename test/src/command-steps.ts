@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Installation, PlatformClient } from '@breakwater/bench';
 import { createClient } from '@clickhouse/client';
 
+import { afterThisTest } from './after-this-test.ts';
 import { CommandDevice, type CommandDeviceOptions } from './command-device.ts';
 import { until } from './platform-steps.ts';
 
@@ -40,6 +41,9 @@ export function temporalProgram(): string | undefined {
   return event === 'found' ? path : undefined;
 }
 
+/** It connects to the gateway of the installation, unless it names another. */
+type DeviceOptions = Omit<CommandDeviceOptions, 'port'> & { readonly port?: number };
+
 /** What a test of commands does with a platform, as operators do it: by the API, by Temporal's pages, by queries. */
 export class CommandSteps {
   readonly #installation: Installation;
@@ -48,16 +52,19 @@ export class CommandSteps {
     this.#installation = installation;
   }
 
-  async device(
-    id: string,
-    options: Partial<CommandDeviceOptions> & { protocolVersion: 4 | 5 },
-  ): Promise<CommandDevice> {
+  /** A new device. `registerDevices` numbers it: its id ends with -0. */
+  async device(id: string, options: Omit<DeviceOptions, 'token' | 'clientId'>): Promise<CommandDevice> {
     const [login] = await new PlatformClient(this.#installation).registerDevices(id, 1);
-    const port = this.#installation.mqttPort;
-    return new CommandDevice({ port, token: login?.token ?? '', clientId: `${id}-0`, ...options });
+    return this.knownDevice({ token: login?.token ?? '', clientId: `${id}-0`, ...options });
   }
 
-  /** `registerDevices` numbers its devices. */
+  /** A device that is registered already. It is gone with the test. */
+  knownDevice(options: DeviceOptions): CommandDevice {
+    const device = new CommandDevice({ port: this.#installation.mqttPort, ...options });
+    afterThisTest(() => device.stop());
+    return device;
+  }
+
   order(device: string, body: object): Promise<Answer<CommandView & ProblemBody>> {
     return this.request('POST', `devices/${encodeURIComponent(device)}/commands`, body);
   }

@@ -1,5 +1,6 @@
-import { type Installation, LoadGenerator, PlatformClient } from '@breakwater/bench';
+import { type Installation, PlatformClient } from '@breakwater/bench';
 
+import { openLoad } from './open-load.ts';
 import { CONDITION_TIMEOUT_MS, expectExactlyOnce } from './platform-steps.ts';
 
 export interface DisturbedLoad {
@@ -17,17 +18,12 @@ export async function exactlyOnceUnderLoad(
   { devices, eventsPerSecond, seconds, meanwhile }: DisturbedLoad,
 ): Promise<void> {
   const logins = await new PlatformClient(installation).registerDevices(devices.prefix, devices.count);
-  const generator = new LoadGenerator({ logins, host: '127.0.0.1', port: installation.mqttPort });
-  try {
-    await generator.connect();
-    const load = generator.run([{ eventsPerSecond, seconds }]);
-    await meanwhile(load);
-    await load;
-    const unacknowledged = await generator.settle(CONDITION_TIMEOUT_MS);
-    if (unacknowledged !== 0) throw new Error(`${unacknowledged} events were never acknowledged`);
-    await expectExactlyOnce(installation, generator, eventsPerSecond * seconds);
-  } finally {
-    // Its devices would connect for ever, and spoil the suites that follow in this process.
-    generator.close();
-  }
+  const generator = await openLoad(installation, logins);
+  const load = generator.run([{ eventsPerSecond, seconds }]);
+  await meanwhile(load);
+  await load;
+  const unacknowledged = await generator.settle(CONDITION_TIMEOUT_MS);
+  if (unacknowledged !== 0) throw new Error(`${unacknowledged} events were never acknowledged`);
+  await expectExactlyOnce(installation, generator, eventsPerSecond * seconds);
+  generator.close();
 }

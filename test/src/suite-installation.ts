@@ -3,9 +3,11 @@ import { Installation } from '@breakwater/bench';
 
 import { TEST_TIMEOUT_MS } from './platform-steps.ts';
 
+type Settings = Readonly<Record<string, string>>;
+
 interface SuiteInstallationOptions {
-  readonly end?: () => void;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Settings other than the defaults. Where they name servers, it may start them, and have them end after it. */
+  readonly env?: Settings | ((opened: AsyncDisposableStack) => Promise<Settings>);
 }
 
 export interface SuiteInstallation {
@@ -15,28 +17,29 @@ export interface SuiteInstallation {
 
 /**
  * One installation for all tests of a suite: started before the first, stopped in order after the last, with nothing
- * left behind.
+ * left behind, also when the suite does not get as far as its first test.
  *
- * @param begin gets it when it is ready. It may wait for more.
- * @param options `end` runs before it is stopped; `env` are settings other than the defaults.
+ * @param begin gets it when it is ready. What it opens beside it, it leaves in `opened`, which is closed in reverse:
+ * what came last first, then the installation, then what `env` has started.
  */
 export function suiteInstallation(
-  begin: (installation: Installation) => void | Promise<void>,
-  { end, env = {} }: SuiteInstallationOptions = {},
+  begin: (installation: Installation, opened: AsyncDisposableStack) => void | Promise<void>,
+  { env = {} }: SuiteInstallationOptions = {},
 ): SuiteInstallation {
-  let current: Installation | null = null;
+  const opened = new AsyncDisposableStack();
+  let current: Installation;
 
   beforeAll(async () => {
-    current = await Installation.start({ env });
-    await begin(current);
+    current = await Installation.start({ env: typeof env === 'function' ? await env(opened) : env });
+    opened.defer(async () => {
+      const code = await current.stop();
+      await current.remove();
+      expect(code).toBe(0);
+    });
+    await begin(current, opened);
   }, TEST_TIMEOUT_MS);
 
-  afterAll(async () => {
-    end?.();
-    const code = await current?.stop();
-    await current?.remove();
-    expect(code).toBe(0);
-  }, TEST_TIMEOUT_MS);
+  afterAll(() => opened.disposeAsync(), TEST_TIMEOUT_MS);
 
   return {
     replacedBy: (installation) => {

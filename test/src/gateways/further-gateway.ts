@@ -66,6 +66,10 @@ export class FurtherGateway {
     return this.#program?.end(signal) ?? null;
   }
 
+  async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
   async isReady(): Promise<boolean> {
     const answer = await fetch(`http://127.0.0.1:${this.#healthPort}/health/ready`).catch(() => null);
     return answer?.status === 200;
