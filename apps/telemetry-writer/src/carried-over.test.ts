@@ -7,7 +7,7 @@ import { carriedOver, carriesWhole } from './carried-over.ts';
 const [A, B, C] = ['a', 'b', 'c'] as LogId[] as [LogId, LogId, LogId];
 
 const plan = (...ends: readonly number[]): IngestPlan => ({
-  ...{ number: 3, epoch: 1, owner: 'o', logId: A, days: [], records: 1, digest: '', blockMark: 0 },
+  ...{ scope: 'telemetry', number: 3, epoch: 1, owner: 'o', logId: A, days: [], records: 1, digest: '', blockMark: 0 },
   ...{ tenants: [], tenantTotals: null, keptDeadLetters: {}, settings: INSERT_SETTINGS },
   partitions: ends.map((to, partition) => ({ partition, from: 0, to, stored: to, nothingToStore: 0, dead: 0 })),
 });

@@ -23,6 +23,7 @@ export interface IngestBatch {
 }
 
 export interface WriterState {
+  readonly scope: string;
   readonly number: number;
   readonly epoch: number;
   readonly owner: string;
@@ -65,6 +66,7 @@ export function cutBatch(
   const tenants = state.tenants.ofRanges(ranges);
   return {
     plan: {
+      scope: state.scope,
       number,
       epoch: state.epoch,
       owner: state.owner,

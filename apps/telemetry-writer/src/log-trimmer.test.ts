@@ -28,10 +28,8 @@ function trims(options: {
     twins: {
       ledger: async () => ({ positions: { control: twin, telemetry: twin }, counts: { control: {}, telemetry: {} } }),
     },
-    writerPositions: () => ({
-      logId: (options.writerLog ?? LOG) as LogId,
-      positions: new Map([[0 as Partition, (options.writer ?? 0) as Offset]]),
-    }),
+    writerPositions: (logId) =>
+      logId === (options.writerLog ?? LOG) ? new Map([[0 as Partition, (options.writer ?? 0) as Offset]]) : new Map(),
     rebuildFloor: () => {
       const { floor = 1_000 } = options;
       return floor === null ? null : { control: floor as Offset, telemetry: floor as Offset };

@@ -13,10 +13,8 @@ import type { Logger } from '@breakwater/observability';
 export interface LogTrimmerOptions {
   readonly log: EventLog;
   readonly twins: Pick<TwinStore, 'ledger'>;
-  readonly writerPositions: () => {
-    readonly logId: LogId | null;
-    readonly positions: ReadonlyMap<Partition, Offset>;
-  };
+  /** Up to where the telemetry of this log is stored; what is missing is not known. */
+  readonly writerPositions: (logId: LogId) => ReadonlyMap<Partition, Offset> | Promise<ReadonlyMap<Partition, Offset>>;
   /** From where on a rebuild needs the records of a partition; null while that is not known. */
   readonly rebuildFloor: (partition: Partition, logId: LogId) => LanePositions | null;
   readonly clock: Clock;
@@ -59,16 +57,15 @@ export class LogTrimmer {
   /** One pass over all partitions. */
   async trimOnce(): Promise<void> {
     const { log, twins, writerPositions, partitionCount } = this.#options;
-    const writer = writerPositions();
-    // Positions of another log say nothing about this one: after a restore both consumers have to see it first.
     const logId = await log.logId();
+    // Positions of another log say nothing about this one: after a restore both consumers have to see it first.
+    const stored = await writerPositions(logId);
     for (let index = 0; index < partitionCount; index += 1) {
       const partition = index as Partition;
       const { positions: twinPositions } = await twins.ledger(partition);
-      const stored = writer.logId === logId ? writer.positions.get(partition) : undefined;
       const needed: Record<Lane, number> = {
         control: twinPositions.control,
-        telemetry: Math.min(twinPositions.telemetry, stored ?? 0),
+        telemetry: Math.min(twinPositions.telemetry, stored.get(partition) ?? 0),
       };
       const floor = this.#options.rebuildFloor(partition, logId);
       for (const lane of LANES) await this.#trim(lane, partition, { needed: needed[lane], floor: floor?.[lane] ?? 0 });

@@ -4,6 +4,7 @@ import {
   platformSettings,
   readSettings,
   redisSettings,
+  SettingsInvalid,
   writerSettings,
   type SettingsOf,
 } from '@breakwater/config';
@@ -20,5 +21,9 @@ export type WriterSettings = SettingsOf<typeof group>;
 
 /** @throws SettingsInvalid */
 export function readWriterSettings(env: Readonly<Record<string, string | undefined>>): WriterSettings {
-  return readSettings(group, env);
+  const settings = readSettings(group, env);
+  if (settings.ranges > settings.partitionCount) {
+    throw new SettingsInvalid(`WRITER_RANGES is more than there are partitions (${settings.partitionCount})`);
+  }
+  return settings;
 }

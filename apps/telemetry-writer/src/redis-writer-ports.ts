@@ -1,15 +1,22 @@
-import { ClickHouseSnapshotArchive, connectClickHouse, TwinHistoryStore } from '@breakwater/adapter-clickhouse';
+import {
+  ClickHouseSnapshotArchive,
+  ClickHouseWriterLedger,
+  connectClickHouse,
+  TwinHistoryStore,
+} from '@breakwater/adapter-clickhouse';
 import {
   checkInstallation,
   connectRedis,
   logOriginsOf,
   RedisTwinSnapshots,
   RedisTwinStore,
+  RedisPartitionLeases,
   RedisWriterLease,
+  writerRangeLeaseKeys,
 } from '@breakwater/adapter-redis';
 import { openLogEngine } from '@breakwater/log-engine';
 import type { Logger } from '@breakwater/observability';
-import { systemClock } from '@breakwater/twin-runtime';
+import { LeasedMembership, systemClock } from '@breakwater/twin-runtime';
 
 import { clickHouseStores } from './clickhouse-stores.ts';
 import type { WriterSettings } from './read-writer-settings.ts';
@@ -40,17 +47,18 @@ export async function connectWriterPorts(
     database: settings.clickhouseDatabase,
   });
   const log = engine.open(redis);
-  const reading = log.reader();
   const changes = engine.openChanges(redis, settings);
   return {
     ports: {
-      log: reading,
+      openReader: () => log.reader(),
       trimLog: log,
       isLogTrimmedByUs: engine.isTrimmedByUs,
       marks: engine.lagMarks('writer'),
       twins: new RedisTwinStore({ redis, ...settings }),
-      stores: clickHouseStores(clickhouse),
+      storesOf: (range) => clickHouseStores(clickhouse, { range, partitionCount: settings.partitionCount }),
+      ledger: new ClickHouseWriterLedger(clickhouse),
       turnLease: new RedisWriterLease(redis),
+      membershipOf: (memberId) => rangeMembership(redis, memberId, settings),
       changes,
       history: new TwinHistoryStore(clickhouse),
       snapshotSource: new RedisTwinSnapshots(redis),
@@ -59,7 +67,6 @@ export async function connectWriterPorts(
       clock: systemClock,
     },
     close: async () => {
-      reading.close();
       changes.close();
       log.close();
       await engine.close();
@@ -67,4 +74,14 @@ export async function connectWriterPorts(
       await clickhouse.client.close();
     },
   };
+}
+
+/** Ranges are shared out as the embedded log's shards are; each division of the lane is a group of its own. */
+function rangeMembership(
+  redis: ConstructorParameters<typeof RedisPartitionLeases>[0],
+  memberId: string,
+  { ranges, leaseTtlMs }: WriterSettings,
+): LeasedMembership {
+  const leases = new RedisPartitionLeases(redis, writerRangeLeaseKeys(ranges));
+  return new LeasedMembership({ leases, memberId, partitionCount: ranges, leaseTtlMs, clock: systemClock });
 }

@@ -1,19 +1,28 @@
 import { assert, type LogId, type Offset, type Partition } from '@breakwater/twin';
 import { PlatformError, type Clock, type EventLog, type LogOrigin } from '@breakwater/twin-runtime';
-import type { IngestPlan, LastPlan, PlanPartition, PlanTenant } from '@breakwater/adapter-clickhouse';
+import {
+  type IngestPlan,
+  type LastPlan,
+  partitionsOfRange,
+  type PlanTenant,
+  scopeOf,
+  type WriterRange,
+} from '@breakwater/adapter-clickhouse';
 import type { Logger } from '@breakwater/observability';
 import { LIMITS } from '@breakwater/wire';
 
 import { auditStored, type AuditStores } from './audit/audit-stored.ts';
-import { carriedOver, type CarriedOver, carriesWhole } from './carried-over.ts';
+import { carriedOver, carriesWhole } from './carried-over.ts';
 import type { CutLimits } from './cut/batch-cutter.ts';
 import { DeadLetterQuota } from './cut/dead-letter-quota.ts';
 import { HaltedPartitions, haltOf } from './halted-partitions.ts';
 import { cutBatch, positionsAfter, type IngestBatch, type WriterState } from './ingest-batch.ts';
 import { LogBuffer } from './log-buffer.ts';
-import { settlePlan, type SettleStores } from './settle/settle-plan.ts';
+import { type DivisionStores, retireOtherDivisions } from './range/retire-chain.ts';
+import { chainMark, type PartitionStart, startPositions, startTenants } from './range/start-positions.ts';
+import { settlePlan, type SettleStores, WINDOW_SHARE } from './settle/settle-plan.ts';
 import { DayInserter } from './store/insert-days.ts';
-import { TenantTotals, totalsBeforeTenants } from './tenant-totals.ts';
+import { TenantTotals } from './tenant-totals.ts';
 import type { WriterMetrics } from './writer-metrics.ts';
 
 /** What the writer needs of ClickHouse beside settling. */
@@ -28,6 +37,7 @@ export interface WriterStores extends SettleStores, AuditStores {
       /** Closes the plan before in the same write. */
       open(plan: IngestPlan, closes: IngestPlan | null): Promise<void>;
     };
+  readonly divisions: DivisionStores;
   /** Gives up requests under way, for the end of the process: their plan stays open and the next start settles it. */
   abandon(): void;
   /** Prepares the schema; repeated without effect. */
@@ -46,6 +56,8 @@ export interface TelemetryWriterOptions {
   readonly logOrigins: () => Promise<readonly LogOrigin[]>;
   readonly owner: string;
   readonly partitionCount: number;
+  /** The partitions that this writer has: all of them, or one of several ranges. */
+  readonly range: WriterRange;
   readonly limits: CutLimits;
   readonly framesMaxPerRead: number;
   readonly roundIntervalMs: number;
@@ -160,29 +172,27 @@ export class TelemetryWriter {
   }
 
   async #openSession(): Promise<Session> {
-    const { stores, log, logger, owner } = this.#options;
+    const { stores, log, logger, owner, range } = this.#options;
     await stores.prepare();
+    // Taken before the chains of other divisions are looked for: who starts under another one sees it, or is seen.
     const epoch = await stores.plans.takeEpoch(owner);
     const logId = await log.logId();
-    const last = await stores.plans.lastPlan();
-    let newest = last?.plan ?? null;
-    const carried = newest === null ? null : carriedOver(newest, logId, await this.#options.logOrigins());
-    if (newest !== null && last?.open === true) {
-      logger.info({ plan: newest.number, records: newest.records }, 'a plan was left open: it is settled first');
-      const windowBlocks = this.#options.windowBlocks;
-      const logIsThere = newest.logId === logId || carriesWhole(carried, newest);
-      newest = await settlePlan({ log, stores, logger }, { plan: newest, epoch, owner, logIsThere, windowBlocks });
-    }
+    const logOrigins = await this.#options.logOrigins();
+    const own = await this.#settleOpenPlan(await stores.plans.lastPlan(), { epoch, logId, logOrigins });
+    const { clock, windowBlocks, partitionCount } = this.#options;
+    const { divisions } = stores;
+    const retireParts = { divisions, log, logId, logOrigins, logger, clock, owner, windowBlocks, of: range.of };
+    const others = await retireOtherDivisions(retireParts);
     await this.#audit(logId, epoch);
-    const partitions = await this.#startPartitions(newest, logId, carried);
-    const tenants = new TenantTotals(newest?.logId === logId ? await this.#tenantTotals(newest) : []);
-    const blockMark = await stores.plans.blockCounter();
-    const number = newest?.number ?? 0;
-    const state = { number, epoch, owner, logId, partitions, tenants, isFirst: true, blockMark };
-    const positions = new Map(partitions.map(({ partition, to }) => [partition as Partition, to as Offset]));
+    const lastPlans = own === null ? others : [own, ...others];
+    const ofRange = partitionsOfRange(range, partitionCount);
+    const starts = await startPositions({ log, logId, logOrigins, partitions: ofRange, lastPlans });
+    const tenantTotals = await startTenants(starts, (closed) => stores.plans.tenantTotals(closed));
+    const state = await this.#beginChain(own, starts, { epoch, logId, tenantTotals });
+    const positions = new Map(starts.map(({ part }) => [part.partition as Partition, part.to as Offset]));
     this.#halted.clear();
     this.#confirm(logId, positions);
-    logger.info({ epoch, plan: state.number, logId }, 'the telemetry lane is owned');
+    logger.info({ epoch, plan: state.number, logId, scope: state.scope }, 'the telemetry lane is owned');
     const { bytesMax } = this.#options.limits;
     return {
       buffer: new LogBuffer(
@@ -196,12 +206,44 @@ export class TelemetryWriter {
     };
   }
 
+  async #settleOpenPlan(
+    last: LastPlan | null,
+    at: { readonly epoch: number; readonly logId: LogId; readonly logOrigins: readonly LogOrigin[] },
+  ): Promise<IngestPlan | null> {
+    const { stores, log, logger, owner, windowBlocks } = this.#options;
+    if (last === null || !last.open) return last?.plan ?? null;
+    const { plan } = last;
+    logger.info({ plan: plan.number, records: plan.records }, 'a plan was left open: it is settled first');
+    const logIsThere = plan.logId === at.logId || carriesWhole(carriedOver(plan, at.logId, at.logOrigins), plan);
+    return settlePlan({ log, stores, logger }, { plan, epoch: at.epoch, owner, logIsThere, windowBlocks });
+  }
+
+  /** Where partitions come from another chain, a mark says from where this one counts on. */
+  async #beginChain(
+    own: IngestPlan | null,
+    starts: readonly PartitionStart[],
+    at: { readonly epoch: number; readonly logId: LogId; readonly tenantTotals: readonly PlanTenant[] },
+  ): Promise<WriterState> {
+    const { stores, owner, range } = this.#options;
+    const { epoch, logId, tenantTotals } = at;
+    const about = { scope: scopeOf(range), epoch, owner, logId, partitions: starts.map(({ part }) => part) };
+    const blockMark = await stores.plans.blockCounter();
+    const isAdopted = starts.some(({ source }) => source !== null && source.scope !== about.scope);
+    const number = (own?.number ?? 0) + (isAdopted ? 1 : 0);
+    if (isAdopted) {
+      const mark = chainMark('adopted', { ...about, number, blockMark, tenantTotals });
+      await stores.plans.open(mark, mark);
+    }
+    return { ...about, number, blockMark, tenants: new TenantTotals(tenantTotals), isFirst: true };
+  }
+
   /** Only tells: rows that are missing or doubled are no reason to keep new ones from being stored. */
   async #audit(logId: LogId, epoch: number): Promise<void> {
-    const { log, stores, logger, windowBlocks, clock, metrics } = this.#options;
+    const { log, stores, logger, windowBlocks, clock, metrics, range } = this.#options;
+    const isShared = range.of > 1;
     const oldestDay = Math.floor(clock.nowMs() / DAY_MS) - LIMITS.rawRetentionDays + 1;
     try {
-      const result = await auditStored({ log, stores, logger, logId, epoch, windowBlocks, oldestDay });
+      const result = await auditStored({ log, stores, logger, logId, epoch, windowBlocks, isShared, oldestDay });
       metrics.mismatch(result);
       this.#mismatch = null;
       if (result.plans.length === 0) return;
@@ -214,34 +256,6 @@ export class TelemetryWriter {
       if (!isPassing(error) && (error as { readonly code?: unknown }).code === 'STALE_EPOCH') throw error;
       logger.warn({ err: error }, 'what is stored could not be compared with the plans; the next start tries again');
     }
-  }
-
-  /**
-   * Where the last plan ended; or, in a log that has no plan yet, where the log begins. A log that was restored from a
-   * backup has another id and the same records: what the last plan has of it is stored already.
-   */
-  async #startPartitions(
-    last: IngestPlan | null,
-    logId: LogId,
-    carried: CarriedOver | null,
-  ): Promise<readonly PlanPartition[]> {
-    const known = new Map(last?.logId === logId ? last.partitions.map((part) => [part.partition, part]) : []);
-    const partitions: PlanPartition[] = [];
-    for (let partition = 0; partition < this.#options.partitionCount; partition += 1) {
-      const part = known.get(partition);
-      const { first: kept } = await this.#options.log.bounds('telemetry', partition as Partition);
-      const first = part?.to ?? Math.max(kept, carried?.get(partition as Partition) ?? kept);
-      partitions.push(
-        part === undefined
-          ? { partition, from: first, to: first, stored: 0, nothingToStore: 0, dead: 0 }
-          : { ...part, from: part.to },
-      );
-    }
-    return partitions;
-  }
-
-  async #tenantTotals(closed: IngestPlan): Promise<readonly PlanTenant[]> {
-    return (await this.#options.stores.plans.tenantTotals(closed)) ?? totalsBeforeTenants(closed.partitions);
   }
 
   async #runRounds(session: Session): Promise<void> {
@@ -306,7 +320,7 @@ export class TelemetryWriter {
         if (!isPassing(error)) throw error;
         await this.#backOff(error, failures, plan.number);
         // What was begun is settled by the next start: nothing may be given up in between.
-        if (this.#stop.signal.aborted) throw error;
+        if (this.#stop.signal.aborted || !(await this.#isRemembered(plan))) throw error;
       }
     }
     session.quota.settle(batch.deadLetters);
@@ -322,6 +336,16 @@ export class TelemetryWriter {
     this.#away = null;
     this.#options.metrics.refused.set(0);
     this.#options.metrics.stored(plan, batch.bodies, this.#options.clock.nowMs() - startedMs);
+  }
+
+  /**
+   * Whether tables still know the plan's tokens. Alone, a writer puts no block between its tries; the other ranges do,
+   * so at some time the plan has to be settled by looking its rows up.
+   */
+  async #isRemembered(plan: IngestPlan): Promise<boolean> {
+    const { range, windowBlocks, stores } = this.#options;
+    if (range.of === 1) return true;
+    return (await stores.plans.blockCounter()) - plan.blockMark < windowBlocks * WINDOW_SHARE;
   }
 
   /** Answers the plan as it is to be closed. */

@@ -1,4 +1,14 @@
-import type { ChangeFeed, Clock, EventLog, SnapshotArchive, SnapshotSource, TwinStore } from '@breakwater/twin-runtime';
+import type { WriterRange } from '@breakwater/adapter-clickhouse';
+import type {
+  ChangeFeed,
+  Clock,
+  EventLog,
+  PartitionMembership,
+  SnapshotArchive,
+  SnapshotSource,
+  TwinStore,
+  WriterLedger,
+} from '@breakwater/twin-runtime';
 
 import type { HistoryStore } from './history/twin-history.ts';
 import type { PositionMarks } from './position-marker.ts';
@@ -7,7 +17,8 @@ import type { TurnLease } from './writer-turn.ts';
 
 /** Everything outside this process that the writer leans on. */
 export interface WriterPorts {
-  readonly log: EventLog;
+  /** The log for one more who waits in reads. */
+  openReader(): EventLog & { close(): void };
   /** A log on a connection of its own: the reading one waits for records most of the time. */
   readonly trimLog: EventLog;
   /** Otherwise the engine of the log forgets by its own retention. */
@@ -15,8 +26,12 @@ export interface WriterPorts {
   /** Null where nothing beside the platform watches lag. */
   readonly marks: PositionMarks | null;
   readonly twins: Pick<TwinStore, 'ledger'>;
-  readonly stores: WriterStores;
+  storesOf(range: WriterRange): WriterStores;
+  /** What all ranges have stored, whichever processes have them. */
+  readonly ledger: Pick<WriterLedger, 'readWriterLedger'>;
   readonly turnLease: TurnLease;
+  /** This process's part in the group that shares the ranges out, where there are several. */
+  membershipOf(memberId: string): PartitionMembership;
   /** On a connection of its own. */
   readonly changes: Pick<ChangeFeed, 'feedId' | 'read' | 'entryAt' | 'end'>;
   readonly history: HistoryStore;

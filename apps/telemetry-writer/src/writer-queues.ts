@@ -9,23 +9,23 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
 export function watchWriterQueues(options: {
   readonly settings: WriterSettings;
   readonly metrics: Metrics;
-  readonly writer: TelemetryWriter;
+  readonly writers: Pick<TelemetryWriter, 'bufferedBytes' | 'haltedCount'>;
 }): QueueWatch<'telemetry-writer'> {
-  const { settings, metrics, writer } = options;
+  const { settings, metrics, writers } = options;
   const memory = new MemoryWatch({ metrics, maxBytes: settings.memoryMegabytesMax * BYTES_PER_MEGABYTE });
   new Gauge({
     name: 'breakwater_partitions_stopped',
     help: 'Partitions that stopped and wait for an operator.',
     registers: [metrics.registry],
     collect() {
-      this.set(writer.haltedCount);
+      this.set(writers.haltedCount);
     },
   });
   return new QueueWatch({
     metrics,
     process: 'telemetry-writer',
     queues: {
-      buffer: { used: () => writer.bufferedBytes, max: settings.batchBytesMax * BUFFER_BATCHES },
+      buffer: { used: () => writers.bufferedBytes, max: settings.batchBytesMax * BUFFER_BATCHES },
       memory: { used: () => memory.usedBytes(), max: memory.maxBytes },
     },
   });

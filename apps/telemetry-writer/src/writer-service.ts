@@ -1,34 +1,36 @@
 import { hostname } from 'node:os';
 
-import { DEDUPLICATION_WINDOW_BLOCKS } from '@breakwater/adapter-clickhouse';
-import { laneBytesMaxOf } from '@breakwater/adapter-redis';
 import type { Logger, Metrics, QueueWatch, Readiness } from '@breakwater/observability';
-import { PlatformError, SnapshotLoop } from '@breakwater/twin-runtime';
+import type { LogId, Offset, Partition } from '@breakwater/twin';
+import { PlatformError } from '@breakwater/twin-runtime';
 import { Inject, Injectable } from '@nestjs/common';
 
-import { historyMetrics } from './history/history-metrics.ts';
-import { TwinHistory } from './history/twin-history.ts';
-import { LogTrimmer } from './log-trimmer.ts';
-import { snapshotMetrics } from './snapshot/snapshot-metrics.ts';
-import type { WriterSettings } from './read-writer-settings.ts';
+import { keeperMetrics, LaneKeepers } from './lane-keepers.ts';
 import { PositionMarker } from './position-marker.ts';
-import { TelemetryWriter } from './telemetry-writer.ts';
+import { RangeGroup } from './range/range-group.ts';
+import { RangeWriters } from './range/range-writers.ts';
+import type { WriterSettings } from './read-writer-settings.ts';
 import { writerMetrics } from './writer-metrics.ts';
+import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type WriterPorts } from './writer-ports.ts';
 import { watchWriterQueues } from './writer-queues.ts';
 import { WriterTurn } from './writer-turn.ts';
-import { WRITER_LOGGER, WRITER_METRICS, WRITER_PORTS, WRITER_SETTINGS, type WriterPorts } from './writer-ports.ts';
 
-/** What one process does for ClickHouse: the writer, the history and the snapshots of twins; and the trimmer. */
+/** Whoever has this range does what is done once for the whole lane. */
+const KEEPERS_RANGE = 0;
+
+/** What one process does for ClickHouse: the writers of its ranges of partitions, and, at one process, the keepers. */
 @Injectable()
 export class WriterService {
-  readonly #turn: WriterTurn;
-  readonly #writer: TelemetryWriter;
-  readonly #history: TwinHistory;
-  readonly #snapshots: SnapshotLoop;
-  readonly #trimmer: LogTrimmer | null;
+  readonly #settings: WriterSettings;
+  readonly #ports: WriterPorts;
+  readonly #writers: RangeWriters;
+  readonly #share: WriterTurn | RangeGroup;
+  readonly #newKeepers: () => LaneKeepers;
   readonly #marker: PositionMarker | null;
   readonly #queues: QueueWatch<'telemetry-writer'>;
-  readonly #logger: Logger;
+  #keepers: LaneKeepers | null = null;
+  #failed: (error: unknown) => void = () => undefined;
+  #isMarking = false;
 
   constructor(
     @Inject(WRITER_SETTINGS) settings: WriterSettings,
@@ -36,98 +38,84 @@ export class WriterService {
     @Inject(WRITER_METRICS) metrics: Metrics,
     @Inject(WRITER_LOGGER) logger: Logger,
   ) {
-    const { log, trimLog, twins, stores, clock, logOrigins } = ports;
-    const { partitionCount } = settings;
-    this.#logger = logger;
-    const writer = settings.ownerName || `${hostname()}/${process.pid}/${Date.now()}`;
-    this.#turn = new WriterTurn({ lease: ports.turnLease, writer, leaseTtlMs: settings.leaseTtlMs, clock, logger });
-    this.#writer = new TelemetryWriter({
-      log,
-      stores,
-      logOrigins,
-      clock,
-      logger,
-      metrics: writerMetrics(metrics),
-      owner: writer,
-      partitionCount,
-      limits: {
-        recordsMax: settings.batchRecordsMax,
-        bytesMax: settings.batchBytesMax,
-        daysMax: settings.batchDaysMax,
-      },
-      framesMaxPerRead: settings.readFramesMax,
-      roundIntervalMs: settings.roundIntervalMs,
-      roundIntervalMaxMs: settings.roundIntervalMaxMs,
-      backoffMaxMs: settings.backoffMaxMs,
-      deadLettersPerDayMax: settings.deadLettersPerDayMax,
-      windowBlocks: DEDUPLICATION_WINDOW_BLOCKS,
-    });
-    this.#queues = watchWriterQueues({ settings, metrics, writer: this.#writer });
-    // The schema is there once the writer knows its position.
-    const isStoreReady = () => this.#writer.positions().logId !== null;
-    const laneBytesMax = laneBytesMaxOf(settings);
-    const common = { isStoreReady, clock, partitionCount, backoffMaxMs: settings.backoffMaxMs };
-    this.#history = new TwinHistory({
-      ...common,
-      feed: ports.changes,
-      store: ports.history,
-      logger,
-      metrics: historyMetrics(metrics),
-      roundIntervalMs: settings.historyIntervalMs,
-    });
-    this.#snapshots = new SnapshotLoop({
-      ...common,
-      ...{ source: ports.snapshotSource, archive: ports.snapshotArchive, twins, log: trimLog, laneBytesMax },
-      observer: snapshotMetrics(metrics, logger),
-      intervalMs: settings.snapshotIntervalSeconds * 1_000,
-    });
-    const positions = () => this.#writer.positions().positions;
+    this.#settings = settings;
+    this.#ports = ports;
+    const { clock } = ports;
+    const owner = settings.ownerName || `${hostname()}/${process.pid}/${Date.now()}`;
+    const failed = (error: unknown): void => this.#failed(error);
+    this.#writers = new RangeWriters({ ports, settings, metrics: writerMetrics(metrics), logger, owner, failed });
+    this.#queues = watchWriterQueues({ settings, metrics, writers: this.#writers });
+    const ofKeepers = keeperMetrics(metrics, logger);
+    this.#newKeepers = () =>
+      new LaneKeepers({
+        ...{ ports, settings, logger, ...ofKeepers },
+        // The schema is there once a writer knows its position.
+        isStoreReady: () => this.#writers.isAnyPositionKnown,
+        writerPositions: (logId) => this.#positionsOfLane(logId),
+      });
+    const positions = () => this.#writers.positions();
     this.#marker = ports.marks === null ? null : new PositionMarker({ marks: ports.marks, positions, clock });
-    const { retentionRecords, trimIntervalMs: intervalMs } = settings;
-    const trimmer = { log: trimLog, twins, clock, logger, partitionCount, retentionRecords, intervalMs, laneBytesMax };
-    this.#trimmer = !ports.isLogTrimmedByUs
-      ? null
-      : new LogTrimmer({
-          ...trimmer,
-          rebuildFloor: (partition, logId) => this.#snapshots.floor(partition, logId),
-          writerPositions: () => this.#writer.positions(),
-        });
+    const { leaseTtlMs, ranges } = settings;
+    const common = { leaseTtlMs, clock, logger };
+    this.#share =
+      ranges === 1
+        ? new WriterTurn({ ...common, lease: ports.turnLease, writer: owner })
+        : new RangeGroup(
+            { ...common, ranges, division: ports.turnLease, membership: ports.membershipOf(owner) },
+            {
+              begin: (range) => this.#begin(range),
+              end: (range) => this.#end(range),
+              lost: (range) => failed(new PlatformError('STALE_EPOCH', `another telemetry-writer has range ${range}`)),
+            },
+          );
   }
 
-  /** Starts in the background, at its turn; `failed` is told when going on would be wrong. */
+  /** Starts in the background, when there is something for it; `failed` is told when going on would be wrong. */
   start(failed: (error: unknown) => void): void {
-    const begun = (): void => this.#begin(failed);
-    this.#turn.start(begun, () => failed(new PlatformError('STALE_EPOCH', 'another telemetry-writer has the turn')));
+    this.#failed = failed;
+    if (this.#share instanceof RangeGroup) this.#share.start();
+    else {
+      const lost = (): void => failed(new PlatformError('STALE_EPOCH', 'another telemetry-writer has the turn'));
+      this.#share.start(() => this.#begin(KEEPERS_RANGE), lost);
+    }
     this.#queues.start();
   }
 
-  #begin(failed: (error: unknown) => void): void {
-    this.#writer.run().catch((error: unknown) => {
-      this.#logger.fatal({ err: error }, 'the writer stops: going on would be wrong');
-      failed(error);
-    });
-    this.#trimmer?.start();
-    this.#marker?.start();
-    this.#history.start();
-    this.#snapshots.start();
+  #begin(range: number): void {
+    this.#writers.begin(range);
+    if (!this.#isMarking) this.#marker?.start();
+    this.#isMarking = true;
+    if (range !== KEEPERS_RANGE) return;
+    this.#keepers = this.#newKeepers();
+    this.#keepers.start();
+  }
+
+  async #end(range: number): Promise<void> {
+    if (range === KEEPERS_RANGE) {
+      await this.#keepers?.stop();
+      this.#keepers = null;
+    }
+    await this.#writers.end(range);
+  }
+
+  /** What the ranges of other processes have stored stands in ClickHouse, like all positions. */
+  async #positionsOfLane(logId: LogId): Promise<ReadonlyMap<Partition, Offset>> {
+    if (this.#settings.ranges === 1) return this.#writers.positionsIn(logId);
+    const entries = await this.#ports.ledger.readWriterLedger();
+    const ofLog = entries.filter((entry) => entry.logId === logId);
+    return new Map(ofLog.map(({ partition, position }) => [partition, position as Offset]));
   }
 
   /** Ready as soon as it runs, also when it stands by: while ClickHouse is away the log buffers, which is no fault. */
   readiness(): Readiness {
-    if (!this.#turn.isHeld) return { ready: true, degraded: [] };
-    const parts = [
-      { part: 'history of twins', detail: this.#history.trouble },
-      { part: 'snapshots of twins', detail: this.#snapshots.trouble },
-    ];
-    const behind = parts.flatMap(({ part, detail }) => (detail === null ? [] : [{ part, detail }]));
-    return { ready: true, degraded: [...this.#writer.health().degraded, ...behind] };
+    return { ready: true, degraded: [...this.#writers.degraded(), ...(this.#keepers?.degraded() ?? [])] };
   }
 
   async stop(): Promise<void> {
     this.#queues.stop();
-    await this.#trimmer?.stop();
     await this.#marker?.stop();
-    await Promise.all([this.#writer.stop(), this.#history.stop(), this.#snapshots.stop()]);
-    await this.#turn.stop();
+    if (this.#share instanceof RangeGroup) return this.#share.stop();
+    await this.#end(KEEPERS_RANGE);
+    return this.#share.stop();
   }
 }

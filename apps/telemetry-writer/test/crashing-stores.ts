@@ -49,6 +49,17 @@ export function withoutTokens(real: WriterStores): WriterStores {
   };
 }
 
+/** A planted bug: two ranges may give their inserts the same token. */
+export function withoutScopeInTokens(real: WriterStores): WriterStores {
+  return {
+    ...delegating(real),
+    records: {
+      ...delegating(real).records,
+      insertDay: (plan, day, lines) => real.records.insertDay({ ...plan, scope: 'telemetry/0-of-2' }, day, lines),
+    },
+  };
+}
+
 /** A planted bug: no plan is stored before the insert, only the position after it. */
 export function withoutPlans(clickhouse: ClickHouse): (real: WriterStores) => WriterStores {
   return (real) => ({
@@ -64,7 +75,7 @@ export function withoutPlans(clickhouse: ClickHouse): (real: WriterStores) => Wr
   });
 }
 
-function delegating(real: WriterStores): WriterStores {
+export function delegating(real: WriterStores): WriterStores {
   return {
     abandon: () => real.abandon(),
     prepare: () => real.prepare(),
@@ -77,6 +88,7 @@ function delegating(real: WriterStores): WriterStores {
       close: (plan) => real.plans.close(plan),
       closedPlans: (logId, plansMax) => real.plans.closedPlans(logId, plansMax),
       blockCounter: () => real.plans.blockCounter(),
+      blocksPlannedSince: (closed) => real.plans.blocksPlannedSince(closed),
     },
     records: {
       insertDay: (plan, day, lines) => real.records.insertDay(plan, day, lines),
@@ -86,7 +98,8 @@ function delegating(real: WriterStores): WriterStores {
       storedOfPlans: (plans, look) => real.rows.storedOfPlans(plans, look),
       storedKinds: (plan, day) => real.rows.storedKinds(plan, day),
       repeatedRows: (plan) => real.rows.repeatedRows(plan),
-      rebuildDay: (day) => real.rows.rebuildDay(day),
+      completeRollups: (plan, day) => real.rows.completeRollups(plan, day),
     },
+    divisions: real.divisions,
   };
 }

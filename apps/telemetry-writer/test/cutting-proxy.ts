@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** Stands in the URL, so in the first bytes of a request. */
-const INSERT_PATTERN = /INSERT[^ ]{1,6}INTO[^ ]{1,6}breakwater\.records_in/;
+const INSERT_PATTERN = /INSERT[^ ]{1,6}INTO[^ ]{1,6}breakwater\.(range_)?records_in/;
 const HEAD_BYTES = 2_048;
 
 /** What happens to the reply of a request that was asked about. */

@@ -6,6 +6,7 @@ import { DAY_MS, expectedRows, query, storedRows, until, untilStored } from './w
 import { TIMEOUT_MS, writerSuite } from './writer-suite.ts';
 
 const NOW_MS = Date.now();
+const KILLS = 3;
 const TABLES_WITH_FEWER_MERGES = ['telemetry', 'telemetry_1m', 'telemetry_1h', 'events', 'ingest_plans'];
 const FEWER_MERGES_STEP = "SELECT name FROM breakwater.schema_migrations WHERE name = '0004-fewer-merges'";
 /** The writer gives an insert 5 s; without that the server's own keep-alive would end this one after 10 s. */
@@ -91,18 +92,11 @@ describe('the telemetry writer stores each record once', () => {
   it(
     'when ClickHouse is killed between an insert and its reply',
     async () => {
-      let kills = 0;
-      suite.proxy.onInsertReply = async () => {
-        if (kills >= 3) return 'pass';
-        kills += 1;
-        await suite.embedded.kill('SIGKILL');
-        await suite.embedded.startAgain();
-        return 'cut';
-      };
+      const kills = suite.killAtReplies(KILLS);
       const { writer } = suite.start(suite.throughProxy, { limits: { recordsMax: 40, bytesMax: 1e6, daysMax: 9 } });
       await suite.log.appendMany(300, (index) => NOW_MS - index * 500);
       await untilStored(writer, suite.log);
-      expect(kills).toBe(3);
+      expect(kills()).toBe(KILLS);
       await suite.expectExact();
     },
     TIMEOUT_MS,

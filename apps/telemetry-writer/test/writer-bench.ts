@@ -1,4 +1,4 @@
-import { connectClickHouse, type ClickHouse } from '@breakwater/adapter-clickhouse';
+import { connectClickHouse, WHOLE_LANE, type ClickHouse } from '@breakwater/adapter-clickhouse';
 import { MemoryEventLog } from '@breakwater/adapter-memory';
 import type {
   DeviceId,
@@ -10,7 +10,7 @@ import type {
   TelemetryPoint,
   TenantId,
 } from '@breakwater/twin';
-import type { Clock } from '@breakwater/twin-runtime';
+import type { Clock, EventLog } from '@breakwater/twin-runtime';
 import { encodeRecord, type RecordMessage } from '@breakwater/wire';
 import { createLogger, Metrics } from '@breakwater/observability';
 
@@ -47,17 +47,17 @@ export interface ExpectedRow {
   readonly value: string;
 }
 
-/** A log in memory, and what its records must become in ClickHouse. */
+/** A log, in memory unless another is given, and what its records must become in ClickHouse. */
 export class LogUnderTest {
-  readonly log: MemoryEventLog;
+  readonly log: EventLog;
   readonly rows: ExpectedRow[] = [];
   records = 0;
   readonly #seqs = new Map<number, number>();
   readonly #partitionCount: number;
 
-  constructor(partitionCount: number, logId = 'log-1') {
+  constructor(partitionCount: number, log: string | EventLog = 'log-1') {
     this.#partitionCount = partitionCount;
-    this.log = new MemoryEventLog({ clock: machineClock, logId: logId as LogId });
+    this.log = typeof log === 'string' ? new MemoryEventLog({ clock: machineClock, logId: log as LogId }) : log;
   }
 
   /** Appends one frame to a partition. */
@@ -158,16 +158,18 @@ export function writerOn(
   } = {},
 ): TelemetryWriter {
   const { stores, ...rest } = options;
-  const real = clickHouseStores(clickhouse);
+  const range = rest.range ?? WHOLE_LANE;
+  const real = clickHouseStores(clickhouse, { range, partitionCount: 4 });
   return new TelemetryWriter({
     log: log.log,
     stores: stores === undefined ? real : stores(real),
     logOrigins: async () => [],
     clock: machineClock,
     logger: createLogger('telemetry-writer', process.env['LOG_LEVEL'] ?? 'silent'),
-    metrics: writerMetrics(new Metrics('telemetry-writer')),
+    metrics: writerMetrics(new Metrics('telemetry-writer')).ofRange(range.index),
     owner: `writer-${Math.random()}`,
     partitionCount: 4,
+    range,
     limits: { recordsMax: 5_000, bytesMax: 4_000_000, daysMax: 200 },
     framesMaxPerRead: 64,
     roundIntervalMs: 20,
@@ -189,6 +191,18 @@ export async function until(
     if (Date.now() > endMs) throw new Error(`not in ${timeoutMs} ms: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }
+}
+
+/** Waits until the positions of writers of several ranges are the end of the log in all partitions. */
+export async function untilAllStored(writers: () => readonly TelemetryWriter[], log: LogUnderTest): Promise<void> {
+  const what = () => `all are at the end; they say ${JSON.stringify(writers().map((writer) => writer.health()))}`;
+  await until(what, async () => {
+    const positions = new Map(writers().flatMap((writer) => [...writer.positions().positions]));
+    for (let partition = 0; partition < 4; partition += 1) {
+      if (positions.get(partition as Partition) !== (await log.end(partition))) return false;
+    }
+    return true;
+  });
 }
 
 /** Waits until the writer's position is the end of the log in all partitions. */

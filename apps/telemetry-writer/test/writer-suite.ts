@@ -15,6 +15,8 @@ import {
 } from './writer-bench.ts';
 
 export const TIMEOUT_MS = 120_000;
+/** `npm test` runs the short form of what takes minutes, `npm run test:writers` all of it. */
+export const isLongForm = process.env['WRITER_FAULTS'] === 'all';
 
 type WriterArguments = Parameters<typeof writerOn> extends [unknown, ...infer Rest] ? Rest : never;
 
@@ -51,6 +53,30 @@ export class WriterSuite {
     await this.throughProxy.client.close();
   }
 
+  /**
+   * Kills ClickHouse where it is about to answer an insert through the proxy, so many times, and starts it again.
+   * Answers how often it did. What is answered while it starts is cut off too: on a slow machine a writer asks again
+   * before the start is known to have ended, and must not have it killed in the middle.
+   */
+  killAtReplies(times: number): () => number {
+    let kills = 0;
+    let restarting: Promise<void> | null = null;
+    const restart = async (): Promise<void> => {
+      await this.embedded.kill('SIGKILL');
+      await this.embedded.startAgain();
+    };
+    this.proxy.onInsertReply = async () => {
+      if (restarting === null && kills >= times) return 'pass';
+      if (restarting === null) {
+        kills += 1;
+        restarting = restart().finally(() => (restarting = null));
+      }
+      await restarting;
+      return 'cut';
+    };
+    return () => kills;
+  }
+
   /** `ended` tells how the writer's run ended, and never rejects. */
   start(...args: WriterArguments) {
     const writer = writerOn(this.log, ...args);
@@ -65,7 +91,8 @@ export class WriterSuite {
   async expectExact(): Promise<void> {
     expect(await storedRows(this.clickhouse)).toEqual(expectedRows(this.log));
     expect(await rollupDifferences(this.clickhouse)).toEqual([]);
-    const unsettled = 'SELECT number FROM breakwater.ingest_plans GROUP BY number HAVING countDistinct(state) != 2';
+    const unsettled = `SELECT scope, number FROM breakwater.ingest_plans
+      GROUP BY scope, number HAVING countDistinct(state) != 2`;
     expect(await query(this.clickhouse, unsettled)).toEqual([]);
     await this.expectTenantsCounted();
   }

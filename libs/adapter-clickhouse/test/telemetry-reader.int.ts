@@ -39,12 +39,14 @@ describe('what was stored', () => {
       '0006-twin-history',
       '0007-twin-snapshots',
       '0009-change-feeds',
+      '0010-writer-ranges',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
     const epoch = await new PlanStore(clickhouse).takeEpoch('test');
     const lines = recordLines(epoch);
     plan = {
+      scope: 'telemetry',
       number: 1,
       epoch,
       owner: 'test',

@@ -17,7 +17,7 @@ export { RedisChangeFeed } from './redis-change-feed.ts';
 export type { RedisChangeFeedOptions } from './redis-change-feed.ts';
 export { RedisDeviceRegistry } from './redis-device-registry.ts';
 export { RedisOperationAnswers } from './redis-operation-answers.ts';
-export { RedisPartitionLeases } from './redis-partition-leases.ts';
+export { RedisPartitionLeases, writerRangeLeaseKeys } from './redis-partition-leases.ts';
 export { RedisWriterLease } from './redis-writer-lease.ts';
 export { RedisRefusalCounts } from './redis-refusal-counts.ts';
 export { COPY_BATCH_ENTRIES, RedisRegistryCopy } from './registry/redis-registry-copy.ts';

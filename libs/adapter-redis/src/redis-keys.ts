@@ -11,6 +11,8 @@ export const redisKeys = {
   logOrigins: 'bw:log:origins',
   members: 'bw:members',
   writerLease: 'bw:writer:lease',
+  writerMembers: (ranges: number) => `bw:writer:${ranges}:members`,
+  writerRange: (ranges: number, range: number) => `bw:writer:${ranges}:lease:${range}`,
   operationsChannel: 'bw:operations',
   commandHintsChannel: 'bw:command-hints',
   telemetryHintsChannel: 'bw:telemetry-hints',

@@ -128,14 +128,17 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     expect(trigger?.authenticationRef).toEqual({ name: 'kafka-credentials' });
   });
 
-  it('scales by the group that the twin-workers are', () => {
+  it('scales by the groups that the twin-workers are and that the telemetry-writers show their lag in', () => {
     const source = read('libs/log-engine/src/kafka-log-engine.ts');
     const [, name = ''] = /kafkaWorkerGroup \|\| `\$\{topicPrefix\}\.(\w+)`/.exec(source) ?? [];
     const groups = (set: string): unknown[] => triggersOf(set).map(({ metadata }) => metadata['consumerGroup']);
-    expect(groups('kafka.yaml')).toEqual([`breakwater.${name}`, `breakwater.${name}`]);
-    expect(groups('redis-cluster.yaml')).toEqual([`twins.${name}`, `twins.${name}`]);
+    expect(groups('kafka.yaml')).toEqual(['breakwater.writer', `breakwater.${name}`, `breakwater.${name}`]);
+    expect(groups('redis-cluster.yaml')).toEqual(['twins.writer', `twins.${name}`, `twins.${name}`]);
+    expect(read('apps/telemetry-writer/src/redis-writer-ports.ts')).toContain("lagMarks('writer')");
     const named = ['--values', valuesFile('kafka.yaml'), '--set', 'twinWorker.settings.KAFKA_WORKER_GROUP=ours'];
-    expect(renderChart(tools, named)).toContain('consumerGroup: "ours"');
+    const rendered = renderChart(tools, named);
+    expect(rendered).toContain('consumerGroup: "ours"');
+    expect(rendered).toContain('consumerGroup: "breakwater.writer"');
   });
 
   it('lets the parts out to the ports that addresses name, and to no password', () => {
@@ -209,9 +212,11 @@ const read = (path: string): string => readFileSync(join(rootFolder, path), 'utf
     expect(rendered).toContain('runAsNonRoot: true');
   });
 
-  it('scales by lag with as many replicas as partitions at most', () => {
+  it('scales by lag with as many replicas as partitions, or ranges of them, at most', () => {
     const scaled = manifests('guarded.yaml').filter(({ kind }) => kind === 'ScaledObject');
-    expect(scaled.map(({ spec }) => spec['maxReplicaCount'])).toContain(256);
+    expect(scaled.map(({ spec }) => spec['maxReplicaCount']).toSorted()).toEqual([256, 8]);
+    const topics = scaled.map(({ spec }) => (spec['triggers'] as { metadata: { topic: string } }[]).length);
+    expect(topics.toSorted()).toEqual([1, 2]);
     for (const set of valueSets) {
       const targets = manifests(set)
         .filter(({ kind }) => ['ScaledObject', 'HorizontalPodAutoscaler'].includes(kind))

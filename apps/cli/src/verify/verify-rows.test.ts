@@ -15,7 +15,17 @@ function plansOf(sizes: readonly number[]): readonly IngestPlan[] {
     to += size;
     const stored = Math.ceil(to / 2);
     return {
-      ...{ number: index + 1, epoch: 1, owner: 'o', logId: LOG, days: [], records: size, digest: '', blockMark: 0 },
+      ...{
+        scope: 'telemetry',
+        number: index + 1,
+        epoch: 1,
+        owner: 'o',
+        logId: LOG,
+        days: [],
+        records: size,
+        digest: '',
+        blockMark: 0,
+      },
       ...{ tenants: [], tenantTotals: null, keptDeadLetters: {}, settings: INSERT_SETTINGS },
       partitions: [{ partition: 0, from, to, stored, nothingToStore: to - stored, dead: 0 }],
     };
@@ -26,6 +36,7 @@ function plansOf(sizes: readonly number[]): readonly IngestPlan[] {
 function tableOf(plans: readonly IngestPlan[], offsets: readonly number[]): RowCounts {
   const within = ({ from, to }: OffsetRange) => offsets.filter((offset) => offset >= from && offset < to);
   return {
+    scopes: async () => ['telemetry'],
     spacedPlans: async () => ({
       plans: plans.filter((_, index) => index % 3 === 0 || index === plans.length - 1),
       firstHasRows: true,

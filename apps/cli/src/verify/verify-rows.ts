@@ -1,4 +1,4 @@
-import type { IngestPlan, OffsetRange, StoredAudit } from '@breakwater/adapter-clickhouse';
+import { chainMarkOf, type IngestPlan, type OffsetRange, type StoredAudit } from '@breakwater/adapter-clickhouse';
 import type { LogId, Partition } from '@breakwater/twin';
 
 import { type Finding, NAMED_MAX, type PartResult } from './finding.ts';
@@ -6,7 +6,7 @@ import { type Finding, NAMED_MAX, type PartResult } from './finding.ts';
 /** What the comparison asks of ClickHouse. */
 export type RowCounts = Pick<
   StoredAudit,
-  'spacedPlans' | 'plansBetween' | 'countRange' | 'offsetsWithoutRows' | 'repeatedRows'
+  'scopes' | 'spacedPlans' | 'plansBetween' | 'countRange' | 'offsetsWithoutRows' | 'repeatedRows'
 >;
 
 /** Says of offsets whether the log still has them and their records must have rows; null: the log forgot them. */
@@ -30,18 +30,44 @@ interface Mark {
   readonly plan: number;
   readonly offset: number;
   readonly stored: number;
+  /** Before it another range's plans had the partition: those compare what is theirs. */
+  readonly begins: boolean;
 }
+
+/** One chain of plans, with what the comparison asks. */
+type ChainParts = RowParts & { readonly scope: string };
 
 /**
  * Compares what closed plans say with the rows that are there, partition by partition. The plan's counts were made
  * when it was cut, from the log; the rows are counted here, by their own offsets. Nothing of the two is shared.
  */
 export async function verifyRows(parts: RowParts): Promise<PartResult> {
-  const { plans, firstHasRows } = await parts.audit.spacedPlans(parts.logId, PLANS_MAX);
-  const last = plans.at(-1);
-  if (last === undefined) {
+  const scopes = await parts.audit.scopes(parts.logId);
+  const chains = [];
+  for (const scope of scopes) chains.push(await verifyChain({ ...parts, scope }));
+  const found = chains.filter((chain) => chain !== null);
+  if (found.length === 0) {
     return { part: 'rows', compared: 'no plan of this log is closed yet', findings: [], skipped: [] };
   }
+  const records = found.reduce((sum, chain) => sum + chain.records, 0);
+  const partitions = new Set(found.flatMap((chain) => chain.partitions)).size;
+  const plans = found.map(({ first, last }) => `${first} to ${last}`).join(' and ');
+  const compared = `${records} records of ${partitions} partitions, plans ${plans}, with the offsets of their rows`;
+  return { part: 'rows', compared, findings: found.flatMap(({ findings }) => findings), skipped: [] };
+}
+
+interface ChainResult {
+  readonly first: number;
+  readonly last: number;
+  readonly partitions: readonly number[];
+  readonly records: number;
+  readonly findings: readonly Finding[];
+}
+
+async function verifyChain(parts: ChainParts): Promise<ChainResult | null> {
+  const { plans, firstHasRows } = await parts.audit.spacedPlans(parts, PLANS_MAX);
+  const [first, last] = [plans[0], plans.at(-1)];
+  if (first === undefined || last === undefined) return null;
   const findings: Finding[] = [];
   let records = 0;
   for (const { partition } of last.partitions) {
@@ -51,11 +77,8 @@ export async function verifyRows(parts: RowParts): Promise<PartResult> {
       findings.push(...(await compareSpan(parts, partition as Partition, from, to)));
     }
   }
-  const [oldest] = plans;
-  const compared =
-    `${records} records of ${last.partitions.length} partitions, plans ${oldest?.number} to ${last.number}, ` +
-    'with the offsets of their rows';
-  return { part: 'rows', compared, findings, skipped: [] };
+  const partitions = last.partitions.map(({ partition }) => partition);
+  return { first: first.number, last: last.number, partitions, records, findings };
 }
 
 function marksOf(plans: readonly IngestPlan[], partition: number, firstHasRows: boolean): readonly Mark[] {
@@ -66,9 +89,9 @@ function marksOf(plans: readonly IngestPlan[], partition: number, firstHasRows: 
     const { from, to, stored, nothingToStore, dead } = part;
     // The first plan of a log counts from its own beginning: what it stored itself can be compared as well.
     if (index === 0 && firstHasRows && stored + nothingToStore + dead === to - from && from < to) {
-      marks.push({ plan: plan.number - 1, offset: from, stored: 0 });
+      marks.push({ plan: plan.number - 1, offset: from, stored: 0, begins: false });
     }
-    marks.push({ plan: plan.number, offset: to, stored });
+    marks.push({ plan: plan.number, offset: to, stored, begins: chainMarkOf(plan) === 'adopted' });
   });
   return marks;
 }
@@ -78,15 +101,15 @@ function spans(marks: readonly Mark[]): readonly (readonly [Mark, Mark])[] {
   const joined: [Mark, Mark][] = [];
   for (const [at, to] of marks.entries()) {
     const from = marks[at - 1];
-    if (from === undefined || from.offset === to.offset) continue;
+    if (from === undefined || to.begins || from.offset === to.offset) continue;
     const before = joined.at(-1);
-    if (before !== undefined && to.offset - before[0].offset <= OFFSETS_PER_COUNT_MAX) before[1] = to;
+    if (before?.[1].offset === from.offset && to.offset - before[0].offset <= OFFSETS_PER_COUNT_MAX) before[1] = to;
     else joined.push([from, to]);
   }
   return joined;
 }
 
-async function compareSpan(parts: RowParts, partition: Partition, from: Mark, to: Mark): Promise<readonly Finding[]> {
+async function compareSpan(parts: ChainParts, partition: Partition, from: Mark, to: Mark): Promise<readonly Finding[]> {
   const range = { logId: parts.logId, partition, from: from.offset, to: to.offset };
   const { records, repeatedRows } = await parts.audit.countRange(range);
   const findings: Finding[] = [];
@@ -108,9 +131,9 @@ async function nameRepeated({ audit }: RowParts, range: OffsetRange, repeated: n
 }
 
 /** Goes through the span plan by plan, so that a plan is named even where the log has forgotten its records. */
-async function nameMissing(parts: RowParts, partition: Partition, from: Mark, to: Mark): Promise<readonly Finding[]> {
+async function nameMissing(parts: ChainParts, partition: Partition, from: Mark, to: Mark): Promise<readonly Finding[]> {
   const { audit, logId } = parts;
-  const plans = await audit.plansBetween(logId, from.plan, to.plan);
+  const plans = await audit.plansBetween(parts, from.plan, to.plan);
   const marks = [from, ...marksOf(plans, partition, false)];
   const findings: Finding[] = [];
   for (const [low, high] of await differing(parts, partition, marks)) {

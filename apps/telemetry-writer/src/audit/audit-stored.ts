@@ -7,7 +7,10 @@ import { recutPlan } from '../settle/recut-plan.ts';
 import { DayInserter, type InsertStores } from '../store/insert-days.ts';
 
 export interface AuditStores extends InsertStores {
-  readonly plans: { closedPlans(logId: LogId, plansMax: number): Promise<readonly IngestPlan[]> };
+  readonly plans: {
+    closedPlans(logId: LogId, plansMax: number): Promise<readonly IngestPlan[]>;
+    blocksPlannedSince(closed: IngestPlan): Promise<number>;
+  };
   readonly rows: {
     storedOfPlans(
       plans: readonly IngestPlan[],
@@ -23,6 +26,8 @@ export interface AuditParts {
   readonly logId: LogId;
   readonly epoch: number;
   readonly windowBlocks: number;
+  /** Other ranges have writers, whose blocks the tables count as well. */
+  readonly isShared: boolean;
   /** Days (since 1970) before this have no raw rows any more, or are about to lose them. */
   readonly oldestDay: number;
 }
@@ -52,16 +57,24 @@ export async function auditStored(parts: AuditParts): Promise<AuditResult> {
   for (const run of plansWithRows(plans, parts.oldestDay).slice(-RUNS_MAX)) {
     const difference = await differenceOf(parts, run, false);
     if (difference.recordsMissing === 0 && difference.repeatedRows === 0) continue;
-    for (const audited of run) result = merged(result, await auditPlan(parts, audited, blocksBehind(plans, audited)));
+    for (const audited of run) {
+      const blocksSince = () => blocksBehind(parts, plans, audited);
+      result = merged(result, await auditPlan(parts, audited, blocksSince));
+    }
   }
   return result;
 }
 
 /** One plan alone, with all parts read, since parts may have been merged or numbered anew. */
-async function auditPlan(parts: AuditParts, audited: AuditedPlan, blocksSince: number): Promise<AuditResult> {
+async function auditPlan(
+  parts: AuditParts,
+  audited: AuditedPlan,
+  blocksSince: () => Promise<number>,
+): Promise<AuditResult> {
   const found = await differenceOf(parts, [audited], true);
   if (found.recordsMissing <= 0) return found;
-  const repeated = blocksSince < parts.windowBlocks * WINDOW_SHARE && (await repeatPlan(parts, audited.plan));
+  const isRemembered = (await blocksSince()) < parts.windowBlocks * WINDOW_SHARE;
+  const repeated = isRemembered && (await repeatPlan(parts, audited.plan));
   const left = repeated ? await differenceOf(parts, [audited], true) : found;
   const about = { code: 'ROWS_MISMATCH', plan: audited.plan.number, recordsMissing: found.recordsMissing };
   if (left.recordsMissing === 0) parts.logger.warn(about, 'rows of a closed plan were missing and are back');
@@ -100,8 +113,13 @@ async function differenceOf(
   return { recordsMissing, repeatedRows, plans: run.map(({ plan }) => plan.number) };
 }
 
-/** Inserts since a plan: each gives a table one block at most. The plan's own count, where rows may be gone. */
-function blocksBehind(plans: readonly IngestPlan[], { plan }: AuditedPlan): number {
+/** Inserts since a plan: each gives a table one block at most. By the plans' own count, where rows may be gone. */
+async function blocksBehind(
+  { stores, isShared }: AuditParts,
+  plans: readonly IngestPlan[],
+  { plan }: AuditedPlan,
+): Promise<number> {
+  if (isShared) return stores.plans.blocksPlannedSince(plan);
   return plans.reduce((blocks, { number, days }) => blocks + (number >= plan.number ? days.length : 0), 0);
 }
 

@@ -14,7 +14,7 @@ export interface SettleStores extends InsertStores {
   readonly rows: {
     storedKinds(plan: IngestPlan, day: number): Promise<ReadonlySet<StoredKind>>;
     repeatedRows(plan: IngestPlan): Promise<number>;
-    rebuildDay(day: number): Promise<'rebuilt' | 'rawIsGone'>;
+    completeRollups(plan: IngestPlan, day: number): Promise<'completed' | 'rawIsGone'>;
   };
 }
 
@@ -22,7 +22,7 @@ export interface SettleStores extends InsertStores {
 export type Settlement = 'repeated' | 'lookedUp' | 'logGone';
 
 /** The part of the window that is counted on: parts are counted late, and merges are not seen. */
-const WINDOW_SHARE = 0.8;
+export const WINDOW_SHARE = 0.8;
 
 interface OpenPlan {
   readonly plan: IngestPlan;
@@ -36,8 +36,8 @@ interface OpenPlan {
 /**
  * Brings a plan that was left open to its end, before anything else is inserted. While its tokens are remembered, the
  * same inserts are repeated: that adds nothing where they had arrived and completes rollups that were left half done.
- * Once they may be forgotten, rows are looked up by identity instead, and the rollups of the day are made anew. Answers
- * the plan as it was closed: what had to become a dead letter is counted as one.
+ * Once they may be forgotten, rows are looked up by identity instead, and rollups are completed from them. Answers the
+ * plan as it was closed: what had to become a dead letter is counted as one.
  */
 export async function settlePlan(
   parts: { readonly log: EventLog; readonly stores: SettleStores; readonly logger: Logger },
@@ -73,7 +73,7 @@ async function bringToEnd(
       { plan: plan.number, records: plan.records },
       'the log of an open plan is gone: rollups follow its raw rows',
     );
-    for (const { day } of plan.days) await rebuild(parts, day);
+    for (const { day } of plan.days) await completeRollups(parts, plan, day);
     return 'logGone';
   }
   const bodies = await recutPlan(log, plan, open.epoch);
@@ -86,15 +86,16 @@ async function bringToEnd(
     const stored = await stores.rows.storedKinds(plan, day);
     const missing = linesWithout(bodies.get(day) as Buffer, stored);
     if (missing.length > 0) await inserter.insert(plan, day, missing);
-    if (stored.has('telemetry')) await rebuild(parts, day);
+    if (stored.has('telemetry')) await completeRollups(parts, plan, day);
   }
   return 'lookedUp';
 }
 
-async function rebuild(
+async function completeRollups(
   { stores, logger }: { readonly stores: SettleStores; readonly logger: Logger },
+  plan: IngestPlan,
   day: number,
 ): Promise<void> {
-  if ((await stores.rows.rebuildDay(day)) === 'rebuilt') return;
+  if ((await stores.rows.completeRollups(plan, day)) === 'completed') return;
   logger.warn({ day }, 'the raw rows of this day are past their retention: its rollups stay as they are');
 }

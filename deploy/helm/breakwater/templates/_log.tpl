@@ -3,9 +3,12 @@
 {{ printf "%s.%s.v1" .root.Values.kafka.topicPrefix .lane }}
 {{- end -}}
 
-{{- /* Takes root and options of a part, and its group, which a setting may name otherwise. */ -}}
+{{- /* Takes root and options of a part, and its group; a setting may name that of the twin-workers otherwise. */ -}}
 {{- define "breakwater.consumerGroup" -}}
-{{- $named := dig "KAFKA_WORKER_GROUP" (get .root.Values.settings "KAFKA_WORKER_GROUP") (default dict .options.settings) -}}
+{{- $named := "" -}}
+{{- if eq .group "twins" -}}
+{{- $named = dig "KAFKA_WORKER_GROUP" (get .root.Values.settings "KAFKA_WORKER_GROUP") (default dict .options.settings) -}}
+{{- end -}}
 {{ default (printf "%s.%s" .root.Values.kafka.topicPrefix .group) $named }}
 {{- end -}}
 
@@ -72,8 +75,13 @@ KAFKA_SASL_USERNAME: {{ .username | quote }}
 {{- define "breakwater.kafkaCredentials" -}}
 {{- $kafka := .Values.kafka -}}
 {{- $shows := or (ne $kafka.sasl.mechanism "none") (and $kafka.tls.enabled (or $kafka.tls.caSecret $kafka.tls.clientSecret)) -}}
-{{- $own := not .Values.twinWorker.autoscaling.authenticationRef -}}
-{{- if and $shows $own (include "breakwater.scalesByLag" (dict "root" . "options" .Values.twinWorker)) -}}
+{{- $root := . -}}
+{{- $followers := list -}}
+{{- range list .Values.twinWorker .Values.telemetryWriter -}}
+{{- $own := not .autoscaling.authenticationRef -}}
+{{- if and $own (include "breakwater.scalesByLag" (dict "root" $root "options" .)) }}{{ $followers = append $followers . }}{{ end -}}
+{{- end -}}
+{{- if and $shows $followers -}}
 {{ include "breakwater.fullname" . }}-kafka
 {{- end -}}
 {{- end -}}

@@ -1,7 +1,7 @@
 {{- /*
 The environment of one container. It stands in the pod and not in a ConfigMap: a changed setting then rolls the pods by
 itself, and a roll back brings the former settings with the former pods.
-Takes root, settings (of the part), extraEnv, memoryMegabytes, tls and proxyProtocol.
+Takes root, settings (of the part), extraEnv, memoryMegabytes, tls, proxyProtocol, and ranges, where there are some.
 */ -}}
 {{- define "breakwater.environment" -}}
 {{- $values := .root.Values -}}
@@ -28,6 +28,7 @@ Takes root, settings (of the part), extraEnv, memoryMegabytes, tls and proxyProt
 {{- $_ := set $settings "TEMPORAL_TLS" $values.temporal.tls -}}
 {{- end -}}
 {{- if .memoryMegabytes -}}{{- $_ := set $settings "MEMORY_MAX_MB" .memoryMegabytes -}}{{- end -}}
+{{- with .ranges -}}{{- $_ := set $settings "WRITER_RANGES" (min . $values.partitions) -}}{{- end -}}
 {{- if .tls -}}
 {{- $_ := set $settings "GATEWAY_TLS_CERT_FILE" "/etc/breakwater/tls/tls.crt" -}}
 {{- $_ := set $settings "GATEWAY_TLS_KEY_FILE" "/etc/breakwater/tls/tls.key" -}}

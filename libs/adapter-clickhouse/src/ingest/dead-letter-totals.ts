@@ -1,5 +1,8 @@
+import type { Partition } from '@breakwater/twin';
+
 import { clickHouseFailure } from '../clickhouse-failure.ts';
 import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
+import { runRead } from '../read/run-read.ts';
 
 const TENANTS_MAX = 200_000;
 
@@ -19,4 +22,20 @@ export async function readDeadLetterTotals(clickhouse: ClickHouse): Promise<Read
   } catch (error) {
     throw clickHouseFailure(error, 'reading the dead letters of today');
   }
+}
+
+/** Dead letters of some partitions that are kept, of today and yesterday, by `tenant/day` (days since 1970). */
+export async function readKeptDeadLetters(
+  clickhouse: ClickHouse,
+  partitions: readonly Partition[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await runRead<{ tenant: string; day_number: number; total: string }>(clickhouse, {
+    doing: 'reading the dead letters of today',
+    query: `SELECT tenant, toUInt32(toDate(received_at)) AS day_number, count() AS total
+      FROM {database:Identifier}.dead_letters
+      WHERE toDate(received_at) >= today() - 1 AND partition IN {partitions:Array(UInt16)}
+      GROUP BY tenant, day_number LIMIT {limit:UInt32}`,
+    parameters: { partitions, limit: TENANTS_MAX },
+  });
+  return new Map(rows.map(({ tenant, day_number: day, total }) => [`${tenant}/${day}`, Number(total)]));
 }

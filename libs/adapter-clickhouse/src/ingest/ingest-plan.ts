@@ -1,5 +1,7 @@
 import type { LogId } from '@breakwater/twin';
 
+import { WHOLE_SCOPE } from './writer-range.ts';
+
 /** One partition's share of a plan, and where it stands after it. */
 export interface PlanPartition {
   readonly partition: number;
@@ -43,6 +45,8 @@ export type InsertSettings = Readonly<Record<string, string>>;
  * it is the writer's position: plans form one chain, each begins where the one before ended.
  */
 export interface IngestPlan {
+  /** The range of partitions whose chain it belongs to, as `scopeOf` names it. */
+  readonly scope: string;
   /** From 1 and contiguous; the number is the plan's token, so only one plan can have it. */
   readonly number: number;
   readonly epoch: number;
@@ -85,7 +89,24 @@ export const INSERT_SETTINGS: InsertSettings = {
   precise_float_parsing: '1',
 };
 
-/** The token of one insert. Log id and number make it unique for ever; the same plan always makes the same. */
-export function insertToken(plan: Pick<IngestPlan, 'logId' | 'number'>, day: number): string {
-  return `${plan.logId}/${plan.number}/${day}`;
+/**
+ * The token of one insert. Log id, scope and number make it unique for ever; the same plan always makes the same. The
+ * undivided lane has none of the scope in it, as before there were others, and no scope can be taken for a number.
+ */
+export function insertToken(
+  { scope, logId, number }: Pick<IngestPlan, 'scope' | 'logId' | 'number'>,
+  day: number,
+): string {
+  return scope === WHOLE_SCOPE ? `${logId}/${number}/${day}` : `${logId}/${scope}/${number}/${day}`;
+}
+
+/**
+ * A plan that inserts nothing and stands where the division of the lane into ranges changed: it ends the chain of a
+ * range that is given up, or says where the chain of one begins that took over from others.
+ */
+export type ChainMark = 'retired' | 'adopted';
+
+/** What a chain's mark has in the place of the digest of its lines; null for a plan with records. */
+export function chainMarkOf({ records, digest }: Pick<IngestPlan, 'records' | 'digest'>): ChainMark | null {
+  return records === 0 && (digest === 'retired' || digest === 'adopted') ? digest : null;
 }

@@ -30,9 +30,9 @@ export interface PlanRow {
 
 type TenantEntry = readonly [partition: number, tenant: string, stored: number, nothing: number, dead: number];
 
-export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state']): PlanRow {
+export function planToRow(plan: IngestPlan, state: PlanRow['state']): PlanRow {
   return {
-    scope,
+    scope: plan.scope,
     number: plan.number,
     state,
     epoch: plan.epoch,
@@ -59,6 +59,7 @@ export function planToRow(plan: IngestPlan, scope: string, state: PlanRow['state
 export function planFromRow(row: PlanRow): IngestPlan {
   const at = (values: readonly (number | string)[], index: number) => Number(values[index] ?? 0);
   return {
+    scope: row.scope,
     number: Number(row.number),
     epoch: Number(row.epoch),
     owner: row.owner,

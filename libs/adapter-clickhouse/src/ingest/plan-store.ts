@@ -7,8 +7,8 @@ import { PLANS_PER_PARTITION } from '../migrations/0002-ingest-plans.ts';
 import { type IngestPlan, PLANS_PER_TENANT_TOTALS, type PlanTenant } from './ingest-plan.ts';
 import { planFromRow, planToRow, type PlanRow, tenantsFromText } from './plan-row.ts';
 import { sumByTenant } from './tenant-sums.ts';
+import { entrancesOf, epochsBegin, scopeOf, WHOLE_LANE, type WriterRange } from './writer-range.ts';
 
-const SCOPE = 'telemetry';
 /** Old plans are kept for audits: about ten days at three rounds a second. */
 const PLAN_PARTITIONS_KEPT = 20;
 const TAKE_EPOCH_TRIES_MAX = 20;
@@ -24,9 +24,15 @@ export interface LastPlan {
  */
 export class PlanStore {
   readonly #clickhouse: ClickHouse;
+  readonly #range: WriterRange;
+  readonly #scope: string;
+  readonly #entrance: string;
 
-  constructor(clickhouse: ClickHouse) {
+  constructor(clickhouse: ClickHouse, range: WriterRange = WHOLE_LANE) {
     this.#clickhouse = clickhouse;
+    this.#range = range;
+    this.#scope = scopeOf(range);
+    this.#entrance = entrancesOf(this.#scope).plans;
   }
 
   /** Starts a new ownership period: inserts under every older epoch are refused from here on. */
@@ -35,15 +41,15 @@ export class PlanStore {
       const [newest] = await this.#rows<{ epoch: string }>(
         'SELECT max(epoch) AS epoch FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String}',
       );
-      const epoch = Number(newest?.epoch ?? 0) + 1;
-      await this.#insert('writer_epochs', [{ scope: SCOPE, epoch, owner }], `epoch/${SCOPE}/${epoch}`);
+      const epoch = Math.max(Number(newest?.epoch ?? 0), epochsBegin(this.#range)) + 1;
+      await this.#insert('writer_epochs', [{ scope: this.#scope, epoch, owner }], `epoch/${this.#scope}/${epoch}`);
       const [winner] = await this.#rows<{ owner: string }>(
         'SELECT owner FROM {database:Identifier}.writer_epochs WHERE scope = {scope:String} AND epoch = {epoch:UInt64}',
         { epoch },
       );
       if (winner?.owner === owner) return epoch;
     }
-    throw new PlatformError('STALE_EPOCH', 'other writers keep taking the telemetry lane', { retryable: true });
+    throw new PlatformError('STALE_EPOCH', 'other writers keep taking the same partitions', { retryable: true });
   }
 
   async lastPlan(): Promise<LastPlan | null> {
@@ -94,7 +100,7 @@ export class PlanStore {
 
   /**
    * Records by tenant since the log of this closed plan began, or null when that is not known: plans of an older build
-   * do not say it.
+   * do not say it. The plan may be of any range.
    */
   async tenantTotals(closed: IngestPlan): Promise<readonly PlanTenant[] | null> {
     if (closed.tenantTotals !== null) return closed.tenantTotals;
@@ -103,7 +109,7 @@ export class PlanStore {
        WHERE scope = {scope:String} AND state = 'closed' AND log_id = {log:String}
          AND number <= {number:UInt64} AND number + {plans:UInt64} > {number:UInt64}
        ORDER BY number DESC LIMIT 1 BY number`,
-      { log: closed.logId, number: closed.number, plans: PLANS_PER_TENANT_TOTALS },
+      { scope: closed.scope, log: closed.logId, number: closed.number, plans: PLANS_PER_TENANT_TOTALS },
     );
     const at = rows.findIndex((row) => row.tenant_totals !== '');
     if (at < 0) return null;
@@ -117,9 +123,9 @@ export class PlanStore {
    * @throws PlatformError STALE_EPOCH when another writer wrote a plan of this number, or owns the lane now.
    */
   async open(plan: IngestPlan, closes: IngestPlan | null = null): Promise<void> {
-    const closed = closes === null ? [] : [planToRow(closes, SCOPE, 'closed')];
-    const rows = [...closed, planToRow(plan, SCOPE, 'open')];
-    await this.#insert('ingest_plans_in', rows, `plan/${SCOPE}/${plan.number}/open`);
+    const closed = closes === null ? [] : [planToRow(closes, 'closed')];
+    const rows = [...closed, planToRow(plan, 'open')];
+    await this.#insert(this.#entrance, rows, `plan/${this.#scope}/${plan.number}/open`);
     if (plan.number % PLANS_PER_PARTITION === 0) await this.#dropOldPlans(plan.number);
     const [stored] = await this.#rows<{ owner: string; epoch: string }>(
       `SELECT owner, epoch FROM {database:Identifier}.ingest_plans
@@ -133,7 +139,17 @@ export class PlanStore {
 
   /** Says that every row of the plan is stored. `epoch` and `owner` are of whoever settled it. */
   async close(plan: IngestPlan): Promise<void> {
-    await this.#insert('ingest_plans_in', [planToRow(plan, SCOPE, 'closed')], `plan/${SCOPE}/${plan.number}/closed`);
+    await this.#insert(this.#entrance, [planToRow(plan, 'closed')], `plan/${this.#scope}/${plan.number}/closed`);
+  }
+
+  /** Blocks that a table got at most since a closed plan was begun, of all ranges, by what their plans say. */
+  async blocksPlannedSince({ scope, number }: IngestPlan): Promise<number> {
+    const [row] = await this.#rows<{ blocks: string }>(
+      `SELECT sum(length(days)) AS blocks FROM {database:Identifier}.ingest_plans WHERE state = 'open' AND at >=
+         (SELECT min(at) FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String} AND number = {number:UInt64})`,
+      { scope, number },
+    );
+    return Number(row?.blocks ?? 0);
   }
 
   /** The raw table's block counter: it grows by one with every block that is inserted, by whomever. */
@@ -150,7 +166,7 @@ export class PlanStore {
     const step = Math.floor(newest / PLANS_PER_PARTITION) - PLAN_PARTITIONS_KEPT;
     if (step < 0) return;
     await this.#clickhouse.client.command({
-      query: `ALTER TABLE ${this.#clickhouse.database}.ingest_plans DROP PARTITION ('${SCOPE}', ${step})`,
+      query: `ALTER TABLE ${this.#clickhouse.database}.ingest_plans DROP PARTITION ('${this.#scope}', ${step})`,
       ...abortable(this.#clickhouse),
     });
   }
@@ -179,7 +195,7 @@ export class PlanStore {
       const result = await this.#clickhouse.client.query({
         query,
         format: 'JSONEachRow',
-        query_params: { database: this.#clickhouse.database, scope: SCOPE, ...parameters },
+        query_params: { database: this.#clickhouse.database, scope: this.#scope, ...parameters },
         ...abortable(this.#clickhouse),
       });
       return await result.json<Row>();

@@ -8,6 +8,7 @@ const OLDEST_DAY = 100;
 
 function plan(number: number, stored: number, day = OLDEST_DAY): IngestPlan {
   return {
+    scope: 'telemetry',
     number,
     epoch: 1,
     owner: 'o',
@@ -46,5 +47,15 @@ describe('the plans that are compared with rows', () => {
       ['4:10'],
       ['7:11'],
     ]);
+  });
+
+  it('leave out where a chain was retired and adopted: in between the partitions were of others', () => {
+    const mark = (number: number, stored: number, digest: string): IngestPlan => ({
+      ...plan(number, stored),
+      ...{ records: 0, days: [], digest },
+    });
+    const chain = [plan(1, 10), mark(2, 10, 'retired'), mark(3, 50, 'adopted'), plan(4, 55)];
+    expect(shown(chain)).toEqual([['1:11'], ['4:5']]);
+    expect(shown([mark(1, 50, 'adopted'), plan(2, 55)])).toEqual([['2:5']]);
   });
 });

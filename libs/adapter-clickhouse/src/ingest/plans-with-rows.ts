@@ -1,4 +1,4 @@
-import type { IngestPlan } from './ingest-plan.ts';
+import { chainMarkOf, type IngestPlan } from './ingest-plan.ts';
 
 /** A closed plan and how many of its records must have rows. */
 export interface AuditedPlan {
@@ -9,7 +9,8 @@ export interface AuditedPlan {
 /**
  * Cuts closed plans, ascending, into runs whose rows can be counted together: without a gap in their numbers, and all
  * of their days still kept. Counts are running totals, so the first plan only says where the second begins, unless it
- * is the first of all.
+ * is the first of all. Where the chain was retired or adopted it says as well from where the counts go on: between the
+ * two the partitions were another's.
  */
 export function plansWithRows(plans: readonly IngestPlan[], oldestDay: number): readonly (readonly AuditedPlan[])[] {
   const runs: AuditedPlan[][] = [];
@@ -18,7 +19,7 @@ export function plansWithRows(plans: readonly IngestPlan[], oldestDay: number): 
     const before = plans[index - 1];
     const isNext = before?.number === plan.number - 1;
     const kept = plan.days.every(({ day }) => day >= oldestDay);
-    if (!kept || (!isNext && plan.number !== 1)) {
+    if (!kept || chainMarkOf(plan) !== null || (!isNext && plan.number !== 1)) {
       run = null;
       return;
     }

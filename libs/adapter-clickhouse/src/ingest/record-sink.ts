@@ -6,6 +6,7 @@ import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
 import { RECORD_COLUMNS } from '../migrations/0001-telemetry.ts';
 import { insertToken, type IngestPlan, type InsertSettings } from './ingest-plan.ts';
 import { isRefusedForLines } from './refused-for-lines.ts';
+import { entrancesOf } from './writer-range.ts';
 
 const READABLE_TARGET = `FUNCTION null('${RECORD_COLUMNS.replaceAll(/\s+/g, ' ').trim()}')`;
 
@@ -20,7 +21,7 @@ export class RecordSink {
   /** Inserts the lines of one day of a plan. Repeated, it adds nothing, in no table. */
   async insertDay(plan: IngestPlan, day: number, lines: Buffer): Promise<void> {
     const token = insertToken(plan, day);
-    const target = `${this.#clickhouse.database}.records_in`;
+    const target = `${this.#clickhouse.database}.${entrancesOf(plan.scope).records}`;
     await this.#insert(target, lines, { ...plan.settings, insert_deduplication_token: token }, `inserting ${token}`);
   }
 

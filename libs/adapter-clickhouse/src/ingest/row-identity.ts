@@ -2,9 +2,10 @@ import { LIMITS } from '@breakwater/wire';
 
 import { clickHouseFailure } from '../clickhouse-failure.ts';
 import { abortable, type ClickHouse } from '../connect-clickhouse.ts';
-import { MINUTE_FROM_RAW, ROLLUP_GROUP } from '../migrations/0001-telemetry.ts';
+import { LAST_ORDER } from '../migrations/0001-telemetry.ts';
+import { ownedBy } from '../migrations/0010-writer-ranges.ts';
 import { runRead } from '../read/run-read.ts';
-import type { IngestPlan } from './ingest-plan.ts';
+import { INSERT_SETTINGS, insertToken, type IngestPlan } from './ingest-plan.ts';
 
 /** Kinds of records, and the table that each has. */
 const TABLE_OF_KIND = {
@@ -103,30 +104,73 @@ export class RowIdentity {
     return { records: Number(row?.records ?? 0), repeatedRows: Number(row?.repeated ?? 0) };
   }
 
-  /** Makes a day of both rollups anew from its raw rows. Repeated or cut off and repeated, the result is the same. */
-  async rebuildDay(day: number): Promise<'rebuilt' | 'rawIsGone'> {
-    const { client, database } = this.#clickhouse;
+  /**
+   * Brings the rollups of a plan's day into agreement with raw rows, in the buckets that the plan has rows in: each
+   * gets what it lacks, and where it has too much, that amount with its sign turned.
+   *
+   * Others may insert into the day meanwhile. A bucket is of one device, a device's records are all in one partition,
+   * and into that only the owner of its range inserts, which is whoever calls this: it is refused here as in any insert
+   * when its epoch is not the newest. So nothing in these buckets moves between their counting and the insert; and of
+   * two calls that were both let through, the token drops one. Repeated, also after a cut, the result is the same.
+   */
+  async completeRollups(plan: IngestPlan, day: number): Promise<'completed' | 'rawIsGone'> {
     const oldest = Math.floor(Date.now() / 1_000 / DAY_SECONDS) - LIMITS.rawRetentionDays + 1;
     if (day < oldest) return 'rawIsGone';
-    try {
-      for (const table of ['telemetry_1m', 'telemetry_1h']) {
+    const { client, database } = this.#clickhouse;
+    // The 1-hour rollup is fed from the other one: it is looked at when that is complete.
+    for (const rollup of ['telemetry_1m', 'telemetry_1h'] as const) {
+      const doing = `completing ${rollup} of ${isoDate(day)} for plan ${plan.number}`;
+      try {
         await client.command({
-          query: `ALTER TABLE ${database}.${table} DROP PARTITION '${isoDate(day)}'`,
+          query: lackingStatement(rollup).replaceAll('{database}', database),
+          query_params: { ...placesOf(plan), day, epoch: plan.epoch },
+          clickhouse_settings: {
+            ...COMPLETING_SETTINGS,
+            insert_deduplication_token: `${insertToken(plan, day)}/${rollup}`,
+          },
           ...abortable(this.#clickhouse),
         });
+      } catch (error) {
+        throw clickHouseFailure(error, doing);
       }
-      // The view on this table feeds the 1-hour rollup. Equal rows were there before: none may count as repeated.
-      await client.command({
-        query: `INSERT INTO ${database}.telemetry_1m ${MINUTE_FROM_RAW.replaceAll('{database}', database)}
-          AND toDate(raw.ts) = '${isoDate(day)}' ${ROLLUP_GROUP}`,
-        clickhouse_settings: { insert_deduplicate: 0, deduplicate_blocks_in_dependent_materialized_views: 0 },
-        ...abortable(this.#clickhouse),
-      });
-      return 'rebuilt';
-    } catch (error) {
-      throw clickHouseFailure(error, `rebuilding the rollups of ${isoDate(day)}`);
     }
+    return 'completed';
   }
+}
+
+/** All that a bucket lacks is one row, and all rows are one block, so that the token stands for the whole. */
+const COMPLETING_SETTINGS = {
+  ...INSERT_SETTINGS,
+  min_insert_block_size_rows: INSERT_SETTINGS['max_block_size'] ?? '',
+} as const;
+
+const BUCKET_START = { telemetry_1m: 'toStartOfMinute', telemetry_1h: 'toStartOfHour' } as const;
+
+/** Inserts into a rollup what the buckets of a plan's rows lack of what raw rows say. */
+function lackingStatement(rollup: keyof typeof BUCKET_START): string {
+  const start = BUCKET_START[rollup];
+  const ofDay = `toDate(raw.ts) = toDate({day:UInt32}) AND kind IN ('num', 'bool')`;
+  const touched = `SELECT DISTINCT tenant, device_id, key, ${start}(raw.ts)
+    FROM {database}.telemetry AS raw WHERE ${ofDay} AND ${IN_PLAN}`;
+  return `INSERT INTO {database}.${rollup}
+SELECT wanted.tenant, wanted.device_id, wanted.key, wanted.bucket AS ts,
+  toUInt64(wanted.count - had.count) AS count, wanted.sum - had.sum AS sum, wanted.min, wanted.max, wanted.last
+FROM (
+  SELECT tenant, device_id, key, ${start}(raw.ts) AS bucket, count() AS count, sum(value) AS sum, min(value) AS min,
+    max(value) AS max, argMaxState(value, ${LAST_ORDER}) AS last
+  FROM {database}.telemetry AS raw
+  WHERE ${ofDay} AND (tenant, device_id, key, ${start}(raw.ts)) IN (${touched})
+  GROUP BY tenant, device_id, key, bucket
+) AS wanted
+LEFT JOIN (
+  SELECT tenant, device_id, key, rolled.ts AS bucket, sum(rolled.count) AS count, sum(rolled.sum) AS sum
+  FROM {database}.${rollup} AS rolled
+  WHERE toDate(rolled.ts) = toDate({day:UInt32}) AND (tenant, device_id, key, rolled.ts) IN (${touched})
+  GROUP BY tenant, device_id, key, bucket
+) AS had ON wanted.tenant = had.tenant AND wanted.device_id = had.device_id AND wanted.key = had.key
+  AND wanted.bucket = had.bucket
+WHERE wanted.count != had.count AND ${ownedBy('{epoch:UInt64}')}
+ORDER BY wanted.tenant, wanted.device_id, wanted.key, wanted.bucket`;
 }
 
 function placesOf(plan: IngestPlan): Readonly<Record<string, unknown>> {

@@ -28,17 +28,18 @@ const ROLLUP_COLUMNS = `
   last AggregateFunction(argMax, Float64, UInt128) CODEC(ZSTD(1))`;
 
 /** Newest device time wins, ties go to the higher offset: as in the twin. One integer compares faster than a tuple. */
-const LAST_ORDER = 'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
+export const LAST_ORDER =
+  'bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(raw.ts)), 64), toUInt128(raw.log_offset))';
 
-/** What one block of raw rows adds to the 1-minute rollup; also what rebuilds a day of it. */
-export const MINUTE_FROM_RAW = `SELECT tenant, device_id, key, toStartOfMinute(raw.ts) AS ts,
+/** What one block of raw rows adds to the 1-minute rollup. */
+const MINUTE_FROM_RAW = `SELECT tenant, device_id, key, toStartOfMinute(raw.ts) AS ts,
   count() AS count, sum(value) AS sum, min(value) AS min, max(value) AS max, argMaxState(value, ${LAST_ORDER}) AS last
 FROM {database}.telemetry AS raw WHERE kind IN ('num', 'bool')`;
 const HOUR_FROM_MINUTE = `SELECT tenant, device_id, key, toStartOfHour(minute.ts) AS ts,
   sum(minute.count) AS count, sum(minute.sum) AS sum, min(minute.min) AS min, max(minute.max) AS max,
   argMaxMergeState(minute.last) AS last
 FROM {database}.telemetry_1m AS minute`;
-export const ROLLUP_GROUP = 'GROUP BY tenant, device_id, key, ts';
+const ROLLUP_GROUP = 'GROUP BY tenant, device_id, key, ts';
 
 const VALUES_OF = (point: string) =>
   `length(${point}.n) + length(${point}.b) + length(${point}.s) + length(${point}.j)`;
@@ -79,9 +80,23 @@ const TELEMETRY = `CREATE TABLE IF NOT EXISTS {database}.telemetry (
 TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
+/** Where lines come in, and how those of a writer that was replaced are refused. */
+export interface LineSource {
+  readonly table: string;
+  /** A condition that throws. */
+  readonly owned: string;
+}
+
+/** What a view makes of the lines of a source. */
+export type LineQuery = (from: LineSource) => string;
+
+const WHOLE_LANE_LINES: LineSource = { table: 'records_in', owned: OWNED };
+
 /** `x` of a point is the index of its first row when a line holds only a part of its record's points. */
-const TELEMETRY_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.telemetry_view TO {database}.telemetry AS
-SELECT tenant, device AS device_id, key, fromUnixTimestamp64Milli(point_ts, 'UTC') AS ts, value, str, kind,
+const telemetryQuery: LineQuery = ({
+  table,
+  owned,
+}) => `SELECT tenant, device AS device_id, key, fromUnixTimestamp64Milli(point_ts, 'UTC') AS ts, value, str, kind,
   fromUnixTimestamp64Milli(ra, 'UTC') AS received_at, marked, lid AS log_id, 'telemetry' AS lane, pt AS partition,
   o AS log_offset, base + ordinal - 1 AS row_index, id AS message_id
 FROM (
@@ -95,7 +110,7 @@ FROM (
       arrayResize(emptyArrayInt8(), length(point.s), 3), arrayResize(emptyArrayInt8(), length(point.j), 4)) AS kinds
   FROM (
     SELECT *, arrayCumSum(arrayMap(x -> ${VALUES_OF('x')}, p)) AS ends
-    FROM {database}.records_in WHERE k = 'telemetry' AND ${OWNED}
+    FROM {database}.${table} WHERE k = 'telemetry' AND ${owned}
   ) ARRAY JOIN p AS point, arrayMap((end, x) -> if(x.x > 0, x.x, end - (${VALUES_OF('x')})), ends, p) AS base
 ) ARRAY JOIN keys AS key, values AS value, strs AS str, kinds AS kind, arrayEnumerate(keys) AS ordinal`;
 
@@ -109,12 +124,14 @@ TTL toDateTime(ts) + INTERVAL ${LIMITS.rawRetentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
 /** `record.data` is qualified: without that it would mean the column that is made of it here. */
-const EVENTS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.events_view TO {database}.events AS
-SELECT tenant, device AS device_id, JSONExtractString(record.data, 'name') AS name,
+const eventsQuery: LineQuery = ({
+  table,
+  owned,
+}) => `SELECT tenant, device AS device_id, JSONExtractString(record.data, 'name') AS name,
   fromUnixTimestamp64Milli(JSONExtractInt(record.data, 'tsMs'), 'UTC') AS ts,
   fromUnixTimestamp64Milli(ra, 'UTC') AS received_at, JSONExtractRaw(record.data, 'data') AS data, lid AS log_id,
   'telemetry' AS lane, pt AS partition, o AS log_offset, id AS message_id
-FROM {database}.records_in AS record WHERE k = 'event' AND ${OWNED}`;
+FROM {database}.${table} AS record WHERE k = 'event' AND ${owned}`;
 
 const DEAD_LETTERS = `CREATE TABLE IF NOT EXISTS {database}.dead_letters (
   tenant LowCardinality(String), device_id String CODEC(ZSTD(1)),
@@ -126,14 +143,15 @@ const DEAD_LETTERS = `CREATE TABLE IF NOT EXISTS {database}.dead_letters (
 TTL toDateTime(received_at) + INTERVAL ${LIMITS.deadLetterRetentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
-const DEAD_LETTERS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letters_view
-TO {database}.dead_letters AS
-SELECT tenant, device AS device_id, fromUnixTimestamp64Milli(ra, 'UTC') AS received_at,
+const deadLettersQuery: LineQuery = ({
+  table,
+  owned,
+}) => `SELECT tenant, device AS device_id, fromUnixTimestamp64Milli(ra, 'UTC') AS received_at,
   JSONExtractString(data, 'code') AS code, JSONExtractString(data, 'detail') AS detail,
   JSONExtractString(data, 'topic') AS topic, JSONExtractString(data, 'payloadBase64') AS payload_base64,
   JSONExtractString(data, 'sender') AS sender, lid AS log_id, 'telemetry' AS lane, pt AS partition, o AS log_offset,
   id AS message_id
-FROM {database}.records_in WHERE k = 'deadLetter' AND ${OWNED}`;
+FROM {database}.${table} WHERE k = 'deadLetter' AND ${owned}`;
 
 /** All dead letters by tenant and day, also those over the number that is kept. */
 const DEAD_LETTER_TOTALS = `CREATE TABLE IF NOT EXISTS {database}.dead_letter_totals (
@@ -142,10 +160,11 @@ const DEAD_LETTER_TOTALS = `CREATE TABLE IF NOT EXISTS {database}.dead_letter_to
 TTL day + INTERVAL ${LIMITS.rawRetentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
-const DEAD_LETTER_TOTALS_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letter_totals_view
-TO {database}.dead_letter_totals AS
-SELECT tenant, toDate(fromUnixTimestamp64Milli(ra, 'UTC')) AS day, count() AS count
-FROM {database}.records_in WHERE k IN ('deadLetter', 'deadLetterCounted') AND ${OWNED} GROUP BY tenant, day`;
+const deadLetterTotalsQuery: LineQuery = ({
+  table,
+  owned,
+}) => `SELECT tenant, toDate(fromUnixTimestamp64Milli(ra, 'UTC')) AS day, count() AS count
+FROM {database}.${table} WHERE k IN ('deadLetter', 'deadLetterCounted') AND ${owned} GROUP BY tenant, day`;
 
 function rollup(table: string, retentionDays: number): string {
   return `CREATE TABLE IF NOT EXISTS {database}.${table} (${ROLLUP_COLUMNS}
@@ -153,6 +172,14 @@ function rollup(table: string, retentionDays: number): string {
 TTL ts + INTERVAL ${retentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 }
+
+/** The tables that lines become rows of, and what each gets of them. */
+export const LINE_QUERIES: Readonly<Record<string, LineQuery>> = {
+  events: eventsQuery,
+  dead_letters: deadLettersQuery,
+  dead_letter_totals: deadLetterTotalsQuery,
+  telemetry: telemetryQuery,
+};
 
 /** Raw measurements, their rollups, events and dead letters, and the one table that all of them are fed through. */
 export const telemetryMigration: Migration = {
@@ -170,9 +197,15 @@ export const telemetryMigration: Migration = {
 ${HOUR_FROM_MINUTE} ${ROLLUP_GROUP}`,
     `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.telemetry_1m_view TO {database}.telemetry_1m AS
 ${MINUTE_FROM_RAW} ${ROLLUP_GROUP}`,
-    EVENTS_VIEW,
-    DEAD_LETTERS_VIEW,
-    DEAD_LETTER_TOTALS_VIEW,
-    TELEMETRY_VIEW,
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.events_view TO {database}.events AS
+${eventsQuery(WHOLE_LANE_LINES)}`,
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letters_view
+TO {database}.dead_letters AS
+${deadLettersQuery(WHOLE_LANE_LINES)}`,
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.dead_letter_totals_view
+TO {database}.dead_letter_totals AS
+${deadLetterTotalsQuery(WHOLE_LANE_LINES)}`,
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.telemetry_view TO {database}.telemetry AS
+${telemetryQuery(WHOLE_LANE_LINES)}`,
   ],
 };

@@ -13,7 +13,8 @@ const COLUMNS = `
   days Array(Int32), day_lines Array(UInt32), records UInt64, digest String,
   kept_dead_letters String CODEC(ZSTD(1)), settings String CODEC(ZSTD(1)),
   at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')`;
-const COLUMNS_IN = COLUMNS.replaceAll(' CODEC(ZSTD(1))', '');
+/** What a row of a plan is read as. */
+export const INGEST_PLAN_COLUMNS_IN = COLUMNS.replaceAll(' CODEC(ZSTD(1))', '');
 const NEWEST_EPOCH = "SELECT max(w.epoch) FROM {database}.writer_epochs AS w WHERE w.scope = 'telemetry'";
 
 /** What the writer is about to insert, and with that its position and its side of the ledger. */
@@ -24,7 +25,7 @@ export const ingestPlansMigration: Migration = {
 ) ENGINE = MergeTree PARTITION BY (scope, intDiv(number, ${PLANS_PER_PARTITION})) ORDER BY (scope, number, state)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
   non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_BLOCKS}`,
-    `CREATE TABLE IF NOT EXISTS {database}.ingest_plans_in (${COLUMNS_IN}) ENGINE = Null`,
+    `CREATE TABLE IF NOT EXISTS {database}.ingest_plans_in (${INGEST_PLAN_COLUMNS_IN}) ENGINE = Null`,
     `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.ingest_plans_view TO {database}.ingest_plans AS
 SELECT * FROM {database}.ingest_plans_in
 WHERE throwIf(epoch != (${NEWEST_EPOCH}), 'STALE_EPOCH') = 0`,

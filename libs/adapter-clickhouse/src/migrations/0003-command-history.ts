@@ -1,6 +1,6 @@
 import { LIMITS } from '@breakwater/wire';
 
-import { DURABLE, OWNED } from './0001-telemetry.ts';
+import { DURABLE, type LineQuery, OWNED } from './0001-telemetry.ts';
 import type { Migration } from './migration.ts';
 
 /**
@@ -18,19 +18,26 @@ const COMMAND_HISTORY = `CREATE TABLE IF NOT EXISTS {database}.command_history (
 TTL toDateTime(ts) + INTERVAL ${LIMITS.commandRetentionDays} DAY
 SETTINGS ttl_only_drop_parts = 1, ${DURABLE}`;
 
-const COMMAND_HISTORY_VIEW = `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.command_history_view
-TO {database}.command_history AS
-SELECT tenant, device AS device_id, JSONExtractString(command, 'commandId') AS command_id,
+/** What the view makes of lines. */
+export const commandHistoryQuery: LineQuery = ({
+  table,
+  owned,
+}) => `SELECT tenant, device AS device_id, JSONExtractString(command, 'commandId') AS command_id,
   fromUnixTimestamp64Milli(ra, 'UTC') AS ts, JSONExtractString(command, 'method') AS method,
   JSONExtractString(command, 'state') AS state,
   fromUnixTimestamp64Milli(JSONExtractInt(command, 'orderedAtMs'), 'UTC') AS ordered_at,
   fromUnixTimestamp64Milli(JSONExtractInt(command, 'deadlineMs'), 'UTC') AS deadline,
   JSONExtractUInt(command, 'dispatches') AS attempts, JSONExtractRaw(record.data, 'command') AS command,
   id AS change_id, lid AS log_id, 'telemetry' AS lane, pt AS partition, o AS log_offset
-FROM {database}.records_in AS record WHERE k = 'commandRecorded' AND ${OWNED}`;
+FROM {database}.${table} AS record WHERE k = 'commandRecorded' AND ${owned}`;
 
 /** What became of commands. */
 export const commandHistoryMigration: Migration = {
   name: '0003-command-history',
-  statements: [COMMAND_HISTORY, COMMAND_HISTORY_VIEW],
+  statements: [
+    COMMAND_HISTORY,
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.command_history_view
+TO {database}.command_history AS
+${commandHistoryQuery({ table: 'records_in', owned: OWNED })}`,
+  ],
 };

@@ -12,6 +12,7 @@ import { planTenantsMigration } from './0005-plan-tenants.ts';
 import { twinHistoryMigration } from './0006-twin-history.ts';
 import { twinSnapshotsMigration } from './0007-twin-snapshots.ts';
 import { changeFeedsMigration } from './0009-change-feeds.ts';
+import { writerRangesMigration } from './0010-writer-ranges.ts';
 import type { Migration } from './migration.ts';
 
 const MIGRATIONS: readonly Migration[] = [
@@ -23,6 +24,7 @@ const MIGRATIONS: readonly Migration[] = [
   twinHistoryMigration,
   twinSnapshotsMigration,
   changeFeedsMigration,
+  writerRangesMigration,
 ];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (

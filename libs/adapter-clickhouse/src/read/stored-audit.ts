@@ -14,6 +14,12 @@ export interface OffsetRange {
   readonly to: number;
 }
 
+/** The plans of one range of partitions in one log. */
+export interface WriterChainInLog {
+  readonly scope: string;
+  readonly logId: LogId;
+}
+
 export interface RepeatedRow {
   readonly offset: number;
   readonly rowIndex: number;
@@ -55,22 +61,34 @@ export class StoredAudit {
     this.#clickhouse = clickhouse;
   }
 
+  /** The scopes that have closed plans of a log; each has a chain of its own. */
+  async scopes(logId: LogId): Promise<readonly string[]> {
+    const rows = await this.#read<{ scope: string }>(
+      'finding the ranges of the log',
+      `SELECT DISTINCT scope FROM {database:Identifier}.ingest_plans
+       WHERE state = 'closed' AND log_id = {log:String} ORDER BY scope`,
+      { log: logId },
+    );
+    return rows.map(({ scope }) => scope);
+  }
+
   /**
-   * Closed plans of a log, ascending, at most about `plansMax` of them and evenly spaced: from the last one of which
-   * raw rows may have passed their retention (or the oldest that is kept), to the newest.
+   * Closed plans of a chain in a log, ascending, at most about `plansMax` of them and evenly spaced: from the last one
+   * of which raw rows may have passed their retention (or the oldest that is kept), to the newest; and those at which
+   * the chain was retired or adopted.
    */
   async spacedPlans(
-    logId: LogId,
+    { scope, logId }: WriterChainInLog,
     plansMax: number,
   ): Promise<{ readonly plans: readonly IngestPlan[]; readonly firstHasRows: boolean }> {
     const of = `FROM {database:Identifier}.ingest_plans
-      WHERE scope = 'telemetry' AND state = 'closed' AND log_id = {log:String}`;
+      WHERE scope = {scope:String} AND state = 'closed' AND log_id = {log:String}`;
     const oldestDay = Math.floor(Date.now() / 1_000 / DAY_SECONDS) - LIMITS.rawRetentionDays + 1;
     const [bounds] = await this.#read<{ first: string; last: string; aged: string; plans: string }>(
       'finding the plans of the log',
       `SELECT min(number) AS first, max(number) AS last, count() AS plans,
          maxIf(number, arrayExists(day -> day < {oldest:Int32}, days)) AS aged ${of}`,
-      { log: logId, oldest: oldestDay },
+      { scope, log: logId, oldest: oldestDay },
     );
     if (bounds === undefined || Number(bounds.plans) === 0) return { plans: [], firstHasRows: false };
     const first = Math.max(Number(bounds.first), Number(bounds.aged));
@@ -79,21 +97,21 @@ export class StoredAudit {
     const rows = await this.#read<PlanRow>(
       'reading the plans of the log',
       `SELECT * ${of} AND number >= {first:UInt64}
-         AND (number IN ({first:UInt64}, {last:UInt64}) OR number % {step:UInt64} = 0)
+         AND (number IN ({first:UInt64}, {last:UInt64}) OR number % {step:UInt64} = 0 OR records = 0)
        ORDER BY number LIMIT 1 BY number`,
-      { log: logId, first, last, step },
+      { scope, log: logId, first, last, step },
     );
     return { plans: rows.map(planFromRow), firstHasRows: Number(bounds.aged) < first };
   }
 
   /** The closed plans between two others, for a closer look. */
-  async plansBetween(logId: LogId, after: number, upTo: number): Promise<readonly IngestPlan[]> {
+  async plansBetween({ scope, logId }: WriterChainInLog, after: number, upTo: number): Promise<readonly IngestPlan[]> {
     const rows = await this.#read<PlanRow>(
       'reading plans',
-      `SELECT * FROM {database:Identifier}.ingest_plans WHERE scope = 'telemetry' AND state = 'closed'
+      `SELECT * FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String} AND state = 'closed'
          AND log_id = {log:String} AND number > {after:UInt64} AND number <= {upTo:UInt64}
        ORDER BY number LIMIT 1 BY number`,
-      { log: logId, after, upTo },
+      { scope, log: logId, after, upTo },
     );
     return rows.map(planFromRow);
   }

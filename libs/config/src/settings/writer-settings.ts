@@ -9,12 +9,20 @@ export const writerSettings = {
     reason:
       'Name of this writer in its ownership records, and of its turn: one that is started again under the same name goes on at once. Empty takes host name, process id and time; then a killed one is missed for WRITER_LEASE_TTL_MS first.',
   }),
+  ranges: integer('WRITER_RANGES', {
+    default: 1,
+    min: 1,
+    max: 16,
+    unit: 'ranges',
+    reason:
+      'Ranges that the partitions are divided into for the writers, each written by one at a time: as many writers can work at once. The same for all of an installation; another number later waits until the last writer with the old one has gone, and goes on where it stopped. With several, the memory of a round is divided among them.',
+  }),
   leaseTtlMs: integer('WRITER_LEASE_TTL_MS', {
     default: 3_000,
     min: 500,
     max: 60_000,
     unit: 'ms',
-    reason: 'How long a silent writer keeps its turn before one that stands by takes over.',
+    reason: 'How long a silent writer keeps its turn, or its ranges, before others take over.',
   }),
   roundIntervalMs: integer('WRITER_ROUND_INTERVAL_MS', {
     default: 500,
