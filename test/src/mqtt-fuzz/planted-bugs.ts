@@ -11,8 +11,8 @@ export type PlantedBug = (typeof PLANTED_BUGS)[number];
 
 const EVIL_NAME = Buffer.from('constructor');
 const LEAK_BYTES = 512;
-/** So that a test of it does not take all day. */
-const STRIDE = 8;
+/** The cost stands out beside what any input costs, also for a small one, and a test of it does not take all day. */
+const STRIDE = 5;
 
 export function plantBug(bug: PlantedBug): EndpointMaker {
   return (options) => {
