@@ -181,7 +181,7 @@ async function connectedInput(
 }
 
 async function ratioOf(make: EndpointMaker, pieces: (size: number) => readonly Buffer[]): Promise<number> {
-  // The large input first: the code is compiled by then, and the small one, whose part that would be, is measured right.
+  // The large input first: what is compiled meanwhile would be a large part of what the small one costs.
   const large = await costOf(make, pieces(SMALL * FACTOR));
   const small = await costOf(make, pieces(SMALL));
   // Below this, a clock that counts in microseconds shows little but noise.
