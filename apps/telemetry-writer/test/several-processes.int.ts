@@ -20,7 +20,6 @@ import {
   until,
 } from './writer-bench.ts';
 import { WriterProcess } from './writer-process.ts';
-import { isLongForm } from './writer-suite.ts';
 
 const TIMEOUT_MS = 180_000;
 const PARTITIONS = 4;
@@ -29,7 +28,6 @@ const NOW_MS = Date.now();
 const LEASE_TTL_MS = 1_000;
 const ROUND_MS = 20;
 const APPEND_PAUSE_MS = 10;
-const inLongForm = isLongForm ? it : it.skip;
 
 (redisServerAvailable() ? describe : describe.skip)('telemetry-writers in processes of their own', () => {
   let server: RedisServerForTest;
@@ -156,7 +154,7 @@ const inLongForm = isLongForm ? it : it.skip;
     TIMEOUT_MS,
   );
 
-  inLongForm(
+  it(
     'under another WRITER_RANGES wait until the others have gone, and go on where those stopped',
     async () => {
       const divided = start('divided');

@@ -15,7 +15,7 @@ import {
 } from './writer-bench.ts';
 
 export const TIMEOUT_MS = 120_000;
-/** `npm test` runs the short form of what takes minutes, `npm run test:writers` all of it. */
+/** `npm test` changes from one division to two and back, `npm run test:writers` between others too. */
 export const isLongForm = process.env['WRITER_FAULTS'] === 'all';
 
 type WriterArguments = Parameters<typeof writerOn> extends [unknown, ...infer Rest] ? Rest : never;
