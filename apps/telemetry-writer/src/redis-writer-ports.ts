@@ -46,6 +46,7 @@ export async function connectWriterPorts(
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,
   });
+  const ledger = new ClickHouseWriterLedger(clickhouse);
   const log = engine.open(redis);
   const changes = engine.openChanges(redis, settings);
   return {
@@ -56,7 +57,7 @@ export async function connectWriterPorts(
       marks: engine.lagMarks('writer'),
       twins: new RedisTwinStore({ redis, ...settings }),
       storesOf: (range) => clickHouseStores(clickhouse, { range, partitionCount: settings.partitionCount }),
-      ledger: new ClickHouseWriterLedger(clickhouse),
+      storedPositions: (logId) => ledger.storedPositions(logId),
       turnLease: new RedisWriterLease(redis),
       membershipOf: (memberId) => rangeMembership(redis, memberId, settings),
       changes,

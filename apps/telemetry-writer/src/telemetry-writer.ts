@@ -248,8 +248,8 @@ export class TelemetryWriter {
       this.#mismatch = null;
       if (result.plans.length === 0) return;
       const { recordsMissing, repeatedRows, plans } = result;
-      const range = plans.length === 1 ? `plan ${plans[0]}` : `${plans.length} plans from ${plans[0]} on`;
-      const text = `${range}: ${recordsMissing} records without rows, ${repeatedRows} rows repeated`;
+      const named = plans.length === 1 ? `plan ${plans[0]}` : `${plans.length} plans from ${plans[0]} on`;
+      const text = `${named}: ${recordsMissing} records without rows, ${repeatedRows} rows repeated`;
       this.#mismatch = `${MISMATCH}: ${text}`;
       logger.error({ code: MISMATCH, ...result }, text);
     } catch (error) {

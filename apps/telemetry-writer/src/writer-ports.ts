@@ -1,4 +1,5 @@
 import type { WriterRange } from '@breakwater/adapter-clickhouse';
+import type { LogId, Offset, Partition } from '@breakwater/twin';
 import type {
   ChangeFeed,
   Clock,
@@ -7,7 +8,6 @@ import type {
   SnapshotArchive,
   SnapshotSource,
   TwinStore,
-  WriterLedger,
 } from '@breakwater/twin-runtime';
 
 import type { HistoryStore } from './history/twin-history.ts';
@@ -27,8 +27,8 @@ export interface WriterPorts {
   readonly marks: PositionMarks | null;
   readonly twins: Pick<TwinStore, 'ledger'>;
   storesOf(range: WriterRange): WriterStores;
-  /** What all ranges have stored, whichever processes have them. */
-  readonly ledger: Pick<WriterLedger, 'readWriterLedger'>;
+  /** Up to where a log is stored, of all ranges, whichever processes have them. */
+  storedPositions(logId: LogId): Promise<ReadonlyMap<Partition, Offset>>;
   readonly turnLease: TurnLease;
   /** This process's part in the group that shares the ranges out, where there are several. */
   membershipOf(memberId: string): PartitionMembership;

@@ -24,7 +24,7 @@ export class WriterService {
   readonly #settings: WriterSettings;
   readonly #ports: WriterPorts;
   readonly #writers: RangeWriters;
-  readonly #share: WriterTurn | RangeGroup;
+  readonly #share: Pick<RangeGroup, 'start' | 'stop'>;
   readonly #newKeepers: () => LaneKeepers;
   readonly #marker: PositionMarker | null;
   readonly #queues: QueueWatch<'telemetry-writer'>;
@@ -59,7 +59,7 @@ export class WriterService {
     const common = { leaseTtlMs, clock, logger };
     this.#share =
       ranges === 1
-        ? new WriterTurn({ ...common, lease: ports.turnLease, writer: owner })
+        ? this.#asOnlyRange(new WriterTurn({ ...common, lease: ports.turnLease, writer: owner }))
         : new RangeGroup(
             { ...common, ranges, division: ports.turnLease, membership: ports.membershipOf(owner) },
             {
@@ -73,12 +73,20 @@ export class WriterService {
   /** Starts in the background, when there is something for it; `failed` is told when going on would be wrong. */
   start(failed: (error: unknown) => void): void {
     this.#failed = failed;
-    if (this.#share instanceof RangeGroup) this.#share.start();
-    else {
-      const lost = (): void => failed(new PlatformError('STALE_EPOCH', 'another telemetry-writer has the turn'));
-      this.#share.start(() => this.#begin(KEEPERS_RANGE), lost);
-    }
+    this.#share.start();
     this.#queues.start();
+  }
+
+  /** The undivided lane is one range, which one writer at a time has. */
+  #asOnlyRange(turn: WriterTurn): Pick<RangeGroup, 'start' | 'stop'> {
+    const lost = (): void => this.#failed(new PlatformError('STALE_EPOCH', 'another telemetry-writer has the turn'));
+    return {
+      start: () => turn.start(() => this.#begin(KEEPERS_RANGE), lost),
+      stop: async () => {
+        await this.#end(KEEPERS_RANGE);
+        await turn.stop();
+      },
+    };
   }
 
   #begin(range: number): void {
@@ -100,10 +108,7 @@ export class WriterService {
 
   /** What the ranges of other processes have stored stands in ClickHouse, like all positions. */
   async #positionsOfLane(logId: LogId): Promise<ReadonlyMap<Partition, Offset>> {
-    if (this.#settings.ranges === 1) return this.#writers.positionsIn(logId);
-    const entries = await this.#ports.ledger.readWriterLedger();
-    const ofLog = entries.filter((entry) => entry.logId === logId);
-    return new Map(ofLog.map(({ partition, position }) => [partition, position as Offset]));
+    return this.#settings.ranges === 1 ? this.#writers.positions(logId) : this.#ports.storedPositions(logId);
   }
 
   /** Ready as soon as it runs, also when it stands by: while ClickHouse is away the log buffers, which is no fault. */
@@ -114,8 +119,6 @@ export class WriterService {
   async stop(): Promise<void> {
     this.#queues.stop();
     await this.#marker?.stop();
-    if (this.#share instanceof RangeGroup) return this.#share.stop();
-    await this.#end(KEEPERS_RANGE);
-    return this.#share.stop();
+    await this.#share.stop();
   }
 }

@@ -17,8 +17,8 @@ export interface WriterTurnOptions {
   readonly logger: Logger;
 }
 
-/** So often in a lease time a writer renews. */
-const RENEWALS_PER_LEASE = 5;
+/** So often in a lease time a writer renews, its turn or its ranges. */
+export const RENEWALS_PER_LEASE = 5;
 
 /**
  * One writer works, others stand by and take over when it has left or was not heard of for a lease time. What makes a

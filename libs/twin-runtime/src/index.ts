@@ -3,7 +3,7 @@ export { LaneFill } from './lane-fill.ts';
 export type { ControlProducerOptions, RecordAppend } from './control-producer.ts';
 export { LastingImbalances } from './ledger/lasting-imbalances.ts';
 export type { LastingImbalance } from './ledger/lasting-imbalances.ts';
-export { IMBALANCE_KINDS, imbalancesOf, sumOf, tenantDifferences } from './ledger/ledger-balance.ts';
+export { CONSUMERS, IMBALANCE_KINDS, imbalancesOf, sumOf, tenantDifferences } from './ledger/ledger-balance.ts';
 export type { Consumer, ConsumerReading, Imbalance, ImbalanceKind, LogReading } from './ledger/ledger-balance.ts';
 export { readLedger } from './ledger/read-ledger.ts';
 export type { LaneReading, LedgerParts, LedgerReading } from './ledger/read-ledger.ts';

@@ -1,4 +1,4 @@
-import { IMBALANCE_KINDS } from '@breakwater/twin-runtime';
+import { CONSUMERS, IMBALANCE_KINDS } from '@breakwater/twin-runtime';
 import { z } from 'zod';
 
 const count = z.number().int();
@@ -25,7 +25,7 @@ const room = {
 
 const imbalance = z.object({
   kind: z.enum(IMBALANCE_KINDS),
-  consumer: z.enum(['twins', 'writer']),
+  consumer: z.enum(CONSUMERS),
   lane,
   partition: count.nullable(),
   tenant: z.string().nullable(),
@@ -59,7 +59,7 @@ export const ledger = z
         z.object({
           tenant: z.string(),
           lane,
-          consumer: z.enum(['twins', 'writer']),
+          consumer: z.enum(CONSUMERS),
           records: count,
           outcomes: z.record(z.string(), count),
         }),

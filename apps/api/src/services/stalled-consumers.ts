@@ -1,4 +1,4 @@
-import type { Consumer, Lane, LedgerReading } from '@breakwater/twin-runtime';
+import { type Consumer, CONSUMERS, type Lane, type LedgerReading } from '@breakwater/twin-runtime';
 
 interface Place {
   readonly consumer: Consumer;
@@ -25,7 +25,7 @@ export class StalledConsumers {
   /** One reading of the ledger; answers each consumer of each lane that was ever seen. */
   note({ lanes }: Pick<LedgerReading, 'lanes'>, nowMs: number): readonly Stalled[] {
     for (const { lane, partition, bounds, consumers } of lanes) {
-      for (const consumer of ['twins', 'writer'] as const) {
+      for (const consumer of CONSUMERS) {
         const key = `${consumer}/${lane}/${partition}`;
         const before = this.#places.get(key);
         const position = consumers.find((each) => each.consumer === consumer)?.position ?? before?.position;

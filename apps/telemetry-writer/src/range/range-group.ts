@@ -2,7 +2,7 @@ import type { Partition } from '@breakwater/twin';
 import type { Clock, PartitionMembership } from '@breakwater/twin-runtime';
 import type { Logger } from '@breakwater/observability';
 
-import type { TurnLease } from '../writer-turn.ts';
+import { RENEWALS_PER_LEASE, type TurnLease } from '../writer-turn.ts';
 
 export interface RangeGroupOptions {
   /** Shares the ranges out, as shards are: the number of a range stands in the place of a partition's. */
@@ -23,9 +23,6 @@ export interface RangeWork {
   /** Another took the range, or works under another division of the lane. */
   lost(range: number): void;
 }
-
-/** So often in a lease time a writer renews. */
-const RENEWALS_PER_LEASE = 5;
 
 /**
  * This process's share of the ranges. As with a single turn, leases only keep writers from taking ranges from each

@@ -87,15 +87,11 @@ export class RangeWriters {
     this.#options.metrics.forget(index);
   }
 
-  /** The positions of the ranges that are here and known, in whichever log they are. */
-  positions(): ReadonlyMap<Partition, Offset> {
-    return new Map([...this.#running.values()].flatMap(({ writer }) => [...writer.positions().positions]));
-  }
-
-  /** The same of one log alone. */
-  positionsIn(logId: LogId): ReadonlyMap<Partition, Offset> {
-    const ofLog = [...this.#running.values()].filter(({ writer }) => writer.positions().logId === logId);
-    return new Map(ofLog.flatMap(({ writer }) => [...writer.positions().positions]));
+  /** The positions of the ranges that are here and known: those in one log, or all, in whichever log they are. */
+  positions(logId: LogId | null = null): ReadonlyMap<Partition, Offset> {
+    const known = [...this.#running.values()].map(({ writer }) => writer.positions());
+    const wanted = known.filter((each) => logId === null || each.logId === logId);
+    return new Map(wanted.flatMap(({ positions }) => [...positions]));
   }
 
   get isAnyPositionKnown(): boolean {
@@ -105,7 +101,7 @@ export class RangeWriters {
   /** What several ranges say alike is said once. */
   degraded(): WriterHealth['degraded'] {
     const all = [...this.#running.values()].flatMap(({ writer }) => writer.health().degraded);
-    return all.filter((one, at) => all.findIndex(({ part, detail }) => isSame(one, { part, detail })) === at);
+    return [...new Map(all.map((one) => [`${one.part}: ${one.detail}`, one])).values()];
   }
 
   #sum(of: (writer: TelemetryWriter) => number): number {
@@ -119,8 +115,4 @@ function shareOf(total: number, ranges: number): number {
 
 function isStale(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'STALE_EPOCH';
-}
-
-function isSame(one: WriterHealth['degraded'][number], other: WriterHealth['degraded'][number]): boolean {
-  return one.part === other.part && one.detail === other.detail;
 }

@@ -1,4 +1,4 @@
-import type { LogId, Partition } from '@breakwater/twin';
+import type { LogId, Offset, Partition } from '@breakwater/twin';
 import type { WriterAudit, WriterLedger, WriterLedgerEntry } from '@breakwater/twin-runtime';
 import { LIMITS } from '@breakwater/wire';
 
@@ -43,6 +43,13 @@ export class ClickHouseWriterLedger implements WriterLedger {
       for (const stand of ofChain) entries.push(entryOf(stand, began, totals));
     }
     return entries.toSorted((a, b) => a.partition - b.partition);
+  }
+
+  /** Up to where each partition of a log is stored, whichever range has it. */
+  async storedPositions(logId: LogId): Promise<ReadonlyMap<Partition, Offset>> {
+    const stands = [...partitionStands(await readWriterChains(this.#clickhouse)).values()];
+    const ofLog = stands.filter(({ plan }) => plan.logId === logId);
+    return new Map(ofLog.map((stand) => [stand.part.partition as Partition, positionOf(stand) as Offset]));
   }
 
   async auditNewest(logId: LogId, plansMax: number): Promise<WriterAudit> {

@@ -56,7 +56,7 @@ export class LogReader<Role extends TopicRole> {
     const startedAtMs = performance.now();
     const asked = this.#moveTo(requests);
     for (;;) {
-      const batches = this.#take(requests, limits);
+      const batches = asked.flatMap((position) => position.take(limits.framesMaxPerPartition) ?? []);
       if (batches.length > 0) {
         // A broker that holds a fetch keeps partitions waiting that are wanted before it answers: those that still have
         // something here, and those that whoever does not wait has left out.
@@ -101,10 +101,6 @@ export class LogReader<Role extends TopicRole> {
       if (nowMs - askedAtMs > KEPT_MS) this.#positions.delete(name);
     }
     return asked;
-  }
-
-  #take(requests: readonly TopicReadRequest<Role>[], { framesMaxPerPartition }: ReadLimits): TopicReadBatch<Role>[] {
-    return requests.flatMap((request) => this.#positions.get(nameOf(request))!.take(framesMaxPerPartition) ?? []);
   }
 
   async #startFetches(asked: readonly ReadPosition<Role>[], waitMs: number): Promise<void> {

@@ -3,7 +3,7 @@ import type { LogId } from '@breakwater/twin';
 import type { Lane } from '../ports/event-log.ts';
 
 /** Who takes records from the log. */
-const CONSUMERS = ['twins', 'writer'] as const;
+export const CONSUMERS = ['twins', 'writer'] as const;
 export type Consumer = (typeof CONSUMERS)[number];
 
 type Counts = Readonly<Record<string, number>>;
