@@ -29,6 +29,7 @@ import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from
 
 import { rebuildCommand, type RebuildOptions } from '../src/commands/rebuild-command.ts';
 import type { RebuildStores } from '../src/installation/connect-stores.ts';
+import { rebuildPartition } from '../src/rebuild/rebuild-partition.ts';
 
 type Redis = Awaited<ReturnType<typeof connectServer>>;
 
@@ -37,6 +38,8 @@ const PARTITIONS = 4;
 const TWINS = Number(process.env['REBUILD_TWINS'] ?? 1_000);
 const TIMEOUT_MS = 180_000;
 const REBUILD_MS_MAX = 120_000;
+/** Short, so that nobody waits long for one that was killed. */
+const RESTORE_LEASE_MS = 1_000;
 const MEBIBYTE = 1024 * 1024;
 const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
 
@@ -148,14 +151,110 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
       await redis.flushall();
       await checkInstallation(redis, { partitionCount: PARTITIONS });
       // Cut off in the first partition, with some of it written.
-      const restorer = new RedisTwinSnapshots(redis);
-      expect(await restorer.begin(0 as Partition)).toBe(true);
+      const restorer = new RedisTwinSnapshots(redis, { restoreLeaseMs: RESTORE_LEASE_MS });
+      expect(await restorer.begin(0 as Partition)).toEqual({ kind: 'begun' });
       await restorer.write(0 as Partition, [{ key: 'default/ghost' as DeviceKey, revision: 1, state: '{}' }], []);
       const next = startWorker();
       await until(async () => next.stopped.get(0 as Partition)?.code === 'SHARD_RESTORING');
       expect(await rebuild()).toBe(0);
       await until(() => next.isDone());
       expect(await next.contents()).toEqual(before);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'is refused beside another one that is at work, and takes the place of one that was killed',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 40);
+      const snapshots = snapshotLoop(worker);
+      await snapshots.tick();
+      await trimToFloor(snapshots);
+      const before = await worker.contents();
+      await worker.stop();
+      await redis.flushall();
+      await checkInstallation(redis, { partitionCount: PARTITIONS });
+      const other = new RedisTwinSnapshots(redis, { restoreLeaseMs: RESTORE_LEASE_MS });
+      expect(await other.begin(2 as Partition)).toEqual({ kind: 'begun' });
+      const atWork = setInterval(() => void other.write(2 as Partition, [], []), RESTORE_LEASE_MS / 10);
+      await expect(rebuild()).rejects.toMatchObject({ code: 'REBUILD_RUNNING' });
+      clearInterval(atWork);
+      expect(await rebuild()).toBe(0);
+      // What it still has to write is refused.
+      const ghost = { key: 'default/ghost' as DeviceKey, revision: 1, state: '{}' };
+      await expect(other.write(2 as Partition, [ghost], [])).rejects.toMatchObject({ code: 'REBUILD_RUNNING' });
+      await expect(other.end(2 as Partition, '{"fields":{},"outbox":[]}')).rejects.toMatchObject({
+        code: 'REBUILD_RUNNING',
+      });
+      expect(await worker.contents()).toEqual(before);
+
+      // Two that begin together: one of them waits for what the other has, and finds it done.
+      await redis.flushall();
+      await checkInstallation(redis, { partitionCount: PARTITIONS });
+      const both = await Promise.allSettled([rebuild({}, RESTORE_LEASE_MS), rebuild({}, RESTORE_LEASE_MS)]);
+      for (const each of both) {
+        // On a machine that stands still for so long one may take the other's place.
+        const end = each.status === 'fulfilled' ? each.value : (each.reason as { readonly code: string }).code;
+        expect([0, 'REBUILD_RUNNING']).toContain(end);
+      }
+      expect(await rebuild()).toBe(0);
+      expect(await worker.contents()).toEqual(before);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'holds no more records at once than it may: then it takes some of the twins at a time',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 200);
+      const snapshots = snapshotLoop(worker);
+      await snapshots.tick();
+      await change(worker, 0, 50);
+      // What is written after a round has begun is between its floor and the positions that it ends with.
+      meanwhile = () => change(worker, 0, 200);
+      await snapshots.tick();
+      const before = await worker.contents();
+      await worker.stop();
+      await trimToFloor(snapshots);
+      await redis.flushall();
+      await checkInstallation(redis, { partitionCount: PARTITIONS });
+      const reads: string[] = [];
+      const counting = new Proxy(log, {
+        get: (target, name) => {
+          if (name === 'read') reads.push('read');
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+      const archive = new ClickHouseSnapshotArchive(clickhouse);
+      const parts = { archive, restorer: new RedisTwinSnapshots(redis), logId: await log.logId() };
+      for (const partition of all) {
+        const done = await rebuildPartition({ ...parts, log: counting, recordBytesMax: 8_000 }, partition);
+        expect(done.kind).toBe('rebuilt');
+      }
+      expect(await worker.contents()).toEqual(before);
+      // The first partition's are some fifty kilobytes: both lanes are read again and again.
+      expect(reads.length).toBeGreaterThan(8);
+      await redis.flushall();
+      await expect(rebuildPartition({ ...parts, log, recordBytesMax: 10 }, 0 as Partition)).rejects.toMatchObject({
+        code: 'REBUILD_IMPOSSIBLE',
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'replaces nothing where there is no snapshot, though the log is whole',
+    async () => {
+      const worker = startWorker();
+      await fill(worker, 40);
+      const before = await worker.contents();
+      await worker.stop();
+      expect(await rebuild({ replace: 1 as Partition })).toBe(1);
+      expect(lines.join()).toContain('REBUILD_IMPOSSIBLE');
+      expect(await worker.contents()).toEqual(before);
     },
     TIMEOUT_MS,
   );
@@ -273,10 +372,11 @@ const all = Array.from({ length: PARTITIONS }, (_, at) => at as Partition);
     };
   }
 
-  function rebuild(options: RebuildOptions = {}): Promise<number> {
+  function rebuild(options: RebuildOptions = {}, restoreLeaseMs?: number): Promise<number> {
     const archive = new ClickHouseSnapshotArchive(clickhouse);
     const holders = new RedisPartitionLeases(redis);
-    const stores = { log, archive, restorer: new RedisTwinSnapshots(redis), holders, partitionCount: PARTITIONS };
+    const restorer = new RedisTwinSnapshots(redis, restoreLeaseMs === undefined ? {} : { restoreLeaseMs });
+    const stores = { log, archive, restorer, holders, partitionCount: PARTITIONS };
     const terminal = { line: (text = '') => void lines.push(text), json: () => undefined };
     const { signal } = new AbortController();
     return rebuildCommand(stores as unknown as RebuildStores, options, { terminal, signal });

@@ -90,6 +90,7 @@ export type {
   SnapshotArchive,
   SnapshotRound,
   SnapshotSource,
+  RestoreStart,
   TwinRestorer,
 } from './ports/twin-snapshots.ts';
 export { SECTION_END } from './ports/twin-store.ts';

@@ -48,7 +48,7 @@ export async function rebuildCommand(
       } else
         terminal.line(`${name}: ${result.kind === 'there' ? 'is there' : 'is in the log from its first record on'}`);
     } catch (error) {
-      if (!(error instanceof CliFailure)) throw error;
+      if (!(error instanceof CliFailure) || error.code === 'REBUILD_RUNNING') throw error;
       sums.impossible += 1;
       terminal.line(bad(`${name}: ${error.code}: ${error.message}`));
     }

@@ -7,6 +7,8 @@ export interface LogRecord {
   readonly lane: Lane;
   readonly offset: Offset;
   readonly appendedAtMs: number;
+  /** About how much of memory it takes: the length of its line. */
+  readonly size: number;
   /** Null for a line that is no record. */
   readonly decoded: (DecodedRecord & { readonly message: TwinMessage }) | null;
 }
@@ -38,7 +40,9 @@ export async function* recordsOf(log: EventLog, range: LogRange): AsyncGenerator
     for (const frame of batch.frames) {
       const lines = frame.body.toString('utf8').split('\n');
       for (let at = next - frame.firstOffset; at < lines.length && next < to; at += 1, next += 1) {
-        yield { lane, offset: next as Offset, appendedAtMs: frame.appendedAtMs, decoded: decode(lines[at] as string) };
+        const line = lines[at] as string;
+        const { appendedAtMs } = frame;
+        yield { lane, offset: next as Offset, appendedAtMs, size: line.length, decoded: decode(line) };
       }
     }
   }

@@ -1,18 +1,28 @@
+import { randomUUID } from 'node:crypto';
+
 import { assert, type DeviceKey, type LogId, type Offset, type Partition } from '@breakwater/twin';
-import type {
-  LanePositions,
-  PartitionSnapshot,
-  SnapshotRound,
-  SnapshotSource,
-  StoredTwin,
-  TimerWrite,
-  TwinRestorer,
+import {
+  type LanePositions,
+  type PartitionSnapshot,
+  PlatformError,
+  type RestoreStart,
+  type SnapshotRound,
+  type SnapshotSource,
+  type StoredTwin,
+  type TimerWrite,
+  type TwinRestorer,
 } from '@breakwater/twin-runtime';
 
 import type { RedisClient } from '../redis-client.ts';
 import { redisKeys } from '../redis-keys.ts';
 import { pipelined } from '../redis-script.ts';
-import { beginRestoreScript, beginRoundScript, endRestoreScript, endRoundScript } from '../scripts/snapshot-scripts.ts';
+import {
+  beginRestoreScript,
+  beginRoundScript,
+  endRestoreScript,
+  endRoundScript,
+  writeRestoreScript,
+} from '../scripts/snapshot-scripts.ts';
 import { sectionsOf, storedTwin, timerMember, twinValue } from './commit-arguments.ts';
 
 /** The shard's hash and its outbox, oldest first: with the twins, all that a commit writes. Timers are in the twins. */
@@ -24,17 +34,25 @@ interface ShardText {
 const SCAN_COUNT = 1_000;
 /** What of a shard is of one owner, or of one moment of this store: it is not restored. */
 const NOT_RESTORED: ReadonlySet<string> = new Set([
-  ...['epoch', 'epochs', 'takenAt', 'attempts', 'committedBy', 'restoring'],
+  ...['epoch', 'epochs', 'takenAt', 'attempts', 'committedBy', 'restoring', 'restoringUntil'],
   ...['attemptedAt', 'attemptsThere', 'attemptedBy'],
 ]);
 const NOBODY = 'restored';
+/** For so long after its last word somebody who restores is taken to be at work. */
+const RESTORE_LEASE_MS = 15_000;
+/** Of twins and of timers in one script, so some milliseconds of Redis. */
+const ENTRIES_PER_WRITE = 250;
 
 /** Copies of partitions out of Redis, and back into one that has lost them. */
 export class RedisTwinSnapshots implements SnapshotSource, TwinRestorer {
   readonly #redis: RedisClient;
+  readonly #restoreLeaseMs: number;
+  /** Who restores: this object, and no other. */
+  readonly #restorer = randomUUID();
 
-  constructor(redis: RedisClient) {
+  constructor(redis: RedisClient, { restoreLeaseMs = RESTORE_LEASE_MS }: { readonly restoreLeaseMs?: number } = {}) {
     this.#redis = redis;
+    this.#restoreLeaseMs = restoreLeaseMs;
   }
 
   async beginRound(partition: Partition): Promise<SnapshotRound | null> {
@@ -105,31 +123,39 @@ export class RedisTwinSnapshots implements SnapshotSource, TwinRestorer {
     };
   }
 
-  async begin(partition: Partition, { replace = false }: { readonly replace?: boolean } = {}): Promise<boolean> {
+  async begin(partition: Partition, { replace = false }: { readonly replace?: boolean } = {}): Promise<RestoreStart> {
     const keys = [
       ...[redisKeys.shard(partition), redisKeys.twins(partition), redisKeys.twinDocuments(partition)],
       ...[redisKeys.timers(partition), redisKeys.timerGenerations(partition)],
       ...[redisKeys.outbox(partition), redisKeys.outboxOrder(partition)],
       ...[redisKeys.twinsChanged(partition), ...roundKeys(partition)],
     ];
-    return (await beginRestoreScript.run(this.#redis, keys, [NOBODY, replace ? '1' : '0'])) === 1;
+    const args = [NOBODY, replace ? '1' : '0', this.#restorer, String(this.#restoreLeaseMs)];
+    const reply = Number(await beginRestoreScript.run(this.#redis, keys, args));
+    if (reply < 0) return { kind: 'others', forMs: -reply };
+    return { kind: reply === 0 ? 'there' : 'begun' };
   }
 
   async write(partition: Partition, twins: readonly StoredTwin[], timers: readonly TimerWrite[]): Promise<void> {
-    const pipeline = this.#redis.pipeline();
-    for (const { key, revision, state } of twins) {
-      if (state === null) continue;
+    const ofTwins = twins.flatMap(({ key, revision, state }) => {
+      if (state === null) return [];
       const { document, telemetry } = sectionsOf(state);
-      pipeline.hset(redisKeys.twins(partition), key, twinValue(Math.max(1, revision), telemetry));
-      pipeline.hset(redisKeys.twinDocuments(partition), key, document);
+      return [[key, twinValue(Math.max(1, revision), telemetry), document]];
+    });
+    const ofTimers = timers.flatMap(({ key, timerId, dueAtMs, generation }) =>
+      dueAtMs === null ? [] : [[String(dueAtMs), timerMember(key, timerId), String(generation)]],
+    );
+    const keys = [
+      ...[redisKeys.shard(partition), redisKeys.twins(partition), redisKeys.twinDocuments(partition)],
+      ...[redisKeys.timers(partition), redisKeys.timerGenerations(partition)],
+    ];
+    // With nothing to write, once: it says that this restorer is still at it.
+    for (let at = 0; at === 0 || at < Math.max(ofTwins.length, ofTimers.length); at += ENTRIES_PER_WRITE) {
+      const some = ofTwins.slice(at, at + ENTRIES_PER_WRITE);
+      const timersOfSome = ofTimers.slice(at, at + ENTRIES_PER_WRITE);
+      const args = [...this.#restorerArgs, String(some.length), ...some.flat(), ...timersOfSome.flat()];
+      if ((await writeRestoreScript.run(this.#redis, keys, args)) !== 1) throw takenOver(partition);
     }
-    for (const { key, timerId, dueAtMs, generation } of timers) {
-      if (dueAtMs === null) continue;
-      const member = timerMember(key, timerId);
-      pipeline.zadd(redisKeys.timers(partition), dueAtMs, member);
-      pipeline.hset(redisKeys.timerGenerations(partition), member, generation);
-    }
-    await pipelined(pipeline);
   }
 
   async end(partition: Partition, shard: string): Promise<void> {
@@ -137,8 +163,17 @@ export class RedisTwinSnapshots implements SnapshotSource, TwinRestorer {
     const restored = Object.entries(fields).filter(([name]) => !NOT_RESTORED.has(name));
     const keys = [redisKeys.shard(partition), redisKeys.outbox(partition), redisKeys.outboxOrder(partition)];
     const args = [...restored.flat(), 'outboxSeq', String(Number(fields['outboxSeq'] ?? 0) + outbox.length)];
-    await endRestoreScript.run(this.#redis, keys, [String(restored.length + 1), ...args, ...outbox.flat()]);
+    const all = [this.#restorer, String(restored.length + 1), ...args, ...outbox.flat()];
+    if ((await endRestoreScript.run(this.#redis, keys, all)) !== 1) throw takenOver(partition);
   }
+
+  get #restorerArgs(): readonly [string, string] {
+    return [this.#restorer, String(this.#restoreLeaseMs)];
+  }
+}
+
+function takenOver(partition: Partition): PlatformError {
+  return new PlatformError('REBUILD_RUNNING', `another rebuild has taken partition ${partition} over`);
 }
 
 function roundKeys(partition: Partition): readonly [string, string] {

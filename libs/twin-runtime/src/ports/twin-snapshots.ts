@@ -61,13 +61,21 @@ export interface SnapshotArchive {
   save(snapshot: PartitionSnapshot, floor: LanePositions | null): Promise<void>;
 }
 
-/** Puts a partition back into a store that has nothing of it. Nobody owns it from `begin` to `end`. */
+export type RestoreStart =
+  | { readonly kind: 'begun' }
+  /** The store has the partition already. */
+  | { readonly kind: 'there' }
+  /** Another restorer is at it, or was lately: for so long it is taken to be alive, unless it writes again. */
+  | { readonly kind: 'others'; readonly forMs: number };
+
+/**
+ * Puts a partition back into a store that has nothing of it. Nobody owns it from `begin` to `end`, and of two restorers
+ * one has it: what the other writes is refused (`REBUILD_RUNNING`).
+ */
 export interface TwinRestorer {
-  /**
-   * False when the store has the partition already, unless that is to be replaced. One that was begun and not ended
-   * begins again, from nothing.
-   */
-  begin(partition: Partition, options?: { readonly replace?: boolean }): Promise<boolean>;
+  /** One that was begun and not ended begins again, from nothing. */
+  begin(partition: Partition, options?: { readonly replace?: boolean }): Promise<RestoreStart>;
+  /** Also says, with nothing to write, that this restorer is still at it. */
   write(partition: Partition, twins: readonly StoredTwin[], timers: readonly TimerWrite[]): Promise<void>;
   /** `shard` is what a snapshot holds of it. */
   end(partition: Partition, shard: string): Promise<void>;
