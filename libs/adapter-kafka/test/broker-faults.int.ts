@@ -79,6 +79,20 @@ const FAULTS: readonly BrokerFault[] = [
     },
   },
   {
+    // Acknowledged by the leader alone it would be lost: the others lead without it, and a clean election lets them.
+    title: 'a leader is killed that had records alone, because both followers were stopped',
+    run: async ({ cluster, load, leader }) => {
+      const followers = cluster.brokers.filter((broker) => broker !== leader);
+      for (const follower of followers) follower.signal('SIGSTOP');
+      await pause(STEP_MS);
+      await leader.kill();
+      for (const follower of followers) follower.signal('SIGCONT');
+      await goesOnWithout(leader, { cluster, load });
+      leader.start();
+      await cluster.ready();
+    },
+  },
+  {
     title: 'all brokers are restarted in order, one after the other',
     run: async ({ cluster, load }) => {
       for (const broker of cluster.brokers) {
