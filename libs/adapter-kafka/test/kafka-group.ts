@@ -57,7 +57,8 @@ export async function kafkaGroup(brokers: readonly string[], protocol: GroupProt
     }
   };
   const pass = (): Promise<void> => systemClock.sleep(PASS_MS);
-  return { partitionCount: PARTITIONS, groupId, topicPrefix, join, pass, cleanup };
+  const movesInVain = protocol === 'consumer';
+  return { partitionCount: PARTITIONS, movesInVain, groupId, topicPrefix, join, pass, cleanup };
 }
 
 async function createTopics(brokers: readonly string[], topics: string[]): Promise<void> {

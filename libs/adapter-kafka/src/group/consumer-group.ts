@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Partition } from '@breakwater/twin';
+import type { StoreReach } from '@breakwater/twin-runtime';
 import {
   ConfigResourceTypes,
+  consumerGroupDescribeV0,
   consumerGroupHeartbeatV1,
   describeConfigsV4,
   metadataV12,
@@ -28,6 +30,9 @@ const SESSION_TIMEOUT = 'consumer.session.timeout.ms';
 /**
  * Kafka's newer protocol (KIP-848): the broker assigns, and each heartbeat says what the member holds and brings what
  * it is to hold. The broker gives a partition to the next member when the last one's heartbeats name it no longer.
+ *
+ * The broker has no word for a member that cannot work. Such a one subscribes to nothing as long as somebody else does
+ * subscribe, and is asked for all that it has.
  */
 export class ConsumerGroup implements GroupProtocol {
   readonly #link: GroupLink;
@@ -36,6 +41,8 @@ export class ConsumerGroup implements GroupProtocol {
   #memberEpoch = JOINING;
   #topicId: string | null = null;
   #sessionTimeoutMs: number | null = null;
+  #storeReach: StoreReach = 'here';
+  #isSubscribed = true;
 
   constructor(link: GroupLink, options: GroupProtocolOptions) {
     this.#link = link;
@@ -54,6 +61,7 @@ export class ConsumerGroup implements GroupProtocol {
     const { nowMs, onHeard } = this.#options;
     const topicId = await this.#findTopic();
     this.#sessionTimeoutMs ??= await this.#askSessionTimeout();
+    await this.#reconsider();
     const sentAtMs = nowMs();
     try {
       const held = this.#memberEpoch === JOINING || owned.size === 0 ? [] : [{ topicId, partitions: [...owned] }];
@@ -75,6 +83,12 @@ export class ConsumerGroup implements GroupProtocol {
   /** Every heartbeat says what is held. */
   released(): void {}
 
+  /** Doubt changes nothing: the others cannot hear of it. */
+  noteStoreReach(reach: StoreReach): boolean {
+    this.#storeReach = reach;
+    return this.#isSubscribed ? reach === 'away' : reach === 'here';
+  }
+
   async commit(offsets: FollowedOffsets): Promise<void> {
     const { groupId } = this.#options;
     const topics = offsetCommitTopics(offsets, this.#options);
@@ -94,14 +108,43 @@ export class ConsumerGroup implements GroupProtocol {
     held: { topicId: string; partitions: number[] }[],
   ): ReturnType<typeof consumerGroupHeartbeatV1.api.async> {
     const { groupId, topic } = this.#options;
+    const topics = this.#isSubscribed ? [topic] : [];
     return this.#link.call({
       api: consumerGroupHeartbeatV1.api,
       args: [
         ...([groupId, this.#memberId, memberEpoch, null, null, REBALANCE_TIMEOUT_MS] as const),
-        ...([[topic], null, null, held] as [string[], null, null, { topicId: string; partitions: number[] }[]]),
+        ...([topics, null, null, held] as [string[], null, null, { topicId: string; partitions: number[] }[]]),
       ],
       timeoutMs: QUICK_CALL_TIMEOUT_MS,
     });
+  }
+
+  /**
+   * The last one that subscribes keeps everything, also when it cannot work: when the store is away for all, its shards
+   * are where they start soonest. One that has given up its share takes none until it can work again, so that two who
+   * give up at the same time do not do so again and again.
+   */
+  async #reconsider(): Promise<void> {
+    if (this.#storeReach === 'here') this.#isSubscribed = true;
+    if (this.#storeReach !== 'away' || !this.#isSubscribed) return;
+    this.#isSubscribed = !(await this.#isAnotherSubscribed());
+  }
+
+  /** Not, as long as nobody answers that: then this member goes on as it is. */
+  async #isAnotherSubscribed(): Promise<boolean> {
+    const { groupId, topic } = this.#options;
+    try {
+      const { groups } = await this.#link.call({
+        api: consumerGroupDescribeV0.api,
+        args: [[groupId], false],
+        timeoutMs: QUICK_CALL_TIMEOUT_MS,
+      });
+      const others = groups.flatMap(({ members }) => members).filter(({ memberId }) => memberId !== this.#memberId);
+      return others.some(({ subscribedTopicNames }) => subscribedTopicNames.includes(topic));
+    } catch {
+      // What stands in the way is in the way of the heartbeat, too, which says so.
+      return false;
+    }
   }
 
   /** No heartbeat says it, and not every user may ask for it. */

@@ -1,5 +1,5 @@
 import type { Partition } from '@breakwater/twin';
-import type { Lane } from '@breakwater/twin-runtime';
+import type { Lane, StoreReach } from '@breakwater/twin-runtime';
 
 /** What one exchange with the group brought. */
 export type Beat =
@@ -22,6 +22,8 @@ export interface GroupProtocol {
   beat(owned: ReadonlySet<Partition>): Promise<Beat>;
   /** What was to be given up has been given up: the next beat says so in a way that the others get it. */
   released(): void;
+  /** How well this member reaches the twins, when that changes. Answers whether the group is to hear of it at once. */
+  noteStoreReach(reach: StoreReach): boolean;
   commit(offsets: FollowedOffsets): Promise<void>;
   leave(): Promise<void>;
 }

@@ -51,8 +51,6 @@ const LEAVE_PATIENCE_MS = 500;
  * answered: it gives nothing of a member away before that. What Kafka asks back stays held until it is released.
  */
 export class KafkaGroupMembership implements PartitionMembership {
-  /** Absent where the broker shares out: it has no word for a member that cannot work. */
-  readonly noteStoreReach?: (reach: StoreReach) => void;
   readonly #options: KafkaGroupOptions;
   readonly #link: GroupLink;
   readonly #protocol: GroupProtocol;
@@ -86,15 +84,8 @@ export class KafkaGroupMembership implements PartitionMembership {
       },
       nowMs: () => clock.nowMs(),
     };
-    if (protocol === 'consumer') {
-      this.#protocol = new ConsumerGroup(this.#link, groupOptions);
-      return;
-    }
-    const classic = new ClassicGroup(this.#link, groupOptions);
-    this.#protocol = classic;
-    this.noteStoreReach = (reach) => {
-      if (classic.noteStoreReach(reach)) this.#wake.abort();
-    };
+    const Protocol = protocol === 'consumer' ? ConsumerGroup : ClassicGroup;
+    this.#protocol = new Protocol(this.#link, groupOptions);
   }
 
   get claims(): PartitionClaims {
@@ -126,6 +117,10 @@ export class KafkaGroupMembership implements PartitionMembership {
   committed(partition: Partition, positions: LanePositions): void {
     if (!this.#owned.has(partition)) return;
     for (const lane of LANES) this.#followed.get(lane)?.set(partition, positions[lane]);
+  }
+
+  noteStoreReach(reach: StoreReach): void {
+    if (this.#protocol.noteStoreReach(reach)) this.#wake.abort();
   }
 
   /** Kafka gives a partition to its next owner only after this member has left: to wait before that helps nobody. */

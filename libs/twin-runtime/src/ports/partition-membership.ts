@@ -41,8 +41,9 @@ export interface PartitionMembership {
   committed(partition: Partition, positions: LanePositions): void;
   /**
    * Told when it changes how well this member reaches the store. The group gives what such a member has to others that
-   * do reach it, by asking it back; where nobody does, nothing is moved. Absent where the claims live in the store
-   * itself: there a member that does not reach it soon holds none.
+   * do reach it, by asking it back; where nobody does, somebody has each partition all the same, and nothing is moved
+   * if the members can agree on that. Absent where the claims live in the store itself: there a member that does not
+   * reach it soon holds none.
    */
   readonly noteStoreReach?: (reach: StoreReach) => void;
   /** Tells of changes between two renewals; a group that is only asked in `renew` has none. */
