@@ -7,6 +7,7 @@ import type { EngineContext } from './engine-context.ts';
 import { REFUSED_CONNECTIONS_MAX } from './engine-limits.ts';
 import { FlushQueue } from './outbound/flush-queue.ts';
 import { PacedQueue } from './inbound/paced-queue.ts';
+import { SpacedQueue } from './inbound/spaced-queue.ts';
 import { KnownTopics } from './wire/known-topics.ts';
 import { PacketCodec } from './wire/packet-codec.ts';
 import { PacketLayout } from './wire/packet-layout.ts';
@@ -65,8 +66,9 @@ export interface MqttEndpoint<Identity> {
   setPressure(isHigh: boolean): void;
   /**
    * The host is behind and its answers take a while. From now on a connection that has sent more before they came is
-   * read again when it has them, or after `GATHER_MS_MAX`: what it sends meanwhile comes with one reading, and is
-   * answered with one write. Everything else goes on as before.
+   * read again when it has them, or after `GATHER_MS`; one that may be expected to send more than one message within
+   * that time is left unread for as long. What comes meanwhile is taken with one reading, and answered with one write.
+   * Everything else goes on as before.
    */
   setGathering(gathers: boolean): void;
   /** Connections accepted and not closed, with those whose CONNECT is still to come. */
@@ -99,7 +101,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     isDraining: () => drainDeadlineMs !== null,
     serverReference: () => serverReference,
     onConnectionGone: settleDrain,
-    ...createTools(limits),
+    ...createTools(limits, now),
   };
 
   return {
@@ -117,6 +119,7 @@ export function createMqttEndpoint<Identity>(options: MqttEndpointOptions<Identi
     sweep() {
       const nowMs = now();
       context.paced.releaseDue();
+      context.spaced.releaseDue();
       const isOverdue = drainDeadlineMs !== null && nowMs >= drainDeadlineMs;
       for (const connection of connections) {
         if (isOverdue) connection.close('draining');
@@ -165,7 +168,7 @@ function acceptConnection<Identity>(context: EngineContext<Identity>, transport:
 }
 
 /** What serves all connections of one endpoint in turn, so that none has its own. */
-function createTools(limits: EndpointLimits) {
+function createTools(limits: EndpointLimits, now: () => number) {
   return {
     connacks: new AcceptedConnacks(limits),
     codec: new PacketCodec(),
@@ -174,6 +177,7 @@ function createTools(limits: EndpointLimits) {
     flushQueue: new FlushQueue(),
     turns: new TurnQueue(),
     paced: new PacedQueue(),
+    spaced: new SpacedQueue(now),
     pressure: { isHigh: false, gathers: false },
   };
 }

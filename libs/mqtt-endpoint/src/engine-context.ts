@@ -7,6 +7,7 @@ import type { KnownTopics } from './wire/known-topics.ts';
 import type { PacketCodec } from './wire/packet-codec.ts';
 import type { PacedQueue } from './inbound/paced-queue.ts';
 import type { PacketLayout } from './wire/packet-layout.ts';
+import type { SpacedQueue } from './inbound/spaced-queue.ts';
 import type { SessionKeeper } from './sessions/session-keeper.ts';
 import type { SessionRegistry } from './sessions/session-registry.ts';
 import type { TurnQueue } from './connection/turn-queue.ts';
@@ -24,6 +25,7 @@ export interface EngineContext<Identity> {
   readonly flushQueue: FlushQueue;
   readonly turns: TurnQueue;
   readonly paced: PacedQueue;
+  readonly spaced: SpacedQueue;
   /** Set by the host while it has too much in hand: each connection then has one message in process at most. */
   readonly pressure: {
     isHigh: boolean;

@@ -50,8 +50,17 @@ export const RATE_TICK_MS = 20;
 /** A connection that was not over its publish rate for so long is within it. A few windows of a slowed device. */
 export const OVER_RATE_CALM_MS = 2_000;
 
-/** How long a connection is left unread so that what comes on it gathers; seen at each sweep. */
-export const GATHER_MS_MAX = 400;
+/**
+ * How long a connection is left unread, while the host is behind, so that what comes on it gathers; and how long at
+ * most until its answers come, as seen at each sweep.
+ */
+export const GATHER_MS = 500;
+
+/** A reading that brought so many is large enough: what it costs is small beside them. */
+export const GATHERED_MESSAGES = 8;
+
+/** How often connections that are left unread for a while are looked at. */
+export const GATHER_TICK_MS = 20;
 
 /** How long a packet may take from its first byte to its last, when `EndpointLimits` says nothing else. */
 export const PACKET_TIMEOUT_MS = 120_000;

@@ -18,7 +18,7 @@ export const workerSettings = {
     reason: 'Memory for warm twins; beyond it the least recently used ones are passivated.',
   }),
   batchRecordsMax: integer('WORKER_BATCH_RECORDS_MAX', {
-    default: 2_000,
+    default: 8_000,
     min: 1,
     max: 100_000,
     unit: 'records',

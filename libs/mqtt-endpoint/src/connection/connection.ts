@@ -5,7 +5,8 @@ import type { DeviceSession } from '../sessions/device-session.ts';
 import type { Authentication, CloseReason, Transport, WillMessage } from '../endpoint-host.ts';
 import type { EngineContext } from '../engine-context.ts';
 import {
-  GATHER_MS_MAX,
+  GATHER_MS,
+  GATHERED_MESSAGES,
   HELD_BYTES_MAX,
   KEEPALIVE_GRACE,
   PACKET_TIMEOUT_MS,
@@ -112,23 +113,35 @@ export class Connection<Identity> {
 
   receive(bytes: Uint8Array): void {
     if (this.#state === 'closed') return;
-    this.#lastHeardMs = this.#context.now();
+    const sinceLastMs = this.#context.now() - this.#lastHeardMs;
+    this.#lastHeardMs += sinceLastMs;
     if (this.#framer.unreadBytes + bytes.byteLength > this.#context.limits.packetBytesMax + HELD_BYTES_MAX) {
       return this.#end({ reason: 'overloaded', code: ReasonCode.quotaExceeded, detail: 'paused, yet still sending' });
     }
     this.#framer.push(bytes);
     const before = this.#ready?.inbound.awaited ?? 0;
     this.#pump(false);
-    if (this.#context.pressure.gathers) this.#gather(before);
+    if (this.#context.pressure.gathers) this.#gather(before, sinceLastMs);
   }
 
   /**
    * Each reading and each write costs the same for one message as for ten. A device with one message on the way is read
    * on, since its next one may be far away; one that has sent more before its answer came may as well be read later.
+   * Where that brings few messages at once, and more than one may be expected within `GATHER_MS`, these are waited for.
    */
-  #gather(awaitedBefore: number): void {
+  #gather(awaitedBefore: number, sinceLastMs: number): void {
     const awaited = this.#state === 'ready' ? (this.#ready?.inbound.awaited ?? 0) : 0;
     if (awaited > 1 || (awaited === 1 && awaitedBefore > 0)) this.#gate.stop(StopReason.gathering);
+    const brought = awaited - awaitedBefore;
+    if (brought <= 0 || brought >= GATHERED_MESSAGES || sinceLastMs * 2 > brought * GATHER_MS) return;
+    if (this.#gate.holds(StopReason.spacing)) return;
+    this.#gate.stop(StopReason.spacing);
+    this.#context.spaced.add(this);
+  }
+
+  /** It was left unread for long enough. */
+  readAgain(): void {
+    if (this.#state !== 'closed') this.#gate.release(StopReason.spacing);
   }
 
   transportClosed(): void {
@@ -188,7 +201,7 @@ export class Connection<Identity> {
       return this.#end({ reason: 'slowReader', code: null, detail: 'client does not read' });
     }
     // The host may be silent, and what else the device has to say must not wait for that.
-    if (nowMs - this.#lastHeardMs > GATHER_MS_MAX) this.#gate.release(StopReason.gathering);
+    if (nowMs - this.#lastHeardMs > GATHER_MS) this.#gate.release(StopReason.gathering);
     // While we do not read, silence is our doing.
     if (!this.#gate.isOpen) return;
     const { packetTimeoutMs = PACKET_TIMEOUT_MS } = this.#context.limits;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { GATHER_MS_MAX } from '../engine-limits.ts';
+import { GATHER_MS, GATHERED_MESSAGES } from '../engine-limits.ts';
 import { createFixture, type Fixture, settled, type TestClient } from '../testing/endpoint-fixture.ts';
 
 describe('while the host is behind', () => {
@@ -11,25 +11,32 @@ describe('while the host is behind', () => {
     await settled();
   }
 
+  /** Too late for the next message to be worth waiting for. */
+  function publishLater(id: number): void {
+    fixture.advance(GATHER_MS);
+    client.publish(id);
+  }
+
   beforeEach(async () => {
-    fixture = createFixture({ publishesPerSecondMax: 5 });
+    fixture = createFixture({ publishesPerSecondMax: GATHERED_MESSAGES });
     client = await fixture.connect({ protocolVersion: 4, keepalive: 1 });
     fixture.endpoint.setGathering(true);
   });
 
   it('a device with one message on the way is read on', () => {
-    client.publish(1);
+    publishLater(1);
     expect(client.transport.isPaused).toBe(false);
   });
 
   it('a device that sends more before its answer is read again after it, and is answered with one write', async () => {
-    client.publish(1);
-    client.publish(2);
+    publishLater(1);
+    publishLater(2);
     expect(client.transport.isPaused).toBe(true);
     await store(0);
     expect(client.transport.isPaused).toBe(true);
     await store(1);
     expect(client.transport.isPaused).toBe(false);
+    fixture.advance(2 * GATHER_MS);
     client.input.receive(Buffer.concat([3, 4, 5].map((id) => publishBytes(id))));
     expect(client.transport.isPaused).toBe(true);
     const writes = client.transport.writes.length;
@@ -44,9 +51,9 @@ describe('while the host is behind', () => {
   });
 
   it('a device is heard again after a while although the host is silent, and is not closed for it', async () => {
-    client.publish(1);
-    client.publish(2);
-    fixture.advance(GATHER_MS_MAX);
+    publishLater(1);
+    publishLater(2);
+    fixture.advance(GATHER_MS);
     fixture.endpoint.sweep();
     expect(client.transport.isPaused).toBe(true);
     fixture.advance(1);
@@ -61,21 +68,81 @@ describe('while the host is behind', () => {
 
   it('messages that wait for a publish rate, and not for the host, keep nobody from being read', async () => {
     fixture.host.storesAtOnce = true;
-    client.input.receive(Buffer.concat([1, 2, 3, 4, 5, 6, 7].map((id) => publishBytes(id))));
+    client.input.receive(Buffer.concat([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((id) => publishBytes(id))));
     await settled();
-    expect(fixture.host.publishes).toHaveLength(5);
+    expect(fixture.host.publishes).toHaveLength(GATHERED_MESSAGES);
     expect(client.transport.isPaused).toBe(false);
   });
 
   it('who was not read when it ended is read after his answers', async () => {
-    client.publish(1);
-    client.publish(2);
+    publishLater(1);
+    publishLater(2);
     fixture.endpoint.setGathering(false);
     await store(0, 1);
     expect(client.transport.isPaused).toBe(false);
-    client.publish(3);
-    client.publish(4);
+    publishLater(3);
+    publishLater(4);
     expect(client.transport.isPaused).toBe(false);
+  });
+});
+
+describe('while the host is behind, a device that is answered before it sends again', () => {
+  let fixture: Fixture;
+  let client: TestClient;
+
+  beforeEach(async () => {
+    fixture = createFixture();
+    fixture.host.storesAtOnce = true;
+    client = await fixture.connect({ protocolVersion: 4, keepalive: 1 });
+    fixture.endpoint.setGathering(true);
+  });
+
+  async function bring(afterMs: number, ...ids: readonly number[]): Promise<void> {
+    fixture.advance(afterMs);
+    client.input.receive(Buffer.concat(ids.map((id) => publishBytes(id))));
+    await settled();
+  }
+
+  function pass(ms: number): void {
+    fixture.advance(ms);
+    fixture.endpoint.sweep();
+  }
+
+  it('is left unread for a while if more than one message may come meanwhile, and answered at once', async () => {
+    await bring(GATHER_MS / 2, 1);
+    expect(client.heard()).toEqual(['connack', 'puback 1']);
+    pass(GATHER_MS - 1);
+    expect(client.transport.isPaused).toBe(true);
+    pass(1);
+    expect(client.transport.isPaused).toBe(false);
+    await bring(0, 2, 3);
+    expect(client.transport.isPaused).toBe(true);
+  });
+
+  it('is not, if it sends seldom', async () => {
+    await bring(GATHER_MS / 2 + 1, 1);
+    expect(client.transport.isPaused).toBe(false);
+    await bring(GATHER_MS + 1, 2, 3);
+    expect(client.transport.isPaused).toBe(false);
+  });
+
+  it('is not, if it sends much at once', async () => {
+    await bring(0, ...Array.from({ length: GATHERED_MESSAGES }, (_, index) => index + 1));
+    expect(client.transport.isPaused).toBe(false);
+  });
+
+  it('is read again by a timer', async () => {
+    await bring(0, 1);
+    expect(client.transport.isPaused).toBe(true);
+    fixture.advance(GATHER_MS);
+    while (client.transport.isPaused) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+
+  it('is left alone when it has gone meanwhile', async () => {
+    await bring(0, 1);
+    client.input.transportClosed();
+    pass(GATHER_MS);
+    expect(client.transport.isPaused).toBe(true);
   });
 });
 

@@ -1,7 +1,15 @@
 import type { Transport } from '../endpoint-host.ts';
 
 /** Why a connection is not read at the moment. Several reasons may hold at once. */
-export const StopReason = { handshake: 1, inbound: 2, output: 4, draining: 8, turn: 16, gathering: 32 } as const;
+export const StopReason = {
+  handshake: 1,
+  inbound: 2,
+  output: 4,
+  draining: 8,
+  turn: 16,
+  gathering: 32,
+  spacing: 64,
+} as const;
 export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
 /** Reading stops with the first reason and goes on when the last one is gone. */
