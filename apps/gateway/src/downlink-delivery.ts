@@ -1,6 +1,7 @@
 import type { DeliveryOutcome, Session } from '@breakwater/mqtt-endpoint';
 import type { CommandDispatch, Partition } from '@breakwater/twin';
 import type { Clock, Downlink, DownlinkChannel, GatewayNotice, TwinStore } from '@breakwater/twin-runtime';
+import { ownBytes } from '@breakwater/wire';
 
 import { commandMessage } from './commands/command-message.ts';
 import type { CommandReports } from './commands/command-reports.ts';
@@ -160,7 +161,7 @@ export class DownlinkDelivery {
       this.#options.sessions.requestDesired(session);
       return this.#ended(session, downlink, 'delivered');
     }
-    const message = { topic, payload: Buffer.from(downlink.payload), qos: downlink.qos, onlyWhileConnected: true };
+    const message = { topic, payload: ownBytes(downlink.payload), qos: downlink.qos, onlyWhileConnected: true };
     const sent = session.send(message);
     void sent.then((outcome) => this.#makeUpForDropped(session, downlink, outcome));
     return this.#ended(session, downlink, await this.#handlingOf(session, sent));

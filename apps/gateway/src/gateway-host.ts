@@ -21,7 +21,6 @@ import type { Protection } from './protection/protection.ts';
 import type { TenantShares } from './protection/tenant-shares.ts';
 import { DeviceSession } from './session/device-session.ts';
 import { isGatewayFilter, isOwnFilter } from './session/own-filters.ts';
-import type { ResendMemories } from './session/resend-memory.ts';
 import type { SessionLifecycle } from './session-lifecycle.ts';
 
 export interface GatewayHostOptions {
@@ -32,7 +31,6 @@ export interface GatewayHostOptions {
   readonly intake: MessageIntake;
   /** Of devices that speak for others. */
   readonly children: GatewayIntake;
-  readonly memories: ResendMemories;
   readonly sessions: SessionLifecycle;
   readonly clock: Clock;
   readonly partitionCount: number;
@@ -48,7 +46,7 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
   }
 
   async authenticate(credentials: Credentials): Promise<Authentication<DeviceSession>> {
-    const { authenticator, overload, memories, partitionCount, gatewayId } = this.#options;
+    const { authenticator, overload, partitionCount, gatewayId } = this.#options;
     if (gatewayId() === null) {
       return { kind: 'refused', reason: 'serverUnavailable', detail: 'the gateway is taking a new identity' };
     }
@@ -66,9 +64,8 @@ export class GatewayHost implements EndpointHost<DeviceSession> {
     const { device, credential } = found;
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
-    const memory = memories.of(key, device.incarnation);
     const tenantShare = this.#options.tenantShares.of(device.tenant);
-    const identity = new DeviceSession({ device, key, partition, credential, memory, tenantShare });
+    const identity = new DeviceSession({ device, key, partition, credential, tenantShare });
     const { sessionKey } = identity;
     const { rate: sharedRate } = tenantShare;
     return guard.admitDevice(presented, identity) ?? { kind: 'accepted', identity, sessionKey, sharedRate };

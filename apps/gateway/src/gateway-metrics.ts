@@ -30,6 +30,8 @@ export class GatewayMetrics {
   readonly downlinks: Counter<'result'>;
   readonly sends: Counter<'qos' | 'outcome'>;
   readonly sessionsDetached: Gauge;
+  readonly restingDevices: Gauge;
+  readonly restingBytes: Gauge;
   readonly sessionsResumed: Counter;
   readonly sessionsEnded: Counter<'cause'>;
   readonly sessionsUnreadable: Counter;
@@ -73,10 +75,7 @@ export class GatewayMetrics {
     });
     this.appendRetries = metrics.counter('log_append_retries_total', 'Appends that are repeated: log full or silent.');
     this.rejected = metrics.counter('ingest_rejected_total', 'Messages that became dead letters.', ['reason']);
-    this.deadLettersNotKept = metrics.counter(
-      'dead_letters_not_kept_total',
-      'Dead letters over the quota of a device.',
-    );
+    this.deadLettersNotKept = metrics.counter('dead_letters_not_kept_total', 'Dead letters over a device quota.');
     this.takeovers = metrics.counter('mqtt_takeovers_total', 'Older connections elsewhere that were waited for.', [
       'end',
     ]);
@@ -90,6 +89,8 @@ export class GatewayMetrics {
       'qos',
       'outcome',
     ]);
+    this.restingDevices = metrics.gauge('mqtt_resend_resting_devices', 'Devices that are gone and still remembered.');
+    this.restingBytes = metrics.gauge('mqtt_resend_resting_bytes', 'Memory that the last messages of these take.');
     this.sessionsDetached = metrics.gauge('mqtt_detached_sessions', 'Kept sessions without a connection, in memory.');
     this.sessionsResumed = metrics.counter('mqtt_sessions_resumed_total', 'CONNECTs that found their session again.');
     this.sessionsEnded = metrics.counter(

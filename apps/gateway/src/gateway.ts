@@ -32,7 +32,7 @@ import { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import type { DeviceSession } from './session/device-session.ts';
 import { GatewayIdentity } from './session/gateway-identity.ts';
 import { PreviousSessionReader } from './session/previous-session-reader.ts';
-import { ResendMemories } from './session/resend-memory.ts';
+import { ResendMemories } from './session/resend-memories.ts';
 import { CredentialRechecks } from './identity/credential-rechecks.ts';
 import { TrustMirror } from './identity/trust-mirror.ts';
 import { engineLimits, sessionOptions } from './session/stored/session-options.ts';
@@ -71,6 +71,7 @@ export class Gateway {
   readonly #queues: QueueWatch<'gateway'>;
   readonly #identity: GatewayIdentity;
   readonly #stored: StoredSessions;
+  readonly #memories: ResendMemories;
   readonly #sessions: SessionLifecycle;
   readonly #trust: TrustMirror;
   readonly #rechecks: CredentialRechecks;
@@ -99,6 +100,7 @@ export class Gateway {
     const gatewayId = (): string | null => this.#identity.id;
     const batcher = this.#batcher;
     this.#stored = this.#createStoredSessions();
+    this.#memories = this.#createMemories();
     const sessions = this.#createSessions(authenticator);
     this.#sessions = sessions;
     this.#rechecks = this.#createRechecks(sessions, authenticator);
@@ -117,11 +119,10 @@ export class Gateway {
       onTrouble: (detail) => options.logger.warn(detail),
     });
     const intake = this.#createIntake();
-    const memories = this.#createMemories();
     const tenantShares = this.#createTenantShares();
-    this.#bridge = this.#createBridge(intake, { memories, tenantShares });
+    this.#bridge = this.#createBridge(intake, tenantShares);
     const registrar = new ChildRegistrar({ ...ports, ...settings, batcher });
-    this.#children = new GatewayIntake({ ...ports, ...settings, intake, registrar, sessions, memories });
+    this.#children = new GatewayIntake({ ...ports, ...settings, intake, registrar, sessions });
     const host = new GatewayHost({
       ...settings,
       clock: ports.clock,
@@ -131,7 +132,6 @@ export class Gateway {
       overload: this.#overload,
       intake,
       children: this.#children,
-      memories,
       sessions,
       gatewayId,
     });
@@ -390,20 +390,18 @@ export class Gateway {
       takeover,
       batcher: this.#batcher,
       authenticator,
+      memories: this.#memories,
       partitionCount: settings.partitionCount,
       recordBytesMax: settings.frameBytesMax - settings.frameRecordsMax,
       gatewayId: () => this.#identity.id,
     });
   }
 
-  #createBridge(
-    intake: MessageIntake,
-    devices: { readonly memories: ResendMemories; readonly tenantShares: TenantShares },
-  ): Bridge | null {
+  #createBridge(intake: MessageIntake, tenantShares: TenantShares): Bridge | null {
     const { settings, ports, metrics, logger } = this.#options;
     if (settings.gatewayRole === 'gateway') return null;
     const { registry, clock } = ports;
-    return new Bridge({ settings, devices: { ...devices, registry }, intake, clock, metrics, logger });
+    return new Bridge({ settings, devices: { tenantShares, registry }, intake, clock, metrics, logger });
   }
 
   #createStoredSessions(): StoredSessions {
@@ -422,10 +420,12 @@ export class Gateway {
   }
 
   #createMemories(): ResendMemories {
-    const { resendEntriesMax, resendDevicesMax, connectionsMax, childrenOpenTotalMax } = this.#options.settings;
-    // A device that is connected, by itself or as a child, is never the one whose memory is dropped for another's.
-    const devicesMax = resendDevicesMax + connectionsMax + childrenOpenTotalMax;
-    return new ResendMemories({ entriesMax: resendEntriesMax, devicesMax });
+    const { settings } = this.#options;
+    return new ResendMemories({
+      entriesMax: settings.resendEntriesMax,
+      restingDevicesMax: settings.resendDevicesMax,
+      restingBytesMax: settings.resendBytesMax,
+    });
   }
 
   #observer(): EndpointObserver {
@@ -453,6 +453,8 @@ export class Gateway {
     this.#sessions.leaveAbandoned();
     void this.#stored.extendDue();
     this.#metrics.sessionsDetached.set(this.#stored.detachedCount);
+    this.#metrics.restingDevices.set(this.#memories.restingDevices);
+    this.#metrics.restingBytes.set(this.#memories.restingBytes);
     this.#metrics.connections.set(this.#sessions.count - this.#children.count);
     this.#metrics.children.set(this.#children.count);
     this.#metrics.certificateExpiry.set((this.#listeners.certificateNotAfterMs ?? 0) / MS_PER_SECOND);

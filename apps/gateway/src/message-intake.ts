@@ -188,7 +188,8 @@ export class MessageIntake {
 
   /** Only a message that may have been sent in the previous session asks for what that session left in the log. */
   #needsTail(arrival: Arrival): boolean {
-    return !arrival.session.identity.memory.isWhole && this.#tailsNeeded(arrival).length > 0;
+    const { memory, broken } = arrival.session.identity;
+    return !broken && !memory.isWhole && this.#tailsNeeded(arrival).length > 0;
   }
 
   /** A packet id may have been given to a message of the other lane since; an id is in one lane only. */

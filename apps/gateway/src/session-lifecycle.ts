@@ -10,6 +10,7 @@ import { classify } from './classify/classify.ts';
 import type { DeviceAuthenticator } from './identity/device-authenticator.ts';
 import { RecencyMap } from './protection/recency-map.ts';
 import type { DeviceSession } from './session/device-session.ts';
+import type { ResendMemories } from './session/resend-memories.ts';
 import type { SessionTakeover } from './session/session-takeover.ts';
 import type { SessionClaim, StoredSessions } from './session/stored/stored-sessions.ts';
 import { listensToCommands, listensToDesired } from './session/own-filters.ts';
@@ -19,6 +20,7 @@ export interface SessionLifecycleOptions {
   readonly takeover: SessionTakeover;
   readonly batcher: AppendBatcher;
   readonly authenticator: DeviceAuthenticator;
+  readonly memories: ResendMemories;
   readonly clock: Clock;
   readonly partitionCount: number;
   readonly recordBytesMax: number;
@@ -78,6 +80,17 @@ export class SessionLifecycle {
 
   /** Rejects when the connection must not go on. */
   async open(session: Session<DeviceSession>): Promise<void> {
+    const device = session.identity;
+    this.#options.memories.open(device);
+    try {
+      await this.#open(session);
+    } catch (error) {
+      this.#inBackground(this.#options.memories.close(device));
+      throw error;
+    }
+  }
+
+  async #open(session: Session<DeviceSession>): Promise<void> {
     const device = session.identity;
     const { isResumed } = session;
     const claim =
@@ -253,6 +266,7 @@ export class SessionLifecycle {
       await this.#leaveDirectory(origin);
     } finally {
       this.#ending.delete(name);
+      await this.#options.memories.close(device);
     }
   }
 

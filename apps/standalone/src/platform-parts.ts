@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { NODE_ARGUMENTS } from '@breakwater/config';
+
 import type { Part } from './part.ts';
 import { redisAnswers, redisArguments } from './redis-server.ts';
 
@@ -55,8 +57,7 @@ const APPS = {
   worker: {
     folder: 'twin-worker',
     heapMegabytes: 384,
-    // A heap that may be so large at first is not marked again and again on the way there (docs/performance.md).
-    v8Options: ['--initial-heap-size=320'],
+    nodeArguments: NODE_ARGUMENTS['twin-worker'],
     startLevel: START.app,
     stopLevel: STOP.worker,
   },
@@ -72,10 +73,7 @@ const APPS = {
   gateway: {
     folder: 'gateway',
     heapMegabytes: 384,
-    // What sockets are read into counts as old memory. V8 begins with a limit of some 60 MB on top of what is alive,
-    // and at tens of thousands of messages a second that is a full collection every second.
-    // By itself V8 gives what is new two halves of 64 MB, and both count towards what the process may hold.
-    v8Options: ['--initial-old-space-size=256', '--max-semi-space-size=16'],
+    nodeArguments: NODE_ARGUMENTS.gateway,
     startLevel: START.app,
     stopLevel: STOP.gateway,
   },
@@ -115,7 +113,7 @@ interface App {
   /** Where it is not in `apps`. */
   readonly path?: string;
   readonly heapMegabytes: number;
-  readonly v8Options?: readonly string[];
+  readonly nodeArguments?: readonly string[];
   readonly startLevel: number;
   readonly stopLevel: number;
 }
@@ -125,7 +123,7 @@ function appPart(app: App, env: Part['env'], name: string = app.folder): Part {
   return {
     name,
     command: process.execPath,
-    args: [`--max-old-space-size=${app.heapMegabytes}`, ...(app.v8Options ?? []), join(folder, 'dist', 'main.js')],
+    args: [`--max-old-space-size=${app.heapMegabytes}`, ...(app.nodeArguments ?? []), join(folder, 'dist', 'main.js')],
     env,
     startLevel: app.startLevel,
     stopLevel: app.stopLevel,

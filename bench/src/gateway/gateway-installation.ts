@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { connectRedis, RedisDeviceRegistry } from '@breakwater/adapter-redis';
 import { type RedisServerForTest, startRedisServer } from '@breakwater/adapter-redis/testing';
+import { NODE_ARGUMENTS } from '@breakwater/config';
 import { freePort } from '@breakwater/free-port';
 import { StartedProgram } from '@breakwater/observability/testing';
 import type { DeviceId, TenantId } from '@breakwater/twin';
@@ -12,7 +13,6 @@ import type { DeviceLogin } from '../simulated-device.ts';
 const PARTITIONS = 16;
 /** As `npm start` gives it. */
 const HEAP_MEGABYTES = 384;
-const NODE_ARGUMENTS = ['--initial-old-space-size=256', '--max-semi-space-size=16'];
 /** Nothing reads the log and trims it. */
 const LANE_BYTES = 1024 ** 3;
 const REGISTERED_AT_ONCE = 200;
@@ -53,7 +53,11 @@ export class GatewayInstallation {
     const server = await startRedisServer();
     const mqttPort = await freePort();
     const main = join(root, 'apps', 'gateway', 'dist', 'main.js');
-    const nodeArguments = [`--max-old-space-size=${HEAP_MEGABYTES}`, ...NODE_ARGUMENTS, ...options.nodeArguments];
+    const nodeArguments = [
+      `--max-old-space-size=${HEAP_MEGABYTES}`,
+      ...NODE_ARGUMENTS.gateway,
+      ...options.nodeArguments,
+    ];
     const gateway = new StartedProgram([process.execPath, ...nodeArguments, main], {
       cwd: options.cwd,
       env: {

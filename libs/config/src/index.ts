@@ -1,4 +1,5 @@
 export { choice, integer, names, readSettings, SettingsInvalid, text } from './define-settings.ts';
+export { NODE_ARGUMENTS } from './node-arguments.ts';
 export type { Setting, SettingGroup, SettingsOf } from './define-settings.ts';
 export { platformSettings } from './settings/platform-settings.ts';
 export { workerSettings } from './settings/worker-settings.ts';

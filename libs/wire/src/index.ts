@@ -36,6 +36,7 @@ export type {
   RecordMessage,
   WireRecord,
 } from './record.ts';
+export { ownBytes } from './own-bytes.ts';
 export { TelemetryLineReader } from './telemetry-line-reader.ts';
 export type { TelemetryLine } from './telemetry-line-reader.ts';
 export { TelemetryLineWriter } from './telemetry-line-writer.ts';

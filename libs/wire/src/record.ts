@@ -12,6 +12,8 @@ import {
   type TwinMessage,
 } from '@breakwater/twin';
 
+import { ownBytes } from './own-bytes.ts';
+
 /**
  * A record is one line of JSON. The line has two readers that never meet: the twin's shard, which parses it, and
  * ClickHouse, which is handed the line as JSONEachRow by a writer that looks at its first characters only. That is why
@@ -95,9 +97,9 @@ export function encodeRecord(record: WireRecord): string {
   return `${head},"data":${JSON.stringify(data)}}`;
 }
 
-/** What is the same in every telemetry line of one session and day: all before its packet id. */
+/** What is the same in every telemetry line of one session and day, and kept for as long: all before its packet id. */
 export function telemetryLineHead(day: number, sender: LineHeadSender): Buffer {
-  return Buffer.from(lineHead({ kind: 'telemetry', day }, sender));
+  return ownBytes(lineHead({ kind: 'telemetry', day }, sender));
 }
 
 export type LineHeadSender = Pick<RecordHeader, 'tenant' | 'device' | 'incarnation' | 'sessionEpoch'>;

@@ -8,6 +8,7 @@ import type { IPublishPacket } from 'mqtt-packet';
 import { digestOf, type MessageIntake } from '../message-intake.ts';
 import type { DeviceSession } from '../session/device-session.ts';
 import { BridgedDevices, type BridgedDevice, type BridgedDevicesOptions } from './bridged-devices.ts';
+import { BridgedMemories } from './bridged-memories.ts';
 import { BrokerConnection } from './broker-connection.ts';
 import { TopicTemplate } from './topic-template.ts';
 
@@ -26,12 +27,13 @@ export interface BridgeSettings {
   readonly packetBytesMax: number;
   readonly connectTimeoutMs: number;
   readonly drainMs: number;
+  readonly resendEntriesMax: number;
 }
 
 export interface BridgeOptions {
   readonly settings: BridgeSettings &
     Omit<BridgedDevicesOptions, 'registry' | 'memories' | 'tenantShares' | 'clock' | 'clientId' | 'remoteAddress'>;
-  readonly devices: Pick<BridgedDevicesOptions, 'registry' | 'memories' | 'tenantShares'>;
+  readonly devices: Pick<BridgedDevicesOptions, 'registry' | 'tenantShares'>;
   readonly intake: Pick<MessageIntake, 'take' | 'takeRead' | 'letGo'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -75,6 +77,7 @@ export class Bridge {
   readonly #url: URL;
   readonly #connectedGauge: Gauge;
   readonly #disconnects: Counter;
+  readonly #memories: BridgedMemories;
   #devices: BridgedDevices;
   #connection: BrokerConnection | null = null;
   #isReady = false;
@@ -91,6 +94,7 @@ export class Bridge {
     this.#template = new TopicTemplate(bridgeTopic, bridgeTenant);
     this.#url = readUrl(bridgeUrl);
     if (!isDeviceId(bridgeDevice)) throw new PlatformError('SETTING_INVALID', 'BRIDGE_DEVICE is no device id');
+    this.#memories = new BridgedMemories(options.settings);
     this.#devices = this.#createDevices();
     const { metrics } = options;
     this.#connectedGauge = metrics.gauge('bridge_connected', 'The bridge is subscribed at the other broker.');
@@ -262,7 +266,8 @@ export class Bridge {
   #createDevices(): BridgedDevices {
     const { settings, devices, clock } = this.#options;
     const { bridgeClientId: clientId } = settings;
-    return new BridgedDevices({ ...settings, ...devices, clock, clientId, remoteAddress: this.#url.host });
+    const places = { memories: this.#memories, clientId, remoteAddress: this.#url.host };
+    return new BridgedDevices({ ...settings, ...devices, ...places, clock });
   }
 }
 

@@ -11,11 +11,11 @@ import { partitionOf } from '@breakwater/wire';
 import { RecencyMap } from '../protection/recency-map.ts';
 import type { TenantShares } from '../protection/tenant-shares.ts';
 import { DeviceSession } from '../session/device-session.ts';
-import type { ResendMemories } from '../session/resend-memory.ts';
+import { BRIDGED_DEVICES_MIN, type BridgedMemories } from './bridged-memories.ts';
 
 export interface BridgedDevicesOptions {
   readonly registry: Pick<DeviceRegistry, 'findDevice'>;
-  readonly memories: ResendMemories;
+  readonly memories: BridgedMemories;
   readonly tenantShares: TenantShares;
   readonly clock: Clock;
   readonly partitionCount: number;
@@ -41,8 +41,6 @@ interface Found {
   readonly device: Promise<BridgedDevice | null>;
 }
 
-/** More than a connection can have in process, so that none is forgotten while something of it is. */
-const DEVICES_MIN = 65_536;
 const NO_SUBSCRIPTIONS: ReadonlyMap<string, 0 | 1 | 2> = new Map();
 
 /** The devices that one connection to another broker speaks for. They have no session: nobody knows when they go. */
@@ -52,7 +50,7 @@ export class BridgedDevices {
 
   constructor(options: BridgedDevicesOptions) {
     this.#options = options;
-    this.#found = new RecencyMap(Math.max(DEVICES_MIN, options.resendDevicesMax));
+    this.#found = new RecencyMap(Math.max(BRIDGED_DEVICES_MIN, options.resendDevicesMax));
   }
 
   /** Null: there is no such device. Callers of one device are answered in the order in which they asked. */
@@ -91,9 +89,9 @@ export class BridgedDevices {
       key,
       partition: partitionOf(key, partitionCount),
       credential: { kind: 'gatewayDevice' },
-      memory: memories.of(key, device.incarnation),
       tenantShare: tenantShares.of(device.tenant),
     });
+    identity.memory = memories.of(identity.sessionKey);
     const session: Session<DeviceSession> = {
       identity,
       clientId,

@@ -6,7 +6,7 @@ import type {
   Session,
 } from '@breakwater/mqtt-endpoint';
 import type { DeviceId, JsonObject } from '@breakwater/twin';
-import { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX } from '@breakwater/wire';
+import { DEVICE_TOPIC_PREFIX, GATEWAY_TOPIC_PREFIX, ownBytes } from '@breakwater/wire';
 
 import type { DeviceSession } from '../session/device-session.ts';
 import { matches } from '../session/own-filters.ts';
@@ -84,15 +84,15 @@ function inGatewayForm(
   const data = JSON.parse(Buffer.from(payload).toString('utf8')) as JsonObject;
   if (topic.startsWith(OWN_RPC)) {
     const id = Number(topic.slice(OWN_RPC.length));
-    return { topic: CHILD_RPC_TOPIC, payload: Buffer.from(JSON.stringify({ device, data: { id, ...data } })) };
+    return { topic: CHILD_RPC_TOPIC, payload: ownBytes(JSON.stringify({ device, data: { id, ...data } })) };
   }
   if (!topic.startsWith(OWN_RESPONSES)) {
-    return { topic: CHILD_ATTRIBUTES_TOPIC, payload: Buffer.from(JSON.stringify({ device, data })) };
+    return { topic: CHILD_ATTRIBUTES_TOPIC, payload: ownBytes(JSON.stringify({ device, data })) };
   }
   const id = Number(topic.slice(OWN_RESPONSES.length));
   const values = { ...(data['client'] as JsonObject | undefined), ...(data['shared'] as JsonObject | undefined) };
   const [only, ...others] = Object.values(values);
   // Which of the two a gateway looks for depends on its release.
   const single = only !== undefined && others.length === 0 ? { value: only } : {};
-  return { topic: CHILD_RESPONSES_TOPIC, payload: Buffer.from(JSON.stringify({ id, device, ...single, values })) };
+  return { topic: CHILD_RESPONSES_TOPIC, payload: ownBytes(JSON.stringify({ id, device, ...single, values })) };
 }

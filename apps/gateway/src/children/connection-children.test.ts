@@ -4,7 +4,6 @@ import type { DeviceId, Incarnation, TenantId } from '@breakwater/twin';
 import { DEFAULT_DEVICE_PROFILE, type RegisteredDevice } from '@breakwater/twin-runtime';
 
 import type { DeviceSession } from '../session/device-session.ts';
-import { ResendMemories } from '../session/resend-memory.ts';
 import type { ChildRefusal, ChildRegistrar } from './child-registrar.ts';
 import { ChildSession } from './child-session.ts';
 import { ConnectionChildren } from './connection-children.ts';
@@ -35,7 +34,6 @@ class Connection {
           }),
         closed: (session, reason) => this.log.push(`${session.identity.device.device} ${reason}`),
       },
-      memories: new ResendMemories({ entriesMax: 1, devicesMax: 1 }),
       partitionCount: 4,
       openMax,
       takePlace: () => this.places < this.placesMax && (this.places += 1) > 0,

@@ -3,7 +3,6 @@ import { deviceKey } from '@breakwater/twin';
 import { partitionOf } from '@breakwater/wire';
 
 import { DeviceSession } from '../session/device-session.ts';
-import type { ResendMemories } from '../session/resend-memory.ts';
 import type { SessionLifecycle } from '../session-lifecycle.ts';
 import { type ChildRefusal, type ChildRegistrar, isRefusal } from './child-registrar.ts';
 import { ChildSession } from './child-session.ts';
@@ -12,7 +11,6 @@ export interface ConnectionChildrenOptions {
   readonly parent: Session<DeviceSession>;
   readonly registrar: ChildRegistrar;
   readonly sessions: Pick<SessionLifecycle, 'open' | 'closed'>;
-  readonly memories: ResendMemories;
   readonly partitionCount: number;
   readonly openMax: number;
   /** Takes a place among all children of this process, or not. */
@@ -82,7 +80,7 @@ export class ConnectionChildren {
   }
 
   async #connect(name: string): Promise<ChildSession | ChildRefusal> {
-    const { parent, registrar, memories, partitionCount, sessions } = this.#options;
+    const { parent, registrar, partitionCount, sessions } = this.#options;
     const gateway = parent.identity.device;
     const device = await registrar.childOf(gateway, name, (id) =>
       partitionOf(deviceKey(gateway.tenant, id), partitionCount),
@@ -90,10 +88,9 @@ export class ConnectionChildren {
     if (isRefusal(device)) return device;
     const key = deviceKey(device.tenant, device.device);
     const partition = partitionOf(key, partitionCount);
-    const memory = memories.of(key, device.incarnation);
     const { tenantShare } = parent.identity;
     const credential = { kind: 'gatewayDevice' } as const;
-    const identity = new DeviceSession({ device, key, partition, credential, memory, tenantShare });
+    const identity = new DeviceSession({ device, key, partition, credential, tenantShare });
     const child = new ChildSession({ identity, parent, onClose: (closed, reason) => this.#close(closed, reason) });
     this.#opening.set(child, null);
     try {

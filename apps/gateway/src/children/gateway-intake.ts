@@ -5,7 +5,6 @@ import { GATEWAY_TOPIC_PREFIX } from '@breakwater/wire';
 import { digestOf, type MessageIntake, type ReadMessage } from '../message-intake.ts';
 import type { DeviceSession } from '../session/device-session.ts';
 import { matches } from '../session/own-filters.ts';
-import type { ResendMemories } from '../session/resend-memory.ts';
 import type { SessionLifecycle } from '../session-lifecycle.ts';
 import type { ChildRefusal, ChildRegistrar } from './child-registrar.ts';
 import { CHILD_ATTRIBUTES_TOPIC, CHILD_RPC_TOPIC, ChildSession } from './child-session.ts';
@@ -16,7 +15,6 @@ export interface GatewayIntakeOptions {
   readonly intake: MessageIntake;
   readonly registrar: ChildRegistrar;
   readonly sessions: SessionLifecycle;
-  readonly memories: ResendMemories;
   readonly clock: Clock;
   readonly partitionCount: number;
   readonly childrenOpenMax: number;

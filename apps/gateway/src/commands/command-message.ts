@@ -1,7 +1,7 @@
 import type { OutboundMessage, Session } from '@breakwater/mqtt-endpoint';
 import type { CommandDispatch, JsonObject } from '@breakwater/twin';
 import type { Downlink } from '@breakwater/twin-runtime';
-import { DEVICE_TOPIC_PREFIX } from '@breakwater/wire';
+import { DEVICE_TOPIC_PREFIX, ownBytes } from '@breakwater/wire';
 
 import type { DeviceSession } from '../session/device-session.ts';
 import { topicHeard } from '../session/own-filters.ts';
@@ -27,15 +27,15 @@ export function commandMessage(
     return {
       ...common,
       topic: own,
-      payload: Buffer.from(downlink.payload),
+      payload: ownBytes(downlink.payload),
       contentType: 'application/json',
       responseTopic: `${DEVICE_TOPIC_PREFIX}me/commands/${commandId}/response`,
-      correlationData: Buffer.from(commandId),
+      correlationData: ownBytes(commandId),
     };
   }
   const rpc = topicHeard(filters, `${RPC_REQUEST}/${requestId}`, device);
   if (rpc === null) return null;
   const { method, params } = JSON.parse(downlink.payload) as JsonObject;
   const request = { method, params: params ?? {} };
-  return { ...common, topic: rpc, payload: Buffer.from(JSON.stringify(request)) };
+  return { ...common, topic: rpc, payload: ownBytes(JSON.stringify(request)) };
 }

@@ -25,7 +25,12 @@ export class RecentEvents {
    */
   add(key: string, nowMs: number, mark = ''): boolean {
     if (this.#countMax === 0) return false;
-    const events = this.#events.get(key) ?? { times: [], marks: [] };
+    const events = this.#events.get(key);
+    if (events === undefined) {
+      // Of nearly every key there is one event. A list that something is pushed to has room for 17.
+      this.#events.set(key, { times: [nowMs], marks: [mark] });
+      return this.#countMax === 1;
+    }
     this.#forgetOld(events, nowMs);
     if (mark === '' || !events.marks.includes(mark)) {
       events.times.push(nowMs);
@@ -35,7 +40,6 @@ export class RecentEvents {
       events.times.shift();
       events.marks.shift();
     }
-    this.#events.set(key, events);
     return events.times.length >= this.#countMax;
   }
 

@@ -1,4 +1,4 @@
-import type { DeviceKey, Partition, SessionEpoch } from '@breakwater/twin';
+import { assert, type DeviceKey, type Partition, type SessionEpoch } from '@breakwater/twin';
 import type { RegisteredDevice } from '@breakwater/twin-runtime';
 
 import type { TenantShare } from '../protection/tenant-shares.ts';
@@ -14,9 +14,8 @@ export class DeviceSession {
   readonly key: DeviceKey;
   readonly partition: Partition;
   readonly credential: DeviceCredential;
-  readonly memory: ResendMemory;
   readonly tenantShare: TenantShare;
-  /** The name of its MQTT session, which may be older than this connection. */
+  /** The name of its MQTT session, which may be older than this connection, and of its memory. */
   readonly sessionKey: string;
   readonly downlinks = new SessionDownlinks();
   readonly telemetry = new OwnTelemetry();
@@ -32,21 +31,30 @@ export class DeviceSession {
   broken = false;
   /** `sessionOpened` is in the log, so `sessionClosed` must follow. */
   announced = false;
+  #memory: ResendMemory | null = null;
 
   constructor(identity: {
     readonly device: RegisteredDevice;
     readonly key: DeviceKey;
     readonly partition: Partition;
     readonly credential: DeviceCredential;
-    readonly memory: ResendMemory;
     readonly tenantShare: TenantShare;
   }) {
     this.device = identity.device;
     this.key = identity.key;
     this.partition = identity.partition;
     this.credential = identity.credential;
-    this.memory = identity.memory;
     this.tenantShare = identity.tenantShare;
     this.sessionKey = sessionKeyOf(identity.key, identity.device.incarnation);
+  }
+
+  /** What the device sent last. `ResendMemories` lends it, from the moment that the session opens. */
+  get memory(): ResendMemory {
+    assert(this.#memory !== null, 'a session that was never to open has no memory');
+    return this.#memory;
+  }
+
+  set memory(memory: ResendMemory) {
+    this.#memory = memory;
   }
 }

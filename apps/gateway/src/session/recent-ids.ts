@@ -1,9 +1,13 @@
+import type { ByteReader } from './stored/byte-reader.ts';
+import type { ByteWriter } from './stored/byte-writer.ts';
+
 /** Before the units of an id stands how many there are, and in the lowest bit whether they have two bytes each. */
 const HEADER_BYTES = 2;
 const UNITS_MAX = 2 ** 15 - 1;
 /** Up to here V8 keeps the bytes of an array beside it, without an allocation of their own. */
 const CAPACITY_MIN = 64;
 const NOTHING = new Uint8Array(0);
+const NO_ENTRY: Buffer = Buffer.alloc(0);
 
 /**
  * The last ids that a device gave to its messages, the oldest forgotten first, as bytes in a ring: as texts in a set
@@ -40,21 +44,14 @@ export class RecentIds {
   /** One that is known already is not to be added again: it would be forgotten twice. */
   add(id: string): void {
     const header = headerOf(id);
-    if (this.#count === this.#entriesMax) this.#forgetOldest();
-    const bytes = entryBytes(header);
-    if (this.#bytes + bytes > this.#ring.length) this.#grow(this.#bytes + bytes);
+    let at = this.#begin(header);
     const ring = this.#ring;
     const mask = ring.length - 1;
-    let at = this.#first + this.#bytes;
-    ring[at++ & mask] = header & 0xff;
-    ring[at++ & mask] = header >> 8;
     for (let unit = 0; unit < id.length; unit++) {
       const code = id.charCodeAt(unit);
       ring[at++ & mask] = code & 0xff;
       if (isWide(header)) ring[at++ & mask] = code >> 8;
     }
-    this.#bytes += bytes;
-    this.#count += 1;
   }
 
   /** Oldest first. */
@@ -70,10 +67,71 @@ export class RecentIds {
     return ids;
   }
 
+  /** Each as far as it differs from the one before: of a counter that is a digit or two. */
+  writeTo(writer: ByteWriter): void {
+    writer.count(this.#count);
+    let at = this.#first;
+    let before = at;
+    for (let left = this.#count; left > 0; left--) {
+      const header = this.#headerAt(at);
+      const shared = this.#sharedBytes(before, at);
+      const end = at + entryBytes(header);
+      writer.count(header);
+      writer.count(shared);
+      for (let byte = at + HEADER_BYTES + shared; byte < end; byte++) writer.byte(this.#byteAt(byte));
+      before = at;
+      at = end;
+    }
+  }
+
+  /** Takes what `writeTo` wrote into one that is empty. */
+  readFrom(reader: ByteReader): void {
+    let before: Buffer = NO_ENTRY;
+    for (let left = reader.count(); left > 0; left--) {
+      const header = reader.count();
+      const shared = reader.count();
+      const rest = reader.raw(entryBytes(header) - HEADER_BYTES - shared);
+      const bytes = Buffer.concat([before.subarray(0, shared), rest]);
+      const at = this.#begin(header);
+      for (const [index, byte] of bytes.entries()) this.#ring[(at + index) & (this.#ring.length - 1)] = byte;
+      before = bytes;
+    }
+  }
+
   clear(): void {
     this.#first = 0;
     this.#bytes = 0;
     this.#count = 0;
+  }
+
+  /** Makes room for one more and writes its header; answers where its units go. */
+  #begin(header: number): number {
+    if (this.#count === this.#entriesMax) this.#forgetOldest();
+    const bytes = entryBytes(header);
+    if (this.#bytes + bytes > this.#ring.length) this.#grow(this.#bytes + bytes);
+    const ring = this.#ring;
+    const mask = ring.length - 1;
+    const at = this.#first + this.#bytes;
+    ring[at & mask] = header & 0xff;
+    ring[(at + 1) & mask] = header >> 8;
+    this.#bytes += bytes;
+    this.#count += 1;
+    return at + HEADER_BYTES;
+  }
+
+  /** How many of its bytes an entry has from the one before it. */
+  #sharedBytes(before: number, at: number): number {
+    if (before === at) return 0;
+    const most = Math.min(entryBytes(this.#headerAt(before)), entryBytes(this.#headerAt(at))) - HEADER_BYTES;
+    let shared = 0;
+    while (shared < most && this.#byteAt(before + HEADER_BYTES + shared) === this.#byteAt(at + HEADER_BYTES + shared)) {
+      shared += 1;
+    }
+    return shared;
+  }
+
+  #byteAt(at: number): number {
+    return this.#ring[at & (this.#ring.length - 1)] as number;
   }
 
   #forgetOldest(): void {

@@ -1,3 +1,6 @@
+import type { ByteReader } from './stored/byte-reader.ts';
+import type { ByteWriter } from './stored/byte-writer.ts';
+
 /** One use of a packet id. */
 export interface PacketUse {
   readonly packetId: number;
@@ -8,6 +11,9 @@ export interface PacketUse {
 
 /** Numbers of one entry: packet id, digest, session epoch, time. */
 const FIELDS = 4;
+const DIGEST = 1;
+/** Packet id, session epoch, time. */
+const IN_STEPS = [0, 2, 3] as const;
 const CAPACITY_MIN = 4;
 
 /**
@@ -63,6 +69,34 @@ export class RecentPackets {
   /** In the order in which they became known. */
   all(): readonly PacketUse[] {
     return Array.from({ length: this.#count }, (_, index) => this.#useAt(this.#startOf(index)));
+  }
+
+  /** Each as far as it differs from the one before, which is by little. */
+  writeTo(writer: ByteWriter): void {
+    const ring = this.#ring;
+    const last = [0, 0, 0];
+    writer.count(this.#count);
+    for (let index = 0; index < this.#count; index++) {
+      const at = this.#startOf(index);
+      writer.count(ring[at + DIGEST] as number);
+      for (const [place, field] of IN_STEPS.entries()) {
+        const value = ring[at + field] as number;
+        writer.signed(value - (last[place] as number));
+        last[place] = value;
+      }
+    }
+  }
+
+  /** Takes what `writeTo` wrote into one that is empty. */
+  readFrom(reader: ByteReader): void {
+    const use = { packetId: 0, digest: 0, sessionEpoch: 0, appendedAtMs: 0 };
+    for (let left = reader.count(); left > 0; left--) {
+      use.digest = reader.count();
+      use.packetId += reader.signed();
+      use.sessionEpoch += reader.signed();
+      use.appendedAtMs += reader.signed();
+      this.add(use);
+    }
   }
 
   #startOf(index: number): number {

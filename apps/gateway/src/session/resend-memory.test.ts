@@ -1,14 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DeviceKey, Incarnation } from '@breakwater/twin';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
-import {
-  type FlyingMessage,
-  type LoggedMark,
-  type MessageMark,
-  ResendMemories,
-  ResendMemory,
-} from './resend-memory.ts';
+import { type FlyingMessage, type LoggedMark, type MessageMark, ResendMemory } from './resend-memory.ts';
 
 const mark = (packetId: number, digest: number, more: Partial<LoggedMark> = {}): LoggedMark => ({
   packetId,
@@ -184,20 +177,5 @@ describe('ResendMemory', () => {
     done([mark(1, 10)]);
     expect([...memory.unreadLanes]).toEqual(['control', 'telemetry']);
     expect(memory.find(mark(1, 10), RESENT)).toBe('durable');
-  });
-});
-
-describe('ResendMemories', () => {
-  it('holds the devices that were here last, and one memory per life of a device', () => {
-    const memories = new ResendMemories({ entriesMax: 2, devicesMax: 2 });
-    const of = (key: string, life = 1): ResendMemory => memories.of(key as DeviceKey, life as Incarnation);
-    const a = of('t/a');
-    expect(of('t/a', 2)).not.toBe(a);
-    expect(of('t/a')).toBe(a);
-    of('t/b');
-    expect(of('t/a')).toBe(a);
-    of('t/c');
-    of('t/d');
-    expect(of('t/a')).not.toBe(a);
   });
 });

@@ -1,9 +1,11 @@
-import type { DeviceKey, Incarnation } from '@breakwater/twin';
+import { assert } from '@breakwater/twin';
 import { type Lane, LANES } from '@breakwater/twin-runtime';
 
 import type { AppendOutcome } from '../append/lane-queue.ts';
 import { RecentIds } from './recent-ids.ts';
 import { RecentPackets } from './recent-packets.ts';
+import { ByteReader } from './stored/byte-reader.ts';
+import { ByteWriter } from './stored/byte-writer.ts';
 
 /** How a message names itself when it is sent again. */
 export interface MessageMark {
@@ -37,6 +39,9 @@ export interface PacketRelease {
   readonly appendedAtMs: number;
 }
 
+const UNREAD = 0;
+const READ = 1;
+
 /** `durable`: it is in the log. A message: it is on its way there. `null`: not known. */
 export type Recollection = 'durable' | FlyingMessage | null;
 
@@ -45,6 +50,8 @@ export type Recollection = 'durable' | FlyingMessage | null;
  * message only, since a client gives it to another message only after it saw the first one acknowledged.
  */
 export class ResendMemory {
+  /** Connections of the device that use it now. Kept by `ResendMemories` alone. */
+  users = 0;
   /** The newest session that opened here; 0 when there was none. */
   openedEpoch = 0;
   /**
@@ -55,9 +62,9 @@ export class ResendMemory {
   #gaps = 0;
   readonly #numbers = { taken: 0, previous: 0 };
   readonly #entriesMax: number;
-  readonly #packets: RecentPackets;
+  #packets: RecentPackets;
   /** Of what is durable, in the order of its durability. What is on its way is asked for its own. */
-  readonly #ids: RecentIds;
+  #ids: RecentIds;
   /** QoS 2 alone has releases. In the order of the last one, oldest first; null before the first one. */
   #released: Map<number, number> | null = null;
   /** In the order of their arrival. Bounded by what a connection may have in process. */
@@ -68,6 +75,49 @@ export class ResendMemory {
     this.#packets = new RecentPackets(entriesMax);
     this.#ids = new RecentIds(entriesMax);
     this.missed();
+  }
+
+  /** Something is on its way to the log. */
+  get isFlying(): boolean {
+    return this.#flying.length > 0;
+  }
+
+  /** Forgets everything: from now on it is the log that knows. */
+  clear(): void {
+    this.#packets = new RecentPackets(this.#entriesMax);
+    this.#ids = new RecentIds(this.#entriesMax);
+    this.#released = null;
+    this.missed();
+  }
+
+  /** All of it in few bytes. Nothing may be on its way. */
+  pack(): Buffer {
+    assert(!this.isFlying, 'what is on its way is told to the memory that it began with');
+    const writer = new ByteWriter();
+    for (const number of [this.openedEpoch, this.#numbers.taken, this.#numbers.previous]) writer.count(number);
+    for (const lane of LANES) writer.byte(this.isRead(lane) ? READ : UNREAD);
+    this.#packets.writeTo(writer);
+    this.#ids.writeTo(writer);
+    writer.list(this.releases(), ({ packetId, appendedAtMs }) => {
+      writer.count(packetId);
+      writer.signed(appendedAtMs);
+    });
+    return writer.done();
+  }
+
+  /** @param packed by `pack`, with the same `entriesMax`. */
+  static unpack(packed: Uint8Array, entriesMax: number): ResendMemory {
+    const memory = new ResendMemory(entriesMax);
+    const reader = new ByteReader(packed);
+    memory.openedEpoch = reader.count();
+    memory.#numbers.taken = reader.count();
+    memory.#numbers.previous = reader.count();
+    for (const lane of LANES) if (reader.byte() === READ) memory.#unread[lane] = 0;
+    memory.#packets.readFrom(reader);
+    memory.#ids.readFrom(reader);
+    memory.takeReleases(reader.list(() => ({ packetId: reader.count(), appendedAtMs: reader.signed() })));
+    reader.end();
+    return memory;
   }
 
   get unreadLanes(): readonly Lane[] {
@@ -182,6 +232,11 @@ export class ResendMemory {
     await Promise.all(waiting.map((flying) => flying.whenSettled()));
   }
 
+  /** Settles when nothing is on its way to the log any more. */
+  async idle(): Promise<void> {
+    while (this.isFlying) await Promise.all(this.#flying.map((flying) => flying.whenSettled()));
+  }
+
   /**
    * Another gateway has the device. It may not wait long enough for what is still on its way, and then the twin passes
    * it over: the log says, if the device comes back, what counts.
@@ -239,27 +294,7 @@ function isResend(
   return known.digest === mark.digest && known.sessionEpoch >= previousEpoch;
 }
 
-/** The memories of the devices that were here last. One that is dropped is read from the log when it is needed. */
-export class ResendMemories {
-  readonly #limits: { readonly entriesMax: number; readonly devicesMax: number };
-  readonly #memories = new Map<string, ResendMemory>();
-
-  constructor(limits: { readonly entriesMax: number; readonly devicesMax: number }) {
-    this.#limits = limits;
-  }
-
-  /** An id of an earlier life of the device is another id. */
-  of(key: DeviceKey, incarnation: Incarnation): ResendMemory {
-    const name = `${key}#${incarnation}`;
-    const memory = this.#memories.get(name) ?? new ResendMemory(this.#limits.entriesMax);
-    this.#memories.delete(name);
-    this.#memories.set(name, memory);
-    if (this.#memories.size > this.#limits.devicesMax) dropFirst(this.#memories);
-    return memory;
-  }
-}
-
-function dropFirst<Key>(collection: Map<Key, unknown> | Set<Key>): void {
+function dropFirst<Key>(collection: Map<Key, unknown>): void {
   const first = collection.keys().next();
   if (first.done !== true) collection.delete(first.value);
 }

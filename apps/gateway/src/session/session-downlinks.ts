@@ -3,27 +3,29 @@ const REMEMBERED_MAX = 64;
 
 /** What one session was sent by its twin. */
 export class SessionDownlinks {
-  readonly #known = new Map<string, 'sending' | 'done'>();
+  /** Made with the first one: many sessions never get any, and an empty map is as large as one with a few entries. */
+  #known: Map<string, 'sending' | 'done'> | null = null;
   #desiredVersion = -1;
   #hasDropped = false;
 
   begin(outboxId: string): 'new' | 'sending' | 'done' {
-    const known = this.#known.get(outboxId);
+    const all = (this.#known ??= new Map());
+    const known = all.get(outboxId);
     if (known !== undefined) return known;
-    this.#known.set(outboxId, 'sending');
-    if (this.#known.size > REMEMBERED_MAX) {
-      const oldest = this.#known.keys().next();
-      if (oldest.done !== true) this.#known.delete(oldest.value);
+    all.set(outboxId, 'sending');
+    if (all.size > REMEMBERED_MAX) {
+      const oldest = all.keys().next();
+      if (oldest.done !== true) all.delete(oldest.value);
     }
     return 'new';
   }
 
   done(outboxId: string): void {
-    if (this.#known.has(outboxId)) this.#known.set(outboxId, 'done');
+    if (this.#known?.has(outboxId) === true) this.#known.set(outboxId, 'done');
   }
 
   forget(outboxId: string): void {
-    this.#known.delete(outboxId);
+    this.#known?.delete(outboxId);
   }
 
   /** A part of the desired state did not reach the device. */

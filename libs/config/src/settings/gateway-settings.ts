@@ -253,11 +253,19 @@ export const gatewaySettings = {
       "How many of a device's last messages are recognised when they are sent again. At least the receive maximum.",
   }),
   resendDevicesMax: integer('GATEWAY_RESEND_DEVICES_MAX', {
-    default: 5_000,
+    default: 50_000,
     min: 0,
     max: 1_000_000,
     unit: 'devices',
     reason: 'Disconnected devices whose last messages are still in memory; those of the others are read from the log.',
+  }),
+  resendBytesMax: integer('GATEWAY_RESEND_BYTES_MAX', {
+    default: 24 * 1024 * 1024,
+    min: 0,
+    max: 16 * 1024 ** 3,
+    unit: 'bytes',
+    reason:
+      'What those last messages may take, with their places: some 400 bytes for a device with 20 of them. Over it the device that is gone for longest is forgotten first.',
   }),
   resendTailRecordsMax: integer('GATEWAY_RESEND_TAIL_RECORDS', {
     default: 20_000,

@@ -128,7 +128,17 @@ function toWill(
 ): WillMessage | null {
   if (will === undefined) return null;
   const { topic, qos = 0, retain = false, properties } = will;
-  const payload = typeof will.payload === 'string' ? Buffer.from(will.payload) : will.payload;
+  const payload = ownBytes(typeof will.payload === 'string' ? Buffer.from(will.payload) : will.payload);
   if (properties === undefined) return { topic, payload, qos, retain };
-  return { topic, payload, qos, retain, ...toMessageProperties(properties), userProperties };
+  const read = toMessageProperties(properties);
+  const { correlationData } = read;
+  const own = correlationData == null ? {} : { correlationData: ownBytes(correlationData) };
+  return { topic, payload, qos, retain, ...read, ...own, userProperties };
+}
+
+/** A will is kept as long as its connection, and as a view of what was read it would keep all of that. */
+function ownBytes(view: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(view.byteLength);
+  bytes.set(view);
+  return bytes;
 }

@@ -62,6 +62,20 @@ describe('CONNACK', () => {
   });
 });
 
+describe('a will', () => {
+  it.each([4, 5] as const)('of version %i keeps nothing in memory beside its own bytes', async (protocolVersion) => {
+    const { connect, host } = createFixture();
+    const properties = protocolVersion === 5 ? { properties: { correlationData: Buffer.from('which') } } : {};
+    const will = { topic: 'gone', payload: Buffer.from('bye'), qos: 1 as const, retain: false, ...properties };
+    const client = await connect({ protocolVersion, will });
+    client.input.transportClosed();
+    const said = host.closed[0]?.will;
+    expect(Buffer.from(said!.payload).toString()).toBe('bye');
+    for (const bytes of [said!.payload, said!.correlationData])
+      expect(bytes?.buffer.byteLength).toBe(bytes?.byteLength);
+  });
+});
+
 describe('a client that takes no packet as large as CONNACK', () => {
   it('is closed without one', async () => {
     const { connect, host, endpoint } = createFixture();

@@ -18,6 +18,9 @@ const COMPLETE_TOO_EARLY = new ProtocolFault(ReasonCode.protocolError, 'PUBCOMP 
 /** What is left of a message that the client has. */
 const NO_MESSAGE: OutboundMessage = { topic: '', payload: new Uint8Array(0), qos: 2 };
 
+/** Of every session to which nothing was ever sent, and never filled: an empty map is as large as one with entries. */
+const NONE_IN_FLIGHT = new Map<number, OutboundEntry>();
+
 type NotDelivered = Extract<DeliveryOutcome, { kind: 'notDelivered' }>['reason'];
 
 /** The client at the other end, as far as it says what may be sent to it. */
@@ -52,7 +55,7 @@ export interface OutboundOptions {
  */
 export class OutboundMessages {
   readonly #options: OutboundOptions;
-  readonly #inFlight = new Map<number, OutboundEntry>();
+  #inFlight: Map<number, OutboundEntry> = NONE_IN_FLIGHT;
   readonly #queue = new OutboundQueue();
   #link: OutboundLink | null = null;
   #aliases: OutboundAliases | null = null;
@@ -219,7 +222,7 @@ export class OutboundMessages {
       const entry = toOutboundEntry(stored, this.#options.now() - elapsedMs);
       this.#bytes += entry.bytes;
       if (entry.state === 'queued') this.#queue.push(entry);
-      else this.#inFlight.set(entry.packetId, entry);
+      else this.#takeOff(entry);
     }
   }
 
@@ -291,7 +294,7 @@ export class OutboundMessages {
     entry.isOnWire = true;
     this.#onWireCount += 1;
     // The entry is recorded before its packet is written: nothing can acknowledge what is not there.
-    this.#inFlight.set(entry.packetId, entry);
+    this.#takeOff(entry);
     this.#unwrittenCount += 1;
     this.#options.journal.commit(() => {
       if (this.#link !== link) return;
@@ -299,6 +302,11 @@ export class OutboundMessages {
       if (this.#inFlight.get(entry.packetId) === entry) this.#put(entry, link);
       if (this.#unwrittenCount === 0 && this.#waitsForStore) this.pump();
     });
+  }
+
+  #takeOff(entry: OutboundEntry): void {
+    if (this.#inFlight === NONE_IN_FLIGHT) this.#inFlight = new Map();
+    this.#inFlight.set(entry.packetId, entry);
   }
 
   #put(entry: OutboundEntry, link: OutboundLink): void {

@@ -1,6 +1,9 @@
+import { ownBytes } from '@breakwater/wire';
+
 const MORE = 0x80;
 const SEVEN_BITS = 0x7f;
 const SEVEN = 128;
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The bytes are not what a `ByteWriter` wrote. */
 export class BytesDamaged extends Error {
@@ -10,7 +13,6 @@ export class BytesDamaged extends Error {
 /** Takes apart what `ByteWriter` put together; throws `BytesDamaged` rather than read past the end. */
 export class ByteReader {
   readonly #bytes: Buffer;
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -36,19 +38,28 @@ export class ByteReader {
     }
   }
 
+  signed(): number {
+    const value = this.count();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
   bytes(): Buffer {
-    const length = this.count();
+    // A copy, or the few bytes of a message would hold on to all that came with them.
+    return ownBytes(this.raw(this.count()));
+  }
+
+  /** A view of so many bytes. */
+  raw(length: number): Buffer {
     const end = this.#at + length;
     if (end > this.#bytes.length) throw new BytesDamaged('they end too early');
-    // A copy, or the few bytes of a message would hold on to all that came with them.
-    const value = Buffer.from(this.#bytes.subarray(this.#at, end));
+    const value = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return value;
   }
 
   text(): string {
     try {
-      return this.#decoder.decode(this.bytes());
+      return UTF_8.decode(this.bytes());
     } catch (cause) {
       throw new BytesDamaged('a text is not UTF-8', { cause });
     }

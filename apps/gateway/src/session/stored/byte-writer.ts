@@ -1,30 +1,45 @@
 const MORE = 0x80;
 const SEVEN_BITS = 0x7f;
 const SEVEN = 128;
+const BYTES_MIN = 256;
+const NUMBER_BYTES_MAX = 8;
 
-/** Bytes of one kept session, in the order in which `ByteReader` takes them back. */
+/** Bytes of what is kept for later, in the order in which `ByteReader` takes them back. */
 export class ByteWriter {
-  readonly #parts: Buffer[] = [];
+  #bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
+  #length = 0;
 
   byte(value: number): void {
-    this.#parts.push(Buffer.of(value));
+    this.#makeRoom(1);
+    this.#bytes[this.#length++] = value;
   }
 
   /** A whole number from 0 to 2^53 - 1, in as few bytes as it takes. */
   count(value: number): void {
-    const bytes: number[] = [];
+    this.#makeRoom(NUMBER_BYTES_MAX);
     let rest = value;
     while (rest >= SEVEN) {
-      bytes.push((rest % SEVEN) | MORE);
+      this.#bytes[this.#length++] = (rest % SEVEN) | MORE;
       rest = Math.floor(rest / SEVEN);
     }
-    bytes.push(rest & SEVEN_BITS);
-    this.#parts.push(Buffer.from(bytes));
+    this.#bytes[this.#length++] = rest & SEVEN_BITS;
+  }
+
+  /** A whole number from -2^52 to 2^52 - 1. */
+  signed(value: number): void {
+    this.count(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
   bytes(value: Uint8Array): void {
     this.count(value.byteLength);
-    this.#parts.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+    this.raw(value);
+  }
+
+  /** Without how many there are: the reader is to know. */
+  raw(value: Uint8Array): void {
+    this.#makeRoom(value.byteLength);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.byteLength;
   }
 
   text(value: string): void {
@@ -37,6 +52,14 @@ export class ByteWriter {
   }
 
   done(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #makeRoom(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
   }
 }

@@ -42,7 +42,9 @@ interface SessionRecord extends SessionClaim {
   readonly claimedAtMs: number;
   /** Of the session that was found, if it is resumed; else of this connection. */
   firstEpoch: number;
-  readonly foundReleases: readonly PacketRelease[];
+  /** Those that were found or, when its connection is over, all of them. */
+  releases: readonly PacketRelease[];
+  /** While it has a connection. */
   memory: ResendMemory | null;
   isStored: boolean;
   ttlMs: number;
@@ -127,7 +129,7 @@ export class StoredSessions implements SessionStore {
         previousEpoch: epochBefore,
         claimedAtMs: clock.nowMs(),
       },
-      foundReleases: found?.releases ?? [],
+      releases: found?.releases ?? [],
       // Until it is known that the session is a new one.
       firstEpoch: found?.firstEpoch ?? own?.firstEpoch ?? sessionEpoch,
       memory: null,
@@ -153,7 +155,7 @@ export class StoredSessions implements SessionStore {
     this.#claimed.delete(sessionKey);
     this.#detached.delete(sessionKey);
     record.memory = memory;
-    if (isResumed) memory.takeReleases(record.foundReleases);
+    if (isResumed) memory.takeReleases(record.releases);
     else record.firstEpoch = record.sessionEpoch;
     this.#attached.set(sessionKey, record);
     return record;
@@ -164,6 +166,9 @@ export class StoredSessions implements SessionStore {
     if (record === undefined || record.sessionEpoch !== sessionEpoch) return;
     this.#attached.delete(sessionKey);
     this.#toExtend.delete(sessionKey);
+    // Only a connection releases anything, and its memory is given back.
+    record.releases = record.memory?.releases() ?? record.releases;
+    record.memory = null;
     if (record.isStored) this.#keepDetached(sessionKey, record);
   }
 
@@ -171,7 +176,7 @@ export class StoredSessions implements SessionStore {
     const { archive, clock } = this.#options;
     const record = this.#recordOf(sessionKey, epoch);
     const { key, partition, sessionEpoch, incarnation, firstEpoch } = record;
-    const releases = record.memory?.releases() ?? record.foundReleases;
+    const releases = record.memory?.releases() ?? record.releases;
     const bytes = encodeKeptSession({ incarnation, firstEpoch, releases, snapshot });
     const marginMs = snapshot.isAttached ? ATTACHED_MARGIN_MS : DETACHED_MARGIN_MS;
     const ttlMs = Math.min(snapshot.expiresInMs ?? NEVER_MS, NEVER_MS) + marginMs;
@@ -250,7 +255,7 @@ export class StoredSessions implements SessionStore {
     const { key, incarnation } = splitSessionKey(sessionKey);
     const sessionEpoch = epoch as SessionEpoch;
     const partition = partitionOf(key, this.#options.partitionCount);
-    const nothing = { gatewayId: '', leaving: [], foundReleases: [], memory: null, ttlMs: 0, storedAtMs: 0 };
+    const nothing = { gatewayId: '', leaving: [], releases: [], memory: null, ttlMs: 0, storedAtMs: 0 };
     const times = { claimedAtMs: 0, firstEpoch: epoch, previousEpoch: 0 };
     return { key, partition, incarnation, sessionEpoch, isStored: true, ...nothing, ...times };
   }
