@@ -160,13 +160,16 @@ export class SnapshotLoop {
     const kept = await archive.find(partition, logId);
     const isWhole = kept !== null && covers(kept.floor, round);
     const batches = isWhole ? source.changedKeys(partition) : source.allKeys(partition);
+    let last: readonly DeviceKey[] = [];
     for await (const keys of pieces(batches)) {
-      await archive.save(await source.snapshot(partition, keys), null);
+      if (last.length > 0) await archive.save(await source.snapshot(partition, last), null);
       copied += keys.length;
+      last = keys;
       if (this.#stop.signal.aborted) return;
     }
-    // Last, so that a floor is never kept without all that lies below it.
-    await archive.save(await source.snapshot(partition, []), round.positions);
+    // With the last twins, so that a floor is never kept without all that lies below it. An insert has a fixed cost:
+    // most rounds are one.
+    await archive.save(await source.snapshot(partition, last), round.positions);
     await source.endRound(partition, round.number);
     this.#known.set(partition, { logId, floor: round.positions, atMs: clock.nowMs() });
     observer.roundEnded(partition, copied);
