@@ -1,5 +1,5 @@
 import type { ClickHouse } from '@breakwater/adapter-clickhouse';
-import { PlanStore } from '@breakwater/adapter-clickhouse';
+import { type InsertSettings, PlanStore } from '@breakwater/adapter-clickhouse';
 import { PlatformError } from '@breakwater/twin-runtime';
 
 import type { WriterStores } from '../src/telemetry-writer.ts';
@@ -71,6 +71,21 @@ export function withoutPlans(clickhouse: ClickHouse): (real: WriterStores) => Wr
         const { closed } = await new PlanStore(clickhouse).newestPlans();
         return closed === null ? null : { plan: closed, open: false };
       },
+    },
+  });
+}
+
+/** A build whose plans have other settings for their inserts. */
+export function planningWith(settings: InsertSettings): (real: WriterStores) => WriterStores {
+  return (real) => ({
+    ...delegating(real),
+    plans: {
+      ...delegating(real).plans,
+      open: (plan, closes) => real.plans.open({ ...plan, settings }, closes),
+    },
+    records: {
+      ...delegating(real).records,
+      insertDay: (plan, day, lines) => real.records.insertDay({ ...plan, settings }, day, lines),
     },
   });
 }

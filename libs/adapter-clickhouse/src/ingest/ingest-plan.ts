@@ -83,6 +83,13 @@ export const INSERT_SETTINGS: InsertSettings = {
   max_insert_threads: '1',
   max_threads: '1',
   parallel_view_processing: '0',
+  // Beyond a number of groups, or when memory is short, the engine divides what it groups by a hash, and each of 256
+  // pieces would become a block and a part of its own in the rollups.
+  group_by_two_level_threshold: '0',
+  group_by_two_level_threshold_bytes: '0',
+  max_bytes_ratio_before_external_group_by: '0',
+  // What views make is grouped already: to merge the rows of the one block once more finds nothing.
+  optimize_on_insert: '0',
   input_format_skip_unknown_fields: '1',
   input_format_json_read_objects_as_strings: '1',
   // The engine's default reads some numbers one unit in the last place off.
