@@ -40,6 +40,7 @@ describe('what was stored', () => {
       '0007-twin-snapshots',
       '0009-change-feeds',
       '0010-writer-ranges',
+      '0011-even-merges',
     ]);
     expect(await migrateClickHouse(clickhouse)).toEqual([]);
     reader = new ClickHouseTelemetryReader(clickhouse);
@@ -70,6 +71,20 @@ describe('what was stored', () => {
     await clickhouse.client.close();
     await embedded.remove();
   });
+
+  it.each(['telemetry', 'telemetry_1m', 'telemetry_1h', 'events', 'ingest_plans'])(
+    'is merged with rows of its age in %s',
+    async (name) => {
+      const result = await clickhouse.client.query({
+        query: 'SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}',
+        query_params: { database: clickhouse.database, name },
+        format: 'JSONEachRow',
+      });
+      const [table] = await result.json<{ engine_full: string }>();
+      expect(table?.engine_full).toContain('merge_selector_base = 45');
+      expect(table?.engine_full).toContain('remove_small_parts_at_right = 0');
+    },
+  );
 
   it('counts in the ledger once its plan is closed', async () => {
     const ledger = new ClickHouseWriterLedger(clickhouse);

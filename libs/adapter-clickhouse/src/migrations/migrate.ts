@@ -13,6 +13,7 @@ import { twinHistoryMigration } from './0006-twin-history.ts';
 import { twinSnapshotsMigration } from './0007-twin-snapshots.ts';
 import { changeFeedsMigration } from './0009-change-feeds.ts';
 import { writerRangesMigration } from './0010-writer-ranges.ts';
+import { evenMergesMigration } from './0011-even-merges.ts';
 import type { Migration } from './migration.ts';
 
 const MIGRATIONS: readonly Migration[] = [
@@ -25,6 +26,7 @@ const MIGRATIONS: readonly Migration[] = [
   twinSnapshotsMigration,
   changeFeedsMigration,
   writerRangesMigration,
+  evenMergesMigration,
 ];
 
 const STORAGE_TABLE = `CREATE TABLE IF NOT EXISTS {database}.schema_migrations (
