@@ -12,6 +12,7 @@ import { rebuildCommand } from './commands/rebuild-command.ts';
 import { logTopicsCommand } from './commands/log-topics-command.ts';
 import { registryExportCommand } from './commands/registry-export-command.ts';
 import { registryImportCommand } from './commands/registry-import-command.ts';
+import { rowsSkipCommand, type RowsSkipOptions } from './commands/rows-skip-command.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify-command.ts';
 import { connectForRebuild, connectStores, type Stores } from './installation/connect-stores.ts';
 import { findInstallation, type Installation } from './installation/find-installation.ts';
@@ -60,6 +61,7 @@ export function cliProgram(parts: ProgramParts): Command {
   addLog(program, parts);
   addMigrate(program, parts);
   addRegistry(program, parts);
+  addRows(program, parts);
   return program;
 }
 
@@ -154,6 +156,18 @@ function addRegistry(program: Command, { env, terminal, onEnd }: ProgramParts): 
     .action(async (file: string, _options: object, command: Command) => {
       const look = { env, ...command.optsWithGlobals<GlobalOptions>() };
       onEnd(await withRedis(look, (redis) => registryImportCommand(redis, file, terminal)));
+    });
+}
+
+function addRows(program: Command, { env, terminal, onEnd }: ProgramParts): void {
+  const rows = program.command('rows').description('stored telemetry');
+  rows
+    .command('skip')
+    .description('say what the log has forgotten before it was stored, as after a restore of ClickHouse')
+    .option('--accept-loss', 'let the telemetry-writer go on behind it')
+    .action(async (options: RowsSkipOptions, command: Command) => {
+      const run = (stores: Stores): Promise<number> => rowsSkipCommand(stores, options, terminal);
+      onEnd(await withStores(installationOf(command, env), env, run));
     });
 }
 

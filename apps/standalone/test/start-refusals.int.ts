@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { processIdentity } from '../src/process-identity.ts';
@@ -94,6 +95,16 @@ describe('npm start refuses, with a clear message and exit code 1', () => {
 
   it('settings that cannot be used, all of them in one message', () =>
     expectRefusal({ HTTP_PORT: 'none', ADMIN_API_KEY: 'short' }, 'SETTING_INVALID', ['HTTP_PORT', 'ADMIN_API_KEY']));
+
+  it('brokers of Kafka that cannot be reached by what they are called', async () => {
+    // Kafka is looked for once the ports are free; it is not found, so still no part is started.
+    const names = ['HTTP_PORT', 'MQTT_PORT', 'MQTT_WS_PORT'];
+    const ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, String(await freePort())])));
+    const kafka = (brokers: string) => ({ ...ports, EVENT_LOG: 'kafka', KAFKA_BROKERS: brokers });
+    const unknown = 'no host is found under the name no-such-host.invalid';
+    await expectRefusal(kafka('no-such-host.invalid:9092'), 'KAFKA_MISSING', [unknown]);
+    await expectRefusal(kafka('one'), 'SETTING_INVALID', ['must be host:port']);
+  });
 
   it('a redis-server that is none', () =>
     expectRefusal({ REDIS_SERVER_PATH: '/bin/echo' }, 'REDIS_SERVER_MISSING', ['/bin/echo']));

@@ -21,6 +21,10 @@ export class HaltedPartitions {
     return this.#reasons.size;
   }
 
+  has(partition: Partition): boolean {
+    return this.#reasons.has(partition);
+  }
+
   halt(partition: Partition, code: string, reason: string): void {
     this.#reasons.set(partition, `${code}: ${reason}`);
     this.#logger.error({ partition, code }, `this partition stops: ${reason}`);

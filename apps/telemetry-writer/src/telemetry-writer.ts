@@ -86,6 +86,8 @@ const BACKOFF_FIRST_MS = 100;
 export const BUFFER_BATCHES = 2;
 /** A round that took so long lets so many times as long pass from its beginning to the next one's. */
 const ROUND_REST = 4;
+/** Once in so long it is asked whether a partition that waits for an operator may go on. */
+const HALTED_QUESTION_MS = 2_000;
 /** The block counter is asked for once in so many plans; in between the older value only makes the check stricter. */
 const PLANS_PER_BLOCK_MARK = 64;
 
@@ -95,6 +97,8 @@ interface Session {
   state: WriterState;
   /** A plan whose rows are all stored, and which is closed with the next one or as soon as there is nothing to do. */
   unclosed: IngestPlan | null;
+  /** When the operator's word for halted partitions is looked for next. */
+  askAtMs: number;
 }
 
 /**
@@ -203,6 +207,7 @@ export class TelemetryWriter {
       quota: new DeadLetterQuota(this.#options.deadLettersPerDayMax, await stores.deadLetterCounts()),
       state,
       unclosed: null,
+      askAtMs: clock.nowMs() + HALTED_QUESTION_MS,
     };
   }
 
@@ -263,6 +268,7 @@ export class TelemetryWriter {
     while (!this.#stop.signal.aborted) {
       const startedMs = clock.nowMs();
       let tookMs = 0;
+      if (await this.#isLetGoOn(session)) break;
       const batch = await this.#nextBatch(session);
       if (batch !== null) {
         const cutMs = clock.nowMs();
@@ -306,6 +312,26 @@ export class TelemetryWriter {
       this.#halted.halt(halt.partition, halt.code, halt.reason);
       return true;
     }
+  }
+
+  /**
+   * Whether an operator has let a halted partition go on (`breakwater rows skip`): a chain of another division came
+   * farther in it then. The next session begins there.
+   */
+  async #isLetGoOn(session: Session): Promise<boolean> {
+    const { clock, range, stores } = this.#options;
+    if (this.#halted.size === 0 || clock.nowMs() < session.askAtMs) return false;
+    session.askAtMs = clock.nowMs() + HALTED_QUESTION_MS;
+    const { logId, partitions } = session.state;
+    const others = (await stores.divisions.chains()).filter((chain) => chain.range.of !== range.of);
+    return others.some(({ closed }) =>
+      closed?.logId !== logId
+        ? false
+        : closed.partitions.some(({ partition, to }) => {
+            const own = partitions.find((part) => part.partition === partition);
+            return this.#halted.has(partition as Partition) && own !== undefined && own.to < to;
+          }),
+    );
   }
 
   /** Once the plan may be stored there is no way but forward: it is repeated until every row is confirmed. */

@@ -104,6 +104,7 @@ export function delegating(real: WriterStores): WriterStores {
       closedPlans: (logId, plansMax) => real.plans.closedPlans(logId, plansMax),
       blockCounter: () => real.plans.blockCounter(),
       blocksPlannedSince: (closed) => real.plans.blocksPlannedSince(closed),
+      tablesChangedSince: (plan) => real.plans.tablesChangedSince(plan),
     },
     records: {
       insertDay: (plan, day, lines) => real.records.insertDay(plan, day, lines),

@@ -9,6 +9,9 @@ const NOW_MS = Date.now();
 const KILLS = 3;
 const TABLES_WITH_FEWER_MERGES = ['telemetry', 'telemetry_1m', 'telemetry_1h', 'events', 'ingest_plans'];
 const FEWER_MERGES_STEP = "SELECT name FROM breakwater.schema_migrations WHERE name = '0004-fewer-merges'";
+const TABLES_OF_LINES = ['telemetry', 'telemetry_1m', 'telemetry_1h'];
+const LATER_THAN_PLANS =
+  'SELECT 1 FROM system.one WHERE toStartOfSecond(now64(3)) > (SELECT max(at) FROM breakwater.ingest_plans)';
 /** The writer gives an insert 5 s; without that the server's own keep-alive would end this one after 10 s. */
 const STOP_MS_MAX = 8_000;
 
@@ -188,6 +191,29 @@ describe('the telemetry writer stores each record once', () => {
   );
 
   it(
+    'when its tables were restored from a backup with a plan open: they remember no token',
+    async () => {
+      await suite.log.appendMany(80, (index) => NOW_MS - index * 1_000);
+      const first = suite.start(suite.clickhouse, { stores: crashing('afterFirstInsert', 1) });
+      expect((await first.ended)?.code).toBe('TEST_CRASH');
+      // The engine knows to the second when a table was made.
+      await until(
+        () => 'another second begins',
+        async () => (await query(suite.clickhouse, LATER_THAN_PLANS)).length === 1,
+      );
+      for (const table of TABLES_OF_LINES) await restoreTable(table);
+      await suite.embedded.kill('SIGKILL');
+      await suite.embedded.startAgain();
+      const { writer } = suite.start(suite.clickhouse);
+      await untilStored(writer, suite.log);
+      await suite.log.appendMany(40, () => NOW_MS);
+      await untilStored(writer, suite.log);
+      await suite.expectExact();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'when it has to stop while an insert gets no answer: it ends soon, and the next start settles',
     async () => {
       await suite.log.appendMany(40, () => NOW_MS);
@@ -276,4 +302,19 @@ describe('the telemetry writer stores each record once', () => {
       TIMEOUT_MS,
     );
   });
+
+  /** What RESTORE makes: a new table with the same parts, and without what the old one knew of tokens. */
+  async function restoreTable(table: string): Promise<void> {
+    const run = (statement: string) => suite.clickhouse.client.command({ query: statement });
+    const parts = await query<{ partition_id: string }>(
+      suite.clickhouse,
+      `SELECT DISTINCT partition_id FROM system.parts WHERE database = 'breakwater' AND table = '${table}' AND active`,
+    );
+    await run(`CREATE TABLE breakwater.${table}_restored AS breakwater.${table}`);
+    for (const { partition_id: id } of parts) {
+      await run(`ALTER TABLE breakwater.${table}_restored ATTACH PARTITION ID '${id}' FROM breakwater.${table}`);
+    }
+    await run(`EXCHANGE TABLES breakwater.${table} AND breakwater.${table}_restored`);
+    await run(`DROP TABLE breakwater.${table}_restored SYNC`);
+  }
 });

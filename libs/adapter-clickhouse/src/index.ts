@@ -36,5 +36,12 @@ export type { StoredKind } from './ingest/row-identity.ts';
 export { DEDUPLICATION_WINDOW_BLOCKS } from './migrations/0001-telemetry.ts';
 export { isRetired, readWriterChains } from './ingest/writer-chains.ts';
 export type { WriterChain } from './ingest/writer-chains.ts';
-export { partitionsOfRange, rangeOfScope, scopeOf, WHOLE_LANE, WRITER_RANGES_MAX } from './ingest/writer-range.ts';
+export {
+  partitionsOfRange,
+  rangeOfScope,
+  scopeOf,
+  SKIPPED_RANGE,
+  WHOLE_LANE,
+  WRITER_RANGES_MAX,
+} from './ingest/writer-range.ts';
 export type { WriterRange } from './ingest/writer-range.ts';

@@ -10,6 +10,7 @@ export interface SettleStores extends InsertStores {
   readonly plans: {
     close(plan: IngestPlan): Promise<void>;
     blockCounter(): Promise<number>;
+    tablesChangedSince(plan: IngestPlan): Promise<boolean>;
   };
   readonly rows: {
     storedKinds(plan: IngestPlan, day: number): Promise<ReadonlySet<StoredKind>>;
@@ -77,8 +78,7 @@ async function bringToEnd(
     return 'logGone';
   }
   const bodies = await recutPlan(log, plan, open.epoch);
-  const blocksSince = (await stores.plans.blockCounter()) - plan.blockMark;
-  if (blocksSince < open.windowBlocks * WINDOW_SHARE) {
+  if (await tokensHold(stores, open)) {
     for (const { day } of plan.days) await inserter.insert(plan, day, bodies.get(day) as Buffer);
     return 'repeated';
   }
@@ -89,6 +89,16 @@ async function bringToEnd(
     if (stored.has('telemetry')) await completeRollups(parts, plan, day);
   }
   return 'lookedUp';
+}
+
+/**
+ * Whether the tables still know the plan's tokens. Those that a backup was restored to know none, whatever their
+ * counter says, and a view that was changed makes others of them.
+ */
+async function tokensHold({ plans }: SettleStores, { plan, windowBlocks }: OpenPlan): Promise<boolean> {
+  const blocksSince = (await plans.blockCounter()) - plan.blockMark;
+  if (blocksSince < 0 || blocksSince >= windowBlocks * WINDOW_SHARE) return false;
+  return !(await plans.tablesChangedSince(plan));
 }
 
 async function completeRollups(

@@ -162,6 +162,17 @@ export class PlanStore {
     return Number(row?.blocks ?? 0);
   }
 
+  /** Whether a table or a view was made or altered in a later second than the plan was written. */
+  async tablesChangedSince({ number }: IngestPlan): Promise<boolean> {
+    const [row] = await this.#rows<{ changed: string }>(
+      `SELECT count() AS changed FROM system.tables
+       WHERE database = {name:String} AND metadata_modification_time > (SELECT min(at)
+         FROM {database:Identifier}.ingest_plans WHERE scope = {scope:String} AND number = {number:UInt64})`,
+      { name: this.#clickhouse.database, number },
+    );
+    return Number(row?.changed ?? 0) > 0;
+  }
+
   async #dropOldPlans(newest: number): Promise<void> {
     const step = Math.floor(newest / PLANS_PER_PARTITION) - PLAN_PARTITIONS_KEPT;
     if (step < 0) return;

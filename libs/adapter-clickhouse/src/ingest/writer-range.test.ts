@@ -8,14 +8,18 @@ import {
   partitionsOfRange,
   rangeOfScope,
   scopeOf,
+  SKIPPED_RANGE,
   WHOLE_LANE,
   WRITER_RANGES_MAX,
   type WriterRange,
 } from './writer-range.ts';
 
-const ALL: readonly WriterRange[] = Array.from({ length: WRITER_RANGES_MAX }, (_, of) =>
-  Array.from({ length: of + 1 }, (_each, index) => ({ index, of: of + 1 })),
-).flat();
+const ALL: readonly WriterRange[] = [
+  ...Array.from({ length: WRITER_RANGES_MAX }, (_, of) =>
+    Array.from({ length: of + 1 }, (_each, index) => ({ index, of: of + 1 })),
+  ).flat(),
+  SKIPPED_RANGE,
+];
 
 describe('the ranges of the telemetry lane', () => {
   it('have every partition once, and differ by one at most', () => {

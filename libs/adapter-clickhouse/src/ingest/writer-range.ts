@@ -15,6 +15,11 @@ export const WHOLE_LANE: WriterRange = { index: 0, of: 1 };
 /** All ranges share the tables' window of tokens: with more, a request could take as long as what is spare of it. */
 export const WRITER_RANGES_MAX = 16;
 export const WHOLE_SCOPE = 'telemetry';
+/**
+ * Of a division that no writer has. Its chain is the operator's: it ends where partitions go on behind what the log has
+ * forgotten, and writers take it up as they do the chains of any other division.
+ */
+export const SKIPPED_RANGE: WriterRange = { index: 0, of: 999 };
 
 const SCOPE_PATTERN = /^telemetry\/(\d+)-of-(\d+)$/;
 /** Epochs of a range, which begin at a number of its own: written out, 4001000000007 is the seventh of range 1 of 4. */
