@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
 
 import { describe, expect, it } from '@jest/globals';
-import { Installation } from '@breakwater/bench';
+import { Installation, PlatformClient } from '@breakwater/bench';
 
 import { afterThisTest } from '../src/after-this-test.ts';
-import { temporalProgram } from '../src/command-steps.ts';
+import { CommandSteps, temporalProgram } from '../src/command-steps.ts';
 import { exactlyOnceUnderLoad } from '../src/exactly-once-under-load.ts';
 import { killPart, patchTwin, pause, pidOf, TEST_TIMEOUT_MS, until } from '../src/platform-steps.ts';
 import { stopPart } from '../src/stop-part.ts';
@@ -57,7 +60,7 @@ function eventsFlow(prefix: string, installation: Installation, happens: () => P
 (program === undefined ? describe.skip : describe)('with Temporal (needs its CLI)', () => {
   let installation: Installation;
 
-  suiteInstallation((started) => {
+  const suite = suiteInstallation((started) => {
     installation = started;
   });
 
@@ -93,6 +96,56 @@ function eventsFlow(prefix: string, installation: Installation, happens: () => P
     },
     TEST_TIMEOUT_MS,
   );
+
+  it(
+    'commands that are newer than the copy it was restored from go on, and it knows them again',
+    async () => {
+      const [login] = await new PlatformClient(installation).registerDevices('restored', 1);
+      const token = login?.token ?? '';
+      await new CommandSteps(installation).ready();
+      await copyTemporal();
+      await new CommandSteps(installation).orderSurely('restored-0', { commandId: 'later', method: 'reboot' });
+      expect(await installation.stop()).toBe(0);
+      await restoreTemporal();
+      installation = await Installation.start({ dataDir: installation.dataDir });
+      suite.replacedBy(installation);
+
+      const steps = new CommandSteps(installation);
+      await steps.ready();
+      // Its pages come up a moment after it does.
+      await until(
+        'Temporal to say that it knows of none',
+        async () => (await steps.workflows('DeviceId="restored-0"')).length === 0,
+      );
+      expect((await steps.command('later')).state).toBe('QUEUED');
+      const device = steps.knownDevice({ token, clientId: 'restored-0', protocolVersion: 5 }).hold('puback').start();
+      await until('Temporal to know the command', async () =>
+        (await steps.workflows('DeviceId="restored-0" AND ExecutionStatus="Running"')).includes(
+          'cmd/default/restored-0/later',
+        ),
+      );
+      device.release();
+      await steps.closes('restored-0', 'later', 'SUCCEEDED');
+      expect([...device.runs]).toEqual([['later', 1]]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  /** As docs/operations/backup.md has it, while Temporal writes. */
+  async function copyTemporal(): Promise<void> {
+    const database = new DatabaseSync(temporalFile('temporal.db'), { readOnly: true });
+    await backup(database, temporalFile('copy.db'));
+    database.close();
+  }
+
+  async function restoreTemporal(): Promise<void> {
+    for (const file of ['temporal.db-wal', 'temporal.db-shm']) await rm(temporalFile(file), { force: true });
+    await rename(temporalFile('copy.db'), temporalFile('temporal.db'));
+  }
+
+  function temporalFile(name: string): string {
+    return join(installation.dataDir, 'temporal', name);
+  }
 });
 
 describe('without Temporal', () => {

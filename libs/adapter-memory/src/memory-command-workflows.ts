@@ -23,6 +23,12 @@ export class MemoryCommandWorkflows<Input extends CommandName> implements Comman
     return 'told';
   }
 
+  async startAgain(input: Input, document: string): Promise<'runs' | 'ended'> {
+    await this.start(input);
+    await this.changed(input, document);
+    return 'runs';
+  }
+
   #assertHere(): void {
     if (!this.isAway) return;
     throw new PlatformError('COMMANDS_UNAVAILABLE', 'the workflow engine is away', { retryable: true });

@@ -1,3 +1,4 @@
+import type { CommandState } from '@breakwater/twin';
 import { type CommandWorkflows, PlatformError } from '@breakwater/twin-runtime';
 import {
   COMMAND_CHANGED,
@@ -51,22 +52,11 @@ export class TemporalCommandWorkflows implements CommandWorkflows<DeviceCommandI
   }
 
   async start(input: DeviceCommandInput): Promise<'started' | 'exists'> {
-    const { tenant, device, commandId, method, deadlineMs } = input;
     const started = await this.#call(async (client) => {
       await client.workflow.start(DEVICE_COMMAND, {
-        workflowId: commandWorkflowId(input),
-        taskQueue: COMMAND_TASK_QUEUE,
-        args: [input],
+        ...optionsOf(input, 'QUEUED'),
         startDelay: START_DELAY_MS,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        typedSearchAttributes: [
-          { key: KEYS.tenant, value: tenant },
-          { key: KEYS.device, value: device },
-          { key: KEYS.method, value: method },
-          { key: KEYS.state, value: 'QUEUED' },
-        ],
-        staticSummary: `${method} for ${device}`,
-        staticDetails: `Command \`${commandId}\` of tenant ${tenant}; its deadline is ${new Date(deadlineMs).toISOString()}.`,
       });
     });
     return started === 'done' ? 'started' : 'exists';
@@ -78,6 +68,20 @@ export class TemporalCommandWorkflows implements CommandWorkflows<DeviceCommandI
       return handle.signal<[CommandDocument]>(COMMAND_CHANGED, JSON.parse(document) as CommandDocument);
     });
     return told === 'done' ? 'told' : 'gone';
+  }
+
+  async startAgain(input: DeviceCommandInput, document: string): Promise<'runs' | 'ended'> {
+    const known = JSON.parse(document) as CommandDocument;
+    const started = await this.#call(async (client) => {
+      await client.workflow.signalWithStart(DEVICE_COMMAND, {
+        ...optionsOf(input, known.state),
+        signal: COMMAND_CHANGED,
+        signalArgs: [known],
+        // One that was ended here, by an operator for instance, stays ended.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      });
+    });
+    return started === 'done' ? 'runs' : 'ended';
   }
 
   async close(): Promise<void> {
@@ -99,6 +103,23 @@ export class TemporalCommandWorkflows implements CommandWorkflows<DeviceCommandI
       throw new PlatformError('COMMANDS_UNAVAILABLE', detail, { retryable: !isRefusal(error), cause: error });
     }
   }
+}
+
+function optionsOf(input: DeviceCommandInput, state: CommandState) {
+  const { tenant, device, commandId, method, deadlineMs } = input;
+  return {
+    workflowId: commandWorkflowId(input),
+    taskQueue: COMMAND_TASK_QUEUE,
+    args: [input],
+    typedSearchAttributes: [
+      { key: KEYS.tenant, value: tenant },
+      { key: KEYS.device, value: device },
+      { key: KEYS.method, value: method },
+      { key: KEYS.state, value: state },
+    ],
+    staticSummary: `${method} for ${device}`,
+    staticDetails: `Command \`${commandId}\` of tenant ${tenant}; its deadline is ${new Date(deadlineMs).toISOString()}.`,
+  };
 }
 
 /** Temporal is there and does not take this one, a signal to a workflow that has had too many of them for instance. */

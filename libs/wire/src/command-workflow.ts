@@ -35,6 +35,9 @@ export interface CommandRetry {
   readonly maxMs: number;
 }
 
+/** Where nobody said otherwise. */
+export const COMMAND_RETRY_DEFAULT: CommandRetry = { attempts: 3, initialMs: 10_000, maxMs: 300_000 };
+
 /** What a command's workflow is started with. `version` tells inputs of other builds apart. */
 export interface DeviceCommandInput {
   readonly version: 1;

@@ -101,7 +101,8 @@ function gather(entries: readonly CommandSignal[]): readonly Word[] {
   return [...words.values()];
 }
 
-function isEnd({ document }: Word): boolean {
+/** The command has ended with it. */
+export function isEnd({ document }: Word): boolean {
   return isEnded(JSON.parse(document) as CommandDocument);
 }
 

@@ -49,6 +49,7 @@ let hints: MemoryCommandHints;
 let workflows: TestWorkflows;
 let pump: SignalPump;
 let outcomes: string[];
+let lost: string[];
 let troubles: string[];
 let entries: number;
 
@@ -58,12 +59,14 @@ beforeEach(async () => {
   hints = new MemoryCommandHints();
   workflows = new TestWorkflows();
   outcomes = [];
+  lost = [];
   troubles = [];
   entries = 0;
   pump = new SignalPump({
     signals,
     hints,
     workflows,
+    lost: { startAgain: async ({ commandId }) => (lost.push(commandId), 'startedAgain') },
     clock,
     partitionCount: PARTITIONS,
     onTold: (outcome) => outcomes.push(outcome),
@@ -147,6 +150,15 @@ describe('the pump of signals', () => {
     expect(await left()).toEqual([]);
     await clock.advance(LONG_MS);
     expect(workflows.calls).toBe(1);
+    expect(lost).toEqual([]);
+  });
+
+  it('has the workflow of a command that goes on started again when it is gone', async () => {
+    await say('c1', 'SENT');
+    await clock.advance(SOON_MS);
+    expect(lost).toEqual(['c1']);
+    expect(outcomes).toEqual(['startedAgain']);
+    expect(await left()).toEqual([]);
   });
 
   it('keeps all words while Temporal is away, and tells the newest when it is back', async () => {

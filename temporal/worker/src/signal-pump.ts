@@ -9,7 +9,8 @@ import {
 } from '@breakwater/twin-runtime';
 import { partitionOf } from '@breakwater/wire';
 
-import { PartitionWords, type Word } from './partition-words.ts';
+import type { LostWorkflows } from './lost-workflows.ts';
+import { isEnd, PartitionWords, type Word } from './partition-words.ts';
 
 /** Signals on their way to Temporal at once, of all partitions. */
 export const SIGNALS_IN_FLIGHT_MAX = 64;
@@ -21,14 +22,19 @@ const FAILURES_OF_AN_OUTAGE = 8;
 const REST_MS_MIN = 250;
 const REST_MS_MAX = 2_000;
 
+/** What became of a word. `startedAgain`: its workflow was lost, and there is another one now, which knows it. */
+export type Telling = 'told' | 'gone' | 'startedAgain';
+
 export interface SignalPumpOptions {
   readonly signals: Pick<CommandSignals, 'read' | 'confirm'>;
   readonly hints: Pick<CommandHints, 'subscribe'>;
   readonly workflows: Pick<CommandWorkflows<CommandName>, 'changed'>;
+  /** Told of a word that no workflow is there for, of a command that goes on. */
+  readonly lost: Pick<LostWorkflows, 'startAgain'>;
   readonly clock: Clock;
   readonly partitionCount: number;
   readonly onTrouble: (detail: string) => void;
-  readonly onTold: (outcome: 'told' | 'gone') => void;
+  readonly onTold: (outcome: Telling) => void;
 }
 
 /**
@@ -129,9 +135,10 @@ export class SignalPump {
   }
 
   async #tell(partition: Partition, word: Word): Promise<void> {
-    const { workflows, clock, onTold } = this.#options;
+    const { workflows, lost, clock, onTold } = this.#options;
     try {
-      onTold(await workflows.changed(word.command, word.document));
+      const told = await workflows.changed(word.command, word.document);
+      onTold(told === 'told' || isEnd(word) ? told : await lost.startAgain(word.command));
     } catch (error) {
       this.#words[partition]?.failed(word, clock.nowMs());
       this.#dirty.add(partition);

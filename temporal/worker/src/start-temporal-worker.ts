@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-import { checkInstallation, connectRedis, RedisCommandHints, RedisCommandSignals } from '@breakwater/adapter-redis';
+import {
+  checkInstallation,
+  connectRedis,
+  RedisCommandHints,
+  RedisCommandSignals,
+  RedisTwinStore,
+} from '@breakwater/adapter-redis';
 import { TemporalCommandWorkflows } from '@breakwater/adapter-temporal';
 import { CommandRecords } from '@breakwater/activities';
 import { openLogEngine } from '@breakwater/log-engine';
@@ -15,9 +21,10 @@ import {
 import { ControlProducer, systemClock } from '@breakwater/twin-runtime';
 
 import { CommandWorker } from './command-worker.ts';
+import { LostWorkflows } from './lost-workflows.ts';
 import type { TemporalWorkerSettings } from './read-temporal-worker-settings.ts';
 import { installSdkLogger } from './sdk-logger.ts';
-import { SignalPump } from './signal-pump.ts';
+import { SignalPump, type Telling } from './signal-pump.ts';
 
 const BYTES_PER_MEGABYTE = 1024 * 1024;
 
@@ -38,6 +45,7 @@ export async function startTemporalWorker(settings: TemporalWorkerSettings, logg
       signals: new RedisCommandSignals({ redis, signalsMax: Number.MAX_SAFE_INTEGER }),
       hints,
       workflows,
+      lost: new LostWorkflows({ twins: new RedisTwinStore({ redis, ...settings }), workflows, partitionCount }),
       clock: systemClock,
       partitionCount,
       ...pumpObserver(metrics, logger),
@@ -90,9 +98,14 @@ const TROUBLE = (detail: string) => ({ part: 'temporal', detail });
 function pumpObserver(metrics: Metrics, logger: Logger) {
   const told = metrics.counter('command_signals', 'Words of twins to the workflows of their commands.', ['outcome']);
   let isTroubled = false;
+  let isLossKnown = false;
   return {
-    onTold: (outcome: 'told' | 'gone') => {
+    onTold: (outcome: Telling) => {
       isTroubled = false;
+      if (outcome === 'startedAgain' && !isLossKnown) {
+        isLossKnown = true;
+        logger.warn('Temporal knows nothing of commands that go on: their workflows are started again');
+      }
       told.inc({ outcome });
     },
     onTrouble: (detail: string) => {

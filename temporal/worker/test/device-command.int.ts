@@ -180,6 +180,27 @@ describeWithTemporal('deviceCommand on a real Temporal (needs its CLI)', () => {
   );
 
   it(
+    'is started again where Temporal knows nothing of it, with what its twin has said, and orders nothing',
+    async () => {
+      const command = new Told(inputOf('lost', ONE_QUICK_RETRY), workflows, client);
+      const sent = command.say('SENT', { attempts: 1 });
+      expect(await workflows.startAgain(command.input, JSON.stringify(sent))).toBe('runs');
+      expect(await workflows.startAgain(command.input, JSON.stringify(sent))).toBe('runs');
+      await until('it to be resent', () => activities.calls.length > 0);
+      expect(await command.stateAttribute()).toBe('SENT');
+      await command.tell('SUCCEEDED', { attempts: 2 });
+      expect(await command.status()).toBe('COMPLETED');
+      expect(activities.calls).toEqual([['resendCommand', 'lost', 1]]);
+      // One that Temporal remembers stays as it ended, also by an operator's hand.
+      expect(await workflows.startAgain(command.input, JSON.stringify(sent))).toBe('ended');
+      const ended = await start('terminated');
+      await ended.handle.terminate();
+      expect(await workflows.startAgain(ended.input, JSON.stringify(sent))).toBe('ended');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
     'goes on where it was when its worker comes back',
     async () => {
       const command = await start('survivor');
@@ -228,7 +249,14 @@ class Told {
     return this.#document;
   }
 
-  async tell(state: CommandState, { attempts, reason, result }: Change = {}): Promise<CommandDocument> {
+  async tell(state: CommandState, change: Change = {}): Promise<CommandDocument> {
+    const document = this.say(state, change);
+    await this.repeat(document);
+    return document;
+  }
+
+  /** What the twin says now, without a workflow that hears it. */
+  say(state: CommandState, { attempts, reason, result }: Change = {}): CommandDocument {
     const known = this.#document;
     const transition = { state, atMs: known.orderedAtMs, ...(reason === undefined ? {} : { reason }) };
     this.#document = {
@@ -238,7 +266,6 @@ class Told {
       attempts: attempts ?? known.attempts,
       ...(result === undefined ? {} : { result }),
     };
-    await this.repeat(this.#document);
     return this.#document;
   }
 

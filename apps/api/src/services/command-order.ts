@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { canonicalJson, COMMAND_LIMITS, jsonFits, jsonProblem, type JsonValue } from '@breakwater/twin';
 import type { CommandClaim, RegisteredDevice } from '@breakwater/twin-runtime';
-import type { CommandRetry, DeviceCommandInput } from '@breakwater/wire';
+import { COMMAND_RETRY_DEFAULT, type CommandRetry, type DeviceCommandInput } from '@breakwater/wire';
 import { v7 as uuidv7 } from 'uuid';
 
 import { Problem } from '../http/problem.ts';
@@ -18,7 +18,6 @@ export interface CommandOrder {
 }
 
 const DAY_MS = 86_400_000;
-const RETRY_DEFAULT: CommandRetry = { attempts: 3, initialMs: 10_000, maxMs: 300_000 };
 
 /**
  * The order as its workflow gets it. Everything that the twin would refuse whatever its state is refused here: a
@@ -45,9 +44,9 @@ export function commandInput(
     ...(params === undefined ? {} : { params }),
     deadlineMs: deadline ?? Math.round(nowMs + lifeMs),
     retry: {
-      attempts: retry.attempts ?? RETRY_DEFAULT.attempts,
-      initialMs: retry.initialMs ?? RETRY_DEFAULT.initialMs,
-      maxMs: retry.maxMs ?? RETRY_DEFAULT.maxMs,
+      attempts: retry.attempts ?? COMMAND_RETRY_DEFAULT.attempts,
+      initialMs: retry.initialMs ?? COMMAND_RETRY_DEFAULT.initialMs,
+      maxMs: retry.maxMs ?? COMMAND_RETRY_DEFAULT.maxMs,
     },
   };
 }

@@ -22,4 +22,11 @@ export interface CommandWorkflows<Input extends CommandName> {
    * @throws PlatformError COMMANDS_UNAVAILABLE
    */
   changed(command: CommandName, document: string): Promise<'told' | 'gone'>;
+  /**
+   * Starts the workflow of a command that goes on where the engine knows nothing of it, with what its twin said.
+   * `runs`: it does now, and knows that. `ended`: the engine remembers how it ended, and that stays.
+   *
+   * @throws PlatformError COMMANDS_UNAVAILABLE
+   */
+  startAgain(input: Input, document: string): Promise<'runs' | 'ended'>;
 }
