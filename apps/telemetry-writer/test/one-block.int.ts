@@ -23,6 +23,8 @@ const OLDER = new Set([
 const OLDER_SETTINGS = Object.fromEntries(Object.entries(INSERT_SETTINGS).filter(([name]) => !OLDER.has(name)));
 const BLOCKS = `SELECT table, max(max_block_number) AS blocks FROM system.parts
   WHERE database = 'breakwater' AND table IN ('telemetry', 'telemetry_1m', 'telemetry_1h') GROUP BY table ORDER BY table`;
+const NEWEST_PART = `SELECT name FROM system.parts WHERE database = 'breakwater' AND table = 'telemetry_1m' AND active
+  ORDER BY max_block_number DESC LIMIT 1`;
 
 describe('a round of very many devices and keys', () => {
   const suite = writerSuite();
@@ -38,6 +40,16 @@ describe('a round of very many devices and keys', () => {
   async function blocks(): Promise<Readonly<Record<string, number>>> {
     const rows = await query<{ table: string; blocks: string }>(suite.clickhouse, BLOCKS);
     return Object.fromEntries(rows.map((row) => [row.table, Number(row.blocks)]));
+  }
+
+  /** As after a kill before the last of the blocks: a table forgets a token together with the part that it stood for. */
+  async function loseNewestMinutes(): Promise<void> {
+    const run = (statement: string) => suite.clickhouse.client.command({ query: statement });
+    await run('SYSTEM STOP MERGES breakwater.telemetry_1m');
+    const [part] = await query<{ name: string }>(suite.clickhouse, NEWEST_PART);
+    await run(`ALTER TABLE breakwater.telemetry_1m DROP PART '${part?.name}'`);
+    await run('SYSTEM START MERGES breakwater.telemetry_1m');
+    expect(await rollupDifferences(suite.clickhouse)).not.toEqual([]);
   }
 
   async function expectStoredOnce(): Promise<void> {
@@ -59,7 +71,7 @@ describe('a round of very many devices and keys', () => {
   );
 
   it(
-    'that an older build left open in many blocks is repeated as it was cut',
+    'that an older build left open in many blocks, one of them missing, is completed as it was cut',
     async () => {
       await appendManyBuckets();
       const crash = crashing('afterFirstInsert', 1);
@@ -68,13 +80,12 @@ describe('a round of very many devices and keys', () => {
         stores: (real) => crash(planningWith(OLDER_SETTINGS)(real)),
       });
       expect((await older.ended)?.code).toBe('TEST_CRASH');
-      const before = await blocks();
-      expect(before['telemetry_1m']).toBeGreaterThan(1);
+      expect((await blocks())['telemetry_1m']).toBeGreaterThan(1);
+      await loseNewestMinutes();
       const { writer } = suite.start(suite.clickhouse, { limits: ONE_ROUND });
       await untilStored(writer, suite.log);
-      expect(await blocks()).toEqual(before);
       await expectStoredOnce();
     },
-    TIMEOUT_MS,
+    2 * TIMEOUT_MS,
   );
 });
