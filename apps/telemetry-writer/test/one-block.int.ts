@@ -42,7 +42,7 @@ describe('a round of very many devices and keys', () => {
     return Object.fromEntries(rows.map((row) => [row.table, Number(row.blocks)]));
   }
 
-  /** As after a kill before the last of the blocks: a table forgets a token together with the part that it stood for. */
+  /** As after a kill before the last of the blocks: a table forgets a token with the part that it stood for. */
   async function loseNewestMinutes(): Promise<void> {
     const run = (statement: string) => suite.clickhouse.client.command({ query: statement });
     await run('SYSTEM STOP MERGES breakwater.telemetry_1m');
