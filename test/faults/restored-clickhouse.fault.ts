@@ -48,8 +48,7 @@ describe('a ClickHouse that is restored from a copy', () => {
         return missing === lost;
       });
       expect(await storedRows(installation, before.acknowledged())).toMatchObject({ lost: 0, duplicated: 0 });
-      await load('later');
-      expect(await breakwater(installation, 'verify')).toMatchObject({ code: 0 });
+      expect(await breakwater(installation, 'verify', '--only', 'rows')).toMatchObject({ code: 0 });
       const ledger = await breakwater(installation, 'ledger');
       expect(ledger).toMatchObject({ code: 0, stdout: expect.stringContaining('(skipped)') });
     },
