@@ -74,6 +74,8 @@ export function redisArguments(options: {
     appendfsync: 'always',
     'no-appendfsync-on-rewrite': 'no',
     'aof-load-truncated': 'yes',
+    // On a full machine compressing the log again and again takes more than the disk that it saves is worth.
+    rdbcompression: 'no',
     maxmemory: `${options.memoryMegabytes}mb`,
     'maxmemory-policy': 'noeviction',
     // A subscriber that does not read is cut off instead of filling the memory that the log needs.

@@ -9,6 +9,10 @@ export const NODE_ARGUMENTS = {
     '--initial-old-space-size=256',
     // By itself V8 gives what is new two halves of 64 MB, and both count towards what the process may hold.
     '--max-semi-space-size=16',
+    // Several threads that collect what is new cost more on a full machine than they gain, and what has become old is
+    // marked less often when it may grow further meanwhile (docs/performance.md).
+    '--no-parallel-scavenge',
+    '--heap-growing-percent=60',
   ],
   // A heap that may be so large at first is not marked again and again on the way there (docs/performance.md).
   'twin-worker': ['--initial-heap-size=320'],

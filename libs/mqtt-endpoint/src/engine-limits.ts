@@ -54,10 +54,13 @@ export const OVER_RATE_CALM_MS = 2_000;
  * How long a connection is left unread, while the host is behind, so that what comes on it gathers; and how long at
  * most until its answers come, as seen at each sweep.
  */
-export const GATHER_MS = 500;
+export const GATHER_MS = 800;
 
-/** A reading that brought so many is large enough: what it costs is small beside them. */
-export const GATHERED_MESSAGES = 8;
+/**
+ * Who sends more than so many messages within `GATHER_MS` is not left unread for it: he has some on the way whenever
+ * answers take a while, and is read again after them.
+ */
+export const GATHERED_MESSAGES_MAX = 8;
 
 /** How often connections that are left unread for a while are looked at. */
 export const GATHER_TICK_MS = 20;

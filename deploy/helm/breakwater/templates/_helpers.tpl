@@ -14,7 +14,7 @@
 
 {{- /* The parts: where each stands in the values, what it runs, and where it answers /health and /metrics. */ -}}
 {{- define "breakwater.parts" -}}
-gateway: { values: gateway, program: apps/gateway/dist/main.js, nodeArguments: [--initial-old-space-size=256, --max-semi-space-size=16], health: metrics, healthPort: 9464 }
+gateway: { values: gateway, program: apps/gateway/dist/main.js, nodeArguments: [--initial-old-space-size=256, --max-semi-space-size=16, --no-parallel-scavenge, --heap-growing-percent=60], health: metrics, healthPort: 9464 }
 twin-worker: { values: twinWorker, program: apps/twin-worker/dist/main.js, nodeArguments: [--initial-heap-size=320], health: metrics, healthPort: 9464, group: twins, lanes: [telemetry, control] }
 telemetry-writer: { values: telemetryWriter, program: apps/telemetry-writer/dist/main.js, health: metrics, healthPort: 9464, group: writer, lanes: [telemetry] }
 api: { values: api, program: apps/api/dist/main.js, health: http, healthPort: 3000 }

@@ -189,7 +189,7 @@ export const gatewaySettings = {
     max: 10_000_000,
     unit: 'records',
     reason:
-      'When more messages than this wait for the log, a device that sends faster than it is answered is read again after its answers, and one that sends some messages a second every half second: what it sends meanwhile is read, and acknowledged, in one piece. Such a device waits longer, and the gateway reads and writes less often.',
+      'When more messages than this wait for the log, a device that sends faster than it is answered is read again after its answers, and one that sends some messages a second every 0.8 s: what it sends meanwhile is read, and acknowledged, in one piece. Such a device waits longer, and the gateway reads and writes less often.',
   }),
   shedBytes: integer('GATEWAY_SHED_BYTES', {
     default: 32 * 1024 * 1024,

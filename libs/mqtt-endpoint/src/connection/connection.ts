@@ -6,7 +6,7 @@ import type { Authentication, CloseReason, Transport, WillMessage } from '../end
 import type { EngineContext } from '../engine-context.ts';
 import {
   GATHER_MS,
-  GATHERED_MESSAGES,
+  GATHERED_MESSAGES_MAX,
   HELD_BYTES_MAX,
   KEEPALIVE_GRACE,
   PACKET_TIMEOUT_MS,
@@ -81,6 +81,8 @@ export class Connection<Identity> {
   #keepaliveMs = 0;
   #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #lastHeardMs: number;
+  /** Of the last bytes. Silence that is our doing counts here, as it does not in `#lastHeardMs`. */
+  #lastBytesMs: number;
   /** When the first byte came of a packet whose last one is to come. */
   #unfinishedSinceMs: number | null = null;
   #blockedSinceMs: number | null = null;
@@ -104,6 +106,7 @@ export class Connection<Identity> {
     this.#gate = new ReadingGate(transport, () => this.#readAgain());
     this.#acceptedAtMs = context.now();
     this.#lastHeardMs = this.#acceptedAtMs;
+    this.#lastBytesMs = this.#acceptedAtMs;
   }
 
   /** The session, as long as it may be used. */
@@ -113,8 +116,9 @@ export class Connection<Identity> {
 
   receive(bytes: Uint8Array): void {
     if (this.#state === 'closed') return;
-    const sinceLastMs = this.#context.now() - this.#lastHeardMs;
-    this.#lastHeardMs += sinceLastMs;
+    this.#lastHeardMs = this.#context.now();
+    const sinceLastMs = this.#lastHeardMs - this.#lastBytesMs;
+    this.#lastBytesMs = this.#lastHeardMs;
     if (this.#framer.unreadBytes + bytes.byteLength > this.#context.limits.packetBytesMax + HELD_BYTES_MAX) {
       return this.#end({ reason: 'overloaded', code: ReasonCode.quotaExceeded, detail: 'paused, yet still sending' });
     }
@@ -127,14 +131,15 @@ export class Connection<Identity> {
   /**
    * Each reading and each write costs the same for one message as for ten. A device with one message on the way is read
    * on, since its next one may be far away; one that has sent more before its answer came may as well be read later.
-   * Where that brings few messages at once, and more than one may be expected within `GATHER_MS`, these are waited for.
+   * Where that brings little, because the device sends a few messages within `GATHER_MS`, these are waited for.
    */
   #gather(awaitedBefore: number, sinceLastMs: number): void {
     const awaited = this.#state === 'ready' ? (this.#ready?.inbound.awaited ?? 0) : 0;
     if (awaited > 1 || (awaited === 1 && awaitedBefore > 0)) this.#gate.stop(StopReason.gathering);
     const brought = awaited - awaitedBefore;
-    if (brought <= 0 || brought >= GATHERED_MESSAGES || sinceLastMs * 2 > brought * GATHER_MS) return;
-    if (this.#gate.holds(StopReason.spacing)) return;
+    if (brought <= 0 || this.#gate.holds(StopReason.spacing)) return;
+    const apartMs = sinceLastMs / brought;
+    if (apartMs < GATHER_MS / GATHERED_MESSAGES_MAX || apartMs > GATHER_MS / 2) return;
     this.#gate.stop(StopReason.spacing);
     this.#context.spaced.add(this);
   }
