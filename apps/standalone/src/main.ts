@@ -1,6 +1,6 @@
 import { SettingsInvalid } from '@breakwater/config';
 
-import { ConsoleReport } from './console-report.ts';
+import { ConsoleReport } from './supervise/console-report.ts';
 import { StartRefused } from './start-refused.ts';
 import { startStandalone } from './start-standalone.ts';
 

@@ -12,20 +12,20 @@ import {
 } from '@breakwater/config';
 import { freePort } from '@breakwater/free-port';
 
-import { banner, type BannerOptions } from './banner.ts';
-import type { ConsoleReport } from './console-report.ts';
+import { banner, type BannerOptions } from './welcome/banner.ts';
+import type { ConsoleReport } from './supervise/console-report.ts';
 import { adminKeyOf, checkInstallation, freeMegabytesOf, prepareDataFolder } from './data-folder.ts';
-import { EmbeddedTemporal, type EmbeddedTemporalOptions } from './embedded-temporal.ts';
-import { firstDevice } from './first-device.ts';
-import { laneBudgets } from './lane-budgets.ts';
-import { logServer } from './log-server.ts';
-import type { Part } from './part.ts';
-import { type PlatformOptions, platformParts, START, STOP, temporalWorkerPart } from './platform-parts.ts';
+import { EmbeddedTemporal, type EmbeddedTemporalOptions } from './parts/embedded-temporal.ts';
+import { firstDevice } from './welcome/first-device.ts';
+import { laneBudgets } from './parts/lane-budgets.ts';
+import { logServer } from './parts/log-server.ts';
+import type { Part } from './supervise/part.ts';
+import { type PlatformOptions, platformParts, START, STOP, temporalWorkerPart } from './parts/platform-parts.ts';
 import { checkPorts, type WantedPort } from './port-check.ts';
-import { processIdentity } from './process-identity.ts';
-import { findRedisServer, redisProcessAt, redisSocketPath } from './redis-server.ts';
-import { endLeftovers, endProcess, RunFile } from './run-file.ts';
-import { Supervisor } from './supervisor.ts';
+import { processIdentity } from './supervise/process-identity.ts';
+import { findRedisServer, redisProcessAt, redisSocketPath } from './parts/redis-server.ts';
+import { endLeftovers, endProcess, RunFile } from './supervise/run-file.ts';
+import { Supervisor } from './supervise/supervisor.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
 const settingGroup = {

@@ -1,4 +1,4 @@
-import type { ConsoleReport } from './console-report.ts';
+import type { ConsoleReport } from './supervise/console-report.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { PartLog } from '../src/part-log.ts';
-import { PartProcess } from '../src/part-process.ts';
+import { PartLog } from '../src/supervise/part-log.ts';
+import { PartProcess } from '../src/supervise/part-process.ts';
 
 const NICENESS = 7;
 const WAIT_MS = 20_000;

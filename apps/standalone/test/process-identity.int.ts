@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
-import { processIdentity } from '../src/process-identity.ts';
+import { processIdentity } from '../src/supervise/process-identity.ts';
 
 const WAIT_MS_MAX = 30_000;
 jest.setTimeout(2 * WAIT_MS_MAX);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { processIdentity } from '../src/process-identity.ts';
+import { processIdentity } from '../src/supervise/process-identity.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '@breakwater/free-port';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import { redisProcessAt } from '../src/redis-server.ts';
+import { redisProcessAt } from '../src/parts/redis-server.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const WAIT_MS_MAX = 60_000;

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import { ConsoleReport } from '../src/console-report.ts';
-import type { Part } from '../src/part.ts';
-import { processIdentity } from '../src/process-identity.ts';
-import { RunFile } from '../src/run-file.ts';
+import { ConsoleReport } from '../src/supervise/console-report.ts';
+import type { Part } from '../src/supervise/part.ts';
+import { processIdentity } from '../src/supervise/process-identity.ts';
+import { RunFile } from '../src/supervise/run-file.ts';
 import { StartRefused } from '../src/start-refused.ts';
-import { Supervisor } from '../src/supervisor.ts';
+import { Supervisor } from '../src/supervise/supervisor.ts';
 
 const FAKE_PART = fileURLToPath(new URL('fake-part.mjs', import.meta.url));
 const WAIT_MS_MAX = 20_000;

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import { processIdentity } from '../src/process-identity.ts';
-import { ProvidedProgram } from '../src/provided-program.ts';
+import { processIdentity } from '../src/supervise/process-identity.ts';
+import { ProvidedProgram } from '../src/parts/provided-program.ts';
 
 const WAIT_MS_MAX = 30_000;
 jest.setTimeout(2 * WAIT_MS_MAX);

@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 
 import { NODE_ARGUMENTS } from '@breakwater/config';
 
-import type { Part } from './part.ts';
+import type { Part } from '../supervise/part.ts';
 import { redisAnswers, redisArguments } from './redis-server.ts';
 
 /** dist/ of this package is three folders below the root. */
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 export interface PlatformOptions {
   readonly dataFolder: string;

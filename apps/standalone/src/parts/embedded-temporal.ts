@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 
-import type { Part } from './part.ts';
-import type { ConsoleReport } from './console-report.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { Part } from '../supervise/part.ts';
+import type { ConsoleReport } from '../supervise/console-report.ts';
+import type { Supervisor } from '../supervise/supervisor.ts';
 import { ProvidedProgram } from './provided-program.ts';
 import { temporalPart, type TemporalServerOptions } from './temporal-server.ts';
 

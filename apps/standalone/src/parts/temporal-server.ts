@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { TemporalProbe } from '@breakwater/adapter-temporal';
 import { COMMAND_SEARCH_ATTRIBUTES } from '@breakwater/wire';
 
-import type { Part } from './part.ts';
+import type { Part } from '../supervise/part.ts';
 
 const HOST = '127.0.0.1';
 const PREPARE_TIMEOUT_MS = 20_000;

@@ -5,9 +5,9 @@ import { promisify } from 'node:util';
 
 import { brokerCommand, brokerProperties, formatCommand, type KafkaProgram } from '@breakwater/adapter-kafka';
 
-import { readIfPresent, writeAtomically } from './data-folder.ts';
-import type { Part } from './part.ts';
-import { StartRefused } from './start-refused.ts';
+import { readIfPresent, writeAtomically } from '../data-folder.ts';
+import type { Part } from '../supervise/part.ts';
+import { StartRefused } from '../start-refused.ts';
 
 const FORMAT_TIMEOUT_MS = 60_000;
 const CLUSTER_ID_BYTES = 16;

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { LineSplitter } from './line-splitter.ts';
-import { PartLog } from './part-log.ts';
+import { LineSplitter } from '../supervise/line-splitter.ts';
+import { PartLog } from '../supervise/part-log.ts';
 
 /** src/ and dist/ of this package are three folders below the root. */
-const SCRIPTS = fileURLToPath(new URL('../../../tools/', import.meta.url));
+const SCRIPTS = fileURLToPath(new URL('../../../../tools/', import.meta.url));
 const REASON_LENGTH_MAX = 600;
 
 /** What the scripts print when they have found it, as strings by name, or the reason why there is none. */

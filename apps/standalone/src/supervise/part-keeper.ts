@@ -3,7 +3,7 @@ import { PartLog } from './part-log.ts';
 import { type PartExit, PartProcess } from './part-process.ts';
 import type { Part, PartPorts } from './part.ts';
 import { RestartDelay } from './restart-delay.ts';
-import { StartRefused } from './start-refused.ts';
+import { StartRefused } from '../start-refused.ts';
 
 const REASON_LENGTH_MAX = 300;
 

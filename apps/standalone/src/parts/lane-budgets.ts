@@ -1,6 +1,6 @@
 import { eventLogSettings, type SettingsOf } from '@breakwater/config';
 
-import { StartRefused } from './start-refused.ts';
+import { StartRefused } from '../start-refused.ts';
 
 const BYTES_PER_MEGABYTE = 1024 * 1024;
 const BYTES_PER_KIBIBYTE = 1024;

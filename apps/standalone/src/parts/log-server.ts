@@ -12,11 +12,11 @@ import { freePort } from '@breakwater/free-port';
 import { createKafkaTopics } from '@breakwater/log-engine';
 import { isErrorCode } from '@breakwater/wire';
 
-import type { ConsoleReport } from './console-report.ts';
+import type { ConsoleReport } from '../supervise/console-report.ts';
 import { type KafkaServerOptions, kafkaPart, prepareKafka } from './kafka-server.ts';
-import type { Part } from './part.ts';
+import type { Part } from '../supervise/part.ts';
 import { ProvidedProgram } from './provided-program.ts';
-import { StartRefused } from './start-refused.ts';
+import { StartRefused } from '../start-refused.ts';
 
 export type LogServerSettings = SettingsOf<typeof eventLogSettings> &
   SettingsOf<typeof kafkaSettings> &

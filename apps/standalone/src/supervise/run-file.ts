@@ -1,9 +1,9 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-import { errorCode } from './error-code.ts';
+import { errorCode } from '../error-code.ts';
 import type { PartPorts } from './part.ts';
 import { processIdentity } from './process-identity.ts';
-import { StartRefused } from './start-refused.ts';
+import { StartRefused } from '../start-refused.ts';
 
 export interface RunningPart {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { readIfPresent, writeAtomically } from './data-folder.ts';
+import { readIfPresent, writeAtomically } from '../data-folder.ts';
 
 const FIRST_DEVICE_ID = 'first-device';
 const ANSWER_TIMEOUT_MS = 5_000;
