@@ -1,11 +1,6 @@
 import { performance } from 'node:perf_hooks';
 
-import {
-  createMqttEndpoint,
-  type DeliveryOutcome,
-  type EndpointObserver,
-  type MqttEndpoint,
-} from '@breakwater/mqtt-endpoint';
+import { createMqttEndpoint, type MqttEndpoint } from '@breakwater/mqtt-endpoint';
 import { type Logger, MemoryWatch, type Metrics, type QueueWatch, type Readiness } from '@breakwater/observability';
 import { laneBudgetsOf } from '@breakwater/log-engine';
 import { LaneFill } from '@breakwater/twin-runtime';
@@ -17,6 +12,7 @@ import { GatewayIntake } from './children/gateway-intake.ts';
 import { CommandReports } from './commands/command-reports.ts';
 import { DownlinkDelivery } from './downlink-delivery.ts';
 import { drainDevices } from './drain-devices.ts';
+import { endpointObserver } from './endpoint-observer.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { watchGatewayQueues } from './gateway-queues.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -47,9 +43,6 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
 const DEAD_LETTER_DEVICES_MAX = 50_000;
 const FENCED_PAIRS_MAX = 10_000;
 const TAIL_FRAMES_PER_READ = 64;
-const UNKNOWN_TENANT = '(unknown)';
-/** From here on a reason code of MQTT is a refusal. */
-const REFUSED = 0x80;
 
 export interface GatewayOptions {
   readonly settings: GatewaySettings;
@@ -140,7 +133,7 @@ export class Gateway {
       limits: engineLimits(settings),
       sessions: sessionOptions(settings, { store: this.#stored, clock: ports.clock }),
       now: () => performance.now(),
-      observer: this.#observer(),
+      observer: endpointObserver({ metrics: this.#metrics, refusals: this.#refusals, logger: options.logger }),
     });
     this.#listeners = this.#createListeners();
     this.#queues = this.#createQueues();
@@ -428,26 +421,6 @@ export class Gateway {
     });
   }
 
-  #observer(): EndpointObserver {
-    const { logger } = this.#options;
-    return {
-      connected: () => this.#metrics.connects.inc({ result: 'accepted' }),
-      connectRefused: (code) => {
-        this.#metrics.connects.inc({ result: codeLabel(code) });
-        // Whose device it is cannot be said of one that was not let in.
-        this.#refusals.count(UNKNOWN_TENANT, `connect.${codeLabel(code)}`);
-      },
-      connectionEnded: (reason, code) => this.#metrics.closes.inc({ reason, code: codeLabel(code) }),
-      subscribeRefused: (code) => this.#metrics.subscribesRefused.inc({ code: codeLabel(code) }),
-      readingStopped: (cause) => this.#metrics.readingStopped.inc({ cause }),
-      publishHeld: (_qos, cause) => this.#metrics.held.inc({ cause: cause === 'own' ? 'device' : 'tenant' }),
-      sessionResumed: () => this.#metrics.sessionsResumed.inc(),
-      sessionEnded: (cause) => this.#metrics.sessionsEnded.inc({ cause }),
-      sent: (qos, outcome) => this.#metrics.sends.inc({ qos: String(qos), outcome: sendOutcome(outcome) }),
-      hostFailed: (operation, error) => logger.warn({ operation, err: error }, 'a connection was closed by a failure'),
-    };
-  }
-
   #sweep(): void {
     this.#endpoint.sweep();
     this.#sessions.leaveAbandoned();
@@ -480,15 +453,4 @@ export class Gateway {
     }
     clearTimeout(timer);
   }
-}
-
-/** The codes of MQTT 5, which are few. */
-function codeLabel(code: number | null): string {
-  return code === null ? 'none' : `0x${code.toString(16).padStart(2, '0')}`;
-}
-
-/** The reason code is the device's choice, so it is no label. */
-function sendOutcome(outcome: DeliveryOutcome): string {
-  if (outcome.kind === 'notDelivered') return outcome.reason;
-  return outcome.reasonCode < REFUSED ? 'delivered' : 'refused';
 }
