@@ -7,13 +7,15 @@ import {
   type PlanTenant,
   scopeOf,
   SKIPPED_RANGE,
+  WHOLE_LANE,
+  type WriterRange,
 } from '@breakwater/adapter-clickhouse';
 import type { Offset, Partition } from '@breakwater/twin';
 import { type EventLog, PlatformError } from '@breakwater/twin-runtime';
 import { describe, expect, it } from '@jest/globals';
 
 import type { TelemetryWriter } from '../src/telemetry-writer.ts';
-import { storedRows, until, untilStored } from './writer-bench.ts';
+import { expectedRows, storedRows, until, untilAllStored, untilStored } from './writer-bench.ts';
 import { TIMEOUT_MS, writerSuite } from './writer-suite.ts';
 
 const NOW_MS = Date.now();
@@ -94,11 +96,42 @@ describe('the telemetry writer, when one partition cannot be read', () => {
     },
     TIMEOUT_MS,
   );
+
+  it(
+    'goes on behind an accepted gap of its range, while records come and another writer has the other range',
+    async () => {
+      const ranges: readonly WriterRange[] = [0, 1].map((index) => ({ index, of: 2 }));
+      const startAll = () => ranges.map((range) => suite.start(suite.clickhouse, { range }).writer);
+      await suite.log.appendMany(40, () => NOW_MS);
+      const before = startAll();
+      await untilAllStored(() => before, suite.log);
+      await Promise.all(before.map((writer) => writer.stop()));
+      await suite.log.appendMany(40, () => NOW_MS);
+      await suite.log.log.trim('telemetry', P1, P1_GOES_ON_AT as Offset);
+
+      const [halted, other] = startAll() as [TelemetryWriter, TelemetryWriter];
+      const load = suite.load(NOW_MS);
+      await untilHalted(halted, 'POSITION_OUT_OF_RANGE');
+      await acceptGap(suite.clickhouse, ranges[0]);
+      await until(
+        () => `partition 1 goes on; ${JSON.stringify(halted.health())}`,
+        () => halted.haltedCount === 0,
+      );
+      await load.stop();
+      await untilAllStored(() => [halted, other], suite.log);
+      expect([...halted.health().degraded, ...other.health().degraded]).toEqual([]);
+      // Offsets 10 to 14 of partition 1.
+      const kept = expectedRows(suite.log).filter((line) => !/^1 1[0-4] /.test(line));
+      expect(await storedRows(suite.clickhouse)).toEqual(kept);
+      await suite.expectTenantsCounted();
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** What `breakwater rows skip --accept-loss` writes: a chain of its own, which ends where partition 1 goes on. */
-async function acceptGap(clickhouse: ClickHouse): Promise<void> {
-  const last = await new PlanStore(clickhouse).lastPlan();
+async function acceptGap(clickhouse: ClickHouse, range: WriterRange = WHOLE_LANE): Promise<void> {
+  const last = await new PlanStore(clickhouse, range).lastPlan();
   const part = last?.plan.partitions.find(({ partition }) => partition === P1);
   if (last === null || part === undefined) throw new Error('the writer has stored nothing of partition 1');
   const plans = new PlanStore(clickhouse, SKIPPED_RANGE);

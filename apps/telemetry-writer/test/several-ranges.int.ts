@@ -26,8 +26,6 @@ const DAY = Math.floor(NOW_MS / DAY_MS);
 const SMALL = { recordsMax: 40, bytesMax: 1e6, daysMax: 9 };
 const FORGETFUL_BLOCKS = 4;
 const KILLS = 2;
-/** Slow enough for small rounds to follow it, on a machine that does much else too. */
-const LOAD_PAUSE_MS = 100;
 /** Numbers of ranges before and after. */
 const CHANGES = [
   { from: 1, to: 2, isShort: true },
@@ -63,23 +61,6 @@ describe('several telemetry writers, each with a range of the partitions', () =>
   async function ledgerPositions(): Promise<ReadonlyMap<number, number>> {
     const entries = await new ClickHouseWriterLedger(suite.clickhouse).readWriterLedger();
     return new Map(entries.map(({ partition, position }) => [partition, position]));
-  }
-
-  /** Appends to all partitions until it is told to stop. */
-  function load(): { stop(): Promise<void> } {
-    let isOn = true;
-    const running = (async () => {
-      while (isOn) {
-        await suite.log.appendMany(8, (index) => NOW_MS - index * 1_000);
-        await new Promise((resolve) => setTimeout(resolve, LOAD_PAUSE_MS));
-      }
-    })();
-    return {
-      stop: async () => {
-        isOn = false;
-        await running;
-      },
-    };
   }
 
   it(
@@ -200,7 +181,7 @@ describe('several telemetry writers, each with a range of the partitions', () =>
       await untilStored(whole.writer, suite.log);
       const writers = startAll(2);
       // Who has nothing to insert is not refused, and does no harm.
-      const under = load();
+      const under = suite.load(NOW_MS);
       const refused = await whole.ended.finally(() => under.stop());
       expect(refused?.code).toBe('STALE_EPOCH');
       await untilAllStored(() => writers, suite.log);
@@ -239,7 +220,7 @@ describe('several telemetry writers, each with a range of the partitions', () =>
       'one range looks rows up and completes rollups while the other inserts into the same day',
       async () => {
         const other = await loseRange0();
-        const under = load();
+        const under = suite.load(NOW_MS);
         const settling = suite.start(suite.clickhouse, { range: ofTwo(0), windowBlocks: FORGETFUL_BLOCKS });
         await until(
           () => 'the plan is settled',

@@ -18,6 +18,9 @@ export const TIMEOUT_MS = 120_000;
 /** `npm test` changes from one division to two and back, `npm run test:writers` between others too. */
 export const isLongForm = process.env['WRITER_FAULTS'] === 'all';
 
+/** Slow enough for small rounds to follow it, on a machine that does much else too. */
+const LOAD_PAUSE_MS = 100;
+
 type WriterArguments = Parameters<typeof writerOn> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** A log, an embedded ClickHouse and a proxy before it, and every writer that a test starts and its end stops. */
@@ -86,6 +89,23 @@ export class WriterSuite {
       (error: unknown) => error as Error & { code?: string },
     );
     return { writer, ended };
+  }
+
+  /** Appends to all partitions until it is told to stop. */
+  load(nowMs: number): { stop(): Promise<void> } {
+    let isOn = true;
+    const running = (async () => {
+      while (isOn) {
+        await this.log.appendMany(8, (index) => nowMs - index * 1_000);
+        await new Promise((resolve) => setTimeout(resolve, LOAD_PAUSE_MS));
+      }
+    })();
+    return {
+      stop: async () => {
+        isOn = false;
+        await running;
+      },
+    };
   }
 
   async expectExact(): Promise<void> {
