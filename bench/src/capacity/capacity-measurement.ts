@@ -10,7 +10,7 @@ export interface MeasuredRun {
   readonly eventsPerSecond: number;
   /** CPU seconds per million events, by part of the platform. */
   readonly cpu: Readonly<Record<PlatformPart, number>>;
-  /** Redis' memory without what the log holds. */
+  /** Redis' memory without the telemetry log: the sum over its keys. */
   readonly redisBytes: number;
   /** What an event is in the log, and what Redis' memory it takes for as long as the embedded log keeps it. */
   readonly logBytesPerEvent: number;

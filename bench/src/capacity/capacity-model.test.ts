@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { PLATFORM_PARTS } from './capacity-measurement.ts';
-import { aloneShare, predictCosts, rollupRowsPerEvent, utilizationOn } from './capacity-model.ts';
+import { aloneShare, predictCosts, rawDiskBytesPerEvent, rollupRowsPerEvent, utilizationOn } from './capacity-model.ts';
 import { measuredCapacity } from './testing/measured-capacity.ts';
 
 const MEASURED = measuredCapacity();
@@ -45,6 +45,15 @@ describe('aloneShare', () => {
   it('is nearly all for devices that send now and then, and little for those that always send', () => {
     expect(aloneShare({ eventsPerSecond: 1_000, devices: 100_000 })).toBeGreaterThan(0.99);
     expect(aloneShare({ eventsPerSecond: 35_000, devices: 500 })).toBeLessThan(0.15);
+  });
+});
+
+describe('rawDiskBytesPerEvent', () => {
+  it('is what few devices and many took, and more with each value', () => {
+    const of = (valuesPerEvent: number): number => rawDiskBytesPerEvent(MEASURED.runs, valuesPerEvent);
+    const both = base.diskBytesPerRow * base.valuesPerEvent + devices.diskBytesPerRow * devices.valuesPerEvent;
+    expect(of(base.valuesPerEvent)).toBeCloseTo(both / 2, 9);
+    expect(of(payload.valuesPerEvent)).toBeGreaterThan(of(base.valuesPerEvent));
   });
 });
 

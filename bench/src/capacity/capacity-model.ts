@@ -92,11 +92,19 @@ function redisBytesOf({ base, devices, payload }: CapacityMeasurement['runs'], l
   return base.redisBytes - perDevice * base.devices + Math.max(0, perDevice + larger) * load.devices;
 }
 
-/** The number of an event compresses worse than its values, so rows of larger events are smaller on average. */
-export function rawDiskBytesPerEvent({ base, payload }: CapacityMeasurement['runs'], valuesPerEvent: number): number {
+/**
+ * The number of an event compresses worse than its values, so rows of larger events are smaller on average. From how
+ * many devices they come is no part of it: the more of these send the same wave, the better it compresses, which no
+ * real fleet does. So it is the mean of few devices and many.
+ */
+export function rawDiskBytesPerEvent(
+  { base, devices, payload }: CapacityMeasurement['runs'],
+  valuesPerEvent: number,
+): number {
   const rawOf = (run: MeasuredRun): number => run.diskBytesPerRow * run.valuesPerEvent;
   const perValue = (rawOf(payload) - rawOf(base)) / (payload.valuesPerEvent - base.valuesPerEvent);
-  return Math.max(0, rawOf(base) + perValue * (valuesPerEvent - base.valuesPerEvent));
+  const small = (rawOf(base) + rawOf(devices)) / 2;
+  return Math.max(0, small + perValue * (valuesPerEvent - base.valuesPerEvent));
 }
 
 /** Rows of the 1-minute and the 1-hour rollup that an event adds, when devices send at an even pace. */

@@ -5,7 +5,7 @@ import { holdRate } from '../storm/parts/hold-rate.ts';
 import { GENERATOR } from '../storm/checks/memory-caps.ts';
 import { payloadBytesOf } from '../storm/load/event-packets.ts';
 import { valuesPerEventOf } from '../storm/load/event-values.ts';
-import { logMemory, twinMemory } from '../storm/platform/redis-memory.ts';
+import { keptMemory, logMemory } from '../storm/platform/redis-memory.ts';
 import { StormPlatform } from '../storm/platform/storm-platform.ts';
 import { type MeasuredRun, partOf, PLATFORM_PARTS, type PlatformPart } from './capacity-measurement.ts';
 
@@ -77,7 +77,7 @@ type Stored = Pick<
 >;
 
 async function storageOf(platform: StormPlatform): Promise<Stored> {
-  const { usedBytes } = await twinMemory(platform.installation);
+  const redisBytes = await keptMemory(platform.installation);
   const log = await logMemory(platform.installation);
   const clickhouse = await platform.clickhouse();
   try {
@@ -85,7 +85,7 @@ async function storageOf(platform: StormPlatform): Promise<Stored> {
     const of = (tables: readonly string[], figure: 'bytes' | 'rows'): number =>
       sizes.filter(({ table }) => tables.includes(table)).reduce((sum, size) => sum + Number(size[figure]), 0);
     return {
-      redisBytes: usedBytes - log.heldMemoryBytes,
+      redisBytes,
       logBytesPerEvent: log.appendedBytes / log.records,
       logMemoryPerEvent: log.heldMemoryBytes / Math.max(log.heldRecords, 1),
       diskBytesPerEvent: of([RAW, ...ROLLUPS], 'bytes') / log.records,

@@ -38,6 +38,16 @@ for _, key in ipairs(page[2]) do
 end
 return page[1] .. ' ' .. records .. ' ' .. appended .. ' ' .. held .. ' ' .. memory`;
 
+/** All keys but the frames of the telemetry lanes: twins, registry, sessions, changes, the control lane. */
+const KEPT_SCRIPT = `local page = redis.call('SCAN', ARGV[1], 'COUNT', 500)
+local sum = 0
+for _, key in ipairs(page[2]) do
+  if not string.match(key, ':log:telemetry:frames$') then
+    sum = sum + (redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0) or 0)
+  end
+end
+return page[1] .. ' ' .. sum`;
+
 export interface LogMemory {
   readonly records: number;
   /** Of frames' bodies, with what the log counts for each frame. */
@@ -61,6 +71,15 @@ export async function logMemory(installation: Installation): Promise<LogMemory> 
   const sums = await sumOfPages(socketOf(installation), LOG_SCRIPT);
   const [records = 0, appendedBytes = 0, heldRecords = 0, heldMemoryBytes = 0] = sums;
   return { records, appendedBytes, heldRecords, heldMemoryBytes };
+}
+
+/**
+ * Of everything in Redis but the telemetry log, in bytes. The sum over keys: beside a log of many megabytes, whose own
+ * memory Redis estimates, a difference to all that is used would be of the same size as the error.
+ */
+export async function keptMemory(installation: Installation): Promise<number> {
+  const [bytes = 0] = await sumOfPages(socketOf(installation), KEPT_SCRIPT);
+  return bytes;
 }
 
 function socketOf({ dataDir }: Installation): string {
