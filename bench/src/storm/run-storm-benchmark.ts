@@ -71,7 +71,7 @@ function fleet({ fleetDevices, fleetConnections }: StormOptions): Promise<StormM
 
 /** `npm run bench -- storm`: the storm that Breakwater is for. Each part has a fresh platform with default settings. */
 export async function runStormBenchmark(argv: readonly string[]): Promise<StormResult> {
-  const options = readStormOptions(argv);
+  const { json, ...options } = readStormOptions(argv);
   const facts = await factsOfAPlatform();
   let measured: StormMeasurements = {};
   for (const part of options.parts) {
@@ -81,7 +81,7 @@ export async function runStormBenchmark(argv: readonly string[]): Promise<StormR
   }
   const result = stormResult({ facts, options, date: new Date().toISOString() }, measured);
   printStorm(result, say);
-  if (options.json !== '') await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  if (json !== '') await writeFile(json, `${JSON.stringify(result, null, 2)}\n`);
   if (result.broken.length > 0) process.exitCode = 1;
   return result;
 }

@@ -21,9 +21,9 @@ const DEFAULTS = {
   'blackout-seconds': '20',
 } as const;
 
+/** What is measured, and kept with the result. */
 export interface StormOptions {
   readonly parts: readonly StormPart[];
-  readonly json: string;
   readonly rate: number | null;
   readonly seconds: number;
   /** Of sustained, one run each; the other parts take the first. */
@@ -39,7 +39,8 @@ export interface StormOptions {
   readonly blackoutSeconds: number;
 }
 
-export function readStormOptions(argv: readonly string[]): StormOptions {
+/** `json` is the file for the result, or empty; no part of the options, since it says where somebody's folders are. */
+export function readStormOptions(argv: readonly string[]): StormOptions & { readonly json: string } {
   const args = readArguments(DEFAULTS, argv);
   const number = (name: keyof typeof DEFAULTS): number => positiveNumber(name, args[name]);
   return {
