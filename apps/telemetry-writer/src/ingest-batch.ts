@@ -1,4 +1,5 @@
 import type { LogId, Offset, Partition } from '@breakwater/twin';
+import type { LogFrame } from '@breakwater/twin-runtime';
 import {
   INSERT_SETTINGS,
   type IngestPlan,
@@ -8,6 +9,7 @@ import {
 
 import { BatchCutter, type CutLimits, type CutRange } from './cut/batch-cutter.ts';
 import type { DeadLetterDraft } from './cut/dead-letter-quota.ts';
+import { fairShares } from './cut/fair-shares.ts';
 import type { LogBuffer } from './log-buffer.ts';
 import type { TenantTotals } from './tenant-totals.ts';
 
@@ -53,11 +55,13 @@ export function cutBatch(
     keepDeadLetter: deadLetters.keep,
     expectedBytes: Math.min(buffer.bytes, limits.bytesMax) * PLACE_SHARE,
   });
-  // Each partition has its share, so that the backlog of one never holds up the others.
-  const recordsMax = Math.max(1, Math.floor(limits.recordsMax / Math.max(1, pending.length)));
-  const ranges = pending.map(({ partition, from, frames }) =>
-    cutter.take(partition, frames, { from, to: Number.MAX_SAFE_INTEGER, recordsMax }),
-  );
+  // Partitions are taken one after the other: were their shares more than fit, the last ones would have none.
+  const fitting = Math.ceil((limits.bytesMax * buffer.records) / Math.max(1, buffer.bytes * PLACE_SHARE));
+  const shares = fairShares(pending.map(waitingRecords), Math.min(limits.recordsMax, fitting));
+  const ranges = pending.map(({ partition, from, frames }, index) => {
+    const recordsMax = shares[index] as number;
+    return cutter.take(partition, frames, { from, to: Number.MAX_SAFE_INTEGER, recordsMax });
+  });
   const halted = ranges.flatMap(({ partition, unknownRecord }) =>
     unknownRecord === null ? [] : [{ partition: partition as Partition, reason: unknownRecord }],
   );
@@ -84,8 +88,12 @@ export function cutBatch(
     bodies: new Map([...cutter.days].map(([day, lines]) => [day, lines.body()])),
     deadLetters,
     halted,
-    full: cutter.full || ranges.some(({ from, to }) => to - from >= recordsMax),
+    full: cutter.full || pending.some((each, index) => waitingRecords(each) > (shares[index] as number)),
   };
+}
+
+function waitingRecords({ from, frames }: { readonly from: number; readonly frames: readonly LogFrame[] }): number {
+  return Math.max(0, (frames.at(-1)?.lastOffset ?? from - 1) + 1 - from);
 }
 
 /** The positions that a plan ends at. */

@@ -41,6 +41,13 @@ export class LogBuffer {
     return this.#bytes;
   }
 
+  /** Behind the positions. */
+  get records(): number {
+    let records = 0;
+    for (const { position, readEnd } of this.#partitions.values()) records += readEnd - position;
+    return records;
+  }
+
   get partitions(): readonly Partition[] {
     return [...this.#partitions.keys()];
   }

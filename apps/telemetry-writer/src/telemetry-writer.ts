@@ -99,7 +99,12 @@ interface Session {
   unclosed: IngestPlan | null;
   /** When the operator's word for halted partitions is looked for next. */
   askAtMs: number;
+  /** Whether the log had more when the last round was cut. */
+  isBehind: boolean;
 }
+
+/** Rounds that may be held at once: the one that is stored, and the one after it. */
+const ROUNDS_HELD_MAX = 2;
 
 /**
  * Every record of the telemetry lane is stored once. The plan of an insert is stored before its first row and is the
@@ -208,6 +213,7 @@ export class TelemetryWriter {
       state,
       unclosed: null,
       askAtMs: clock.nowMs() + HALTED_QUESTION_MS,
+      isBehind: false,
     };
   }
 
@@ -272,7 +278,7 @@ export class TelemetryWriter {
       const batch = await this.#nextBatch(session);
       if (batch !== null) {
         const cutMs = clock.nowMs();
-        if (batch.plan.records > 0) await this.#store(session, batch);
+        if (batch.plan.records > 0) await this.#storeReadingOn(session, batch);
         tookMs = clock.nowMs() - cutMs;
         this.#halt(session, batch);
         if (batch.full) continue;
@@ -295,11 +301,18 @@ export class TelemetryWriter {
     let came = await this.#fill(session, roundIntervalMs);
     // A log that answers a little slower than records come always has some more: rows would wait for a full batch.
     const endMs = clock.nowMs() + roundIntervalMs;
-    while (came && session.buffer.bytes < limits.bytesMax && clock.nowMs() < endMs && !this.#stop.signal.aborted)
+    while (came && this.#hasRoom(session.buffer) && clock.nowMs() < endMs && !this.#stop.signal.aborted)
       came = await this.#fill(session, 0);
+    session.isBehind = came;
     this.#bufferedBytes = session.buffer.bytes;
     metrics.bufferedBytes.set(session.buffer.bytes);
     return cutBatch(session.buffer, session.state, { limits, deadLetters: session.quota.draft() });
+  }
+
+  /** Whether there is not enough for a full round yet, nor as much as may be held. */
+  #hasRoom(buffer: LogBuffer): boolean {
+    const { bytesMax, recordsMax } = this.#options.limits;
+    return buffer.bytes < bytesMax && buffer.records < recordsMax;
   }
 
   /** One partition that cannot be read must not keep the others waiting: what is here of it is stored; it stops. */
@@ -332,6 +345,32 @@ export class TelemetryWriter {
             return this.#halted.has(partition as Partition) && own !== undefined && own.to < to;
           }),
     );
+  }
+
+  /**
+   * Reading and storing both wait for somebody else, and one after the other they take no more than a round's worth in
+   * the time of both. So a writer that is behind reads the next round while this one is stored.
+   */
+  async #storeReadingOn(session: Session, batch: IngestBatch): Promise<void> {
+    let isStored = false;
+    const readOn = session.isBehind ? this.#readOn(session.buffer, () => isStored) : null;
+    try {
+      await this.#store(session, batch);
+    } finally {
+      isStored = true;
+    }
+    await readOn;
+  }
+
+  async #readOn(buffer: LogBuffer, isOver: () => boolean): Promise<void> {
+    const { recordsMax, bytesMax } = this.#options.limits;
+    try {
+      while (!isOver() && buffer.bytes < bytesMax && buffer.records < ROUNDS_HELD_MAX * recordsMax) {
+        if (!(await buffer.fill(0))) return;
+      }
+    } catch {
+      // The next round asks for the same again, and has the answer for whatever it is told.
+    }
   }
 
   /** Once the plan may be stored there is no way but forward: it is repeated until every row is confirmed. */
