@@ -11,11 +11,15 @@ const NOW_MS = Date.now();
 const SMALL = { recordsMax: 40, bytesMax: 1e6, daysMax: 9 };
 const WAITING = 400;
 
-/** A log that counts how often it is read, and may fail. */
-function watched(log: EventLog, reading: () => void): EventLog {
+/** A log that calls before each reading, with how many records were read so far. */
+function watched(log: EventLog, reading: (records: number) => void): EventLog {
+  let records = 0;
   const read: EventLog['read'] = async (requests, limits) => {
-    reading();
-    return log.read(requests, limits);
+    reading(records);
+    const batches = await log.read(requests, limits);
+    const frames = batches.flatMap((batch) => batch.frames);
+    records += frames.reduce((sum, { firstOffset, lastOffset }) => sum + lastOffset + 1 - firstOffset, 0);
+    return batches;
   };
   return new Proxy(log, {
     get: (target, name) => {
@@ -26,15 +30,15 @@ function watched(log: EventLog, reading: () => void): EventLog {
   });
 }
 
-/** Tells when an insert begins, and lets it go on when it is told. */
-function beforeEachInsert(real: WriterStores, wait: () => Promise<void>): WriterStores {
+/** Calls before each insert, which waits for it. */
+function beforeEachInsert(real: WriterStores, call: () => Promise<void> | void): WriterStores {
   const stores = delegating(real);
   return {
     ...stores,
     records: {
       ...stores.records,
       insertDay: async (plan, day, lines) => {
-        await wait();
+        await call();
         await stores.records.insertDay(plan, day, lines);
       },
     },
@@ -48,25 +52,25 @@ describe('the telemetry writer, when it is behind', () => {
   it(
     'reads the next round while one is stored',
     async () => {
-      let reads = 0;
-      let inserts = 0;
+      let read = 0;
+      let isReadMeanwhile: boolean | null = null;
       await suite.log.appendMany(WAITING, () => NOW_MS);
       const { writer } = suite.start(suite.clickhouse, {
         ...options,
-        log: watched(suite.log.log, () => (reads += 1)),
+        log: watched(suite.log.log, (records) => (read = records)),
         stores: (real) =>
           beforeEachInsert(real, async () => {
-            inserts += 1;
-            const before = reads;
-            if (inserts === 1)
-              await until(
-                () => 'the log is read while an insert waits',
-                () => reads > before,
-              );
+            if (isReadMeanwhile !== null) return;
+            isReadMeanwhile = false;
+            await until(
+              () => 'more than a round is read before the first one is stored',
+              () => read > SMALL.recordsMax,
+            );
+            isReadMeanwhile = true;
           }),
       });
       await untilStored(writer, suite.log);
-      expect(inserts).toBeGreaterThan(1);
+      expect(isReadMeanwhile).toBe(true);
       await suite.expectExact();
     },
     TIMEOUT_MS,
@@ -75,28 +79,23 @@ describe('the telemetry writer, when it is behind', () => {
   it(
     'stores each record once, though it cannot read while a round is stored',
     async () => {
-      let isStoring = false;
+      let inserts = 0;
       let refused = 0;
       await suite.log.appendMany(WAITING, () => NOW_MS);
-      const { writer } = suite.start(suite.clickhouse, {
+      const { writer, ended } = suite.start(suite.clickhouse, {
         ...options,
-        log: watched(suite.log.log, () => {
-          if (!isStoring) return;
+        log: watched(suite.log.log, (records) => {
+          if (records < SMALL.recordsMax || inserts > 0) return;
           refused += 1;
           throw new Error('the log is away');
         }),
-        stores: (real) =>
-          beforeEachInsert(real, async () => {
-            isStoring = true;
-            const before = refused;
-            const endMs = Date.now() + 50;
-            while (refused === before && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 1));
-            isStoring = false;
-          }),
+        stores: (real) => beforeEachInsert(real, () => void (inserts += 1)),
       });
       await untilStored(writer, suite.log);
-      expect(refused).toBeGreaterThan(0);
+      expect(refused).toBe(1);
       await suite.expectExact();
+      await writer.stop();
+      expect(await ended).toBeNull();
     },
     TIMEOUT_MS,
   );
