@@ -119,7 +119,8 @@ export class CommandSteps {
   async ready(): Promise<void> {
     await until('Temporal to take commands', async () => {
       const { status, degraded } = await this.#readiness();
-      return status === 200 && !degraded.some(({ part }) => part === 'temporal');
+      if (status === 200 && !degraded.some(({ part }) => part === 'temporal')) return true;
+      throw new Error(`/health/ready answers ${status}: ${JSON.stringify(degraded)}`);
     });
   }
 

@@ -148,9 +148,10 @@ describe('the supervisor', () => {
     await expect(start).rejects.toThrow(/slow was not ready after 2 s: still looking for my glasses/);
   });
 
-  it('says that it ends a part of the background that never becomes ready', async () => {
-    await supervise([], { readyTimeoutMs: 1_500 }).start();
-    await supervisor?.startLater(part('slow', 'never-ready', { start: 0, stop: 1 }));
+  it('says that it ends a part of the background that is not ready in its own time, and starts it again', async () => {
+    await supervise([]).start();
+    const slow = part('slow', 'never-ready', { start: 0, stop: 1 });
+    await supervisor?.startLater({ ...slow, readyTimeoutMs: 1_500 });
     await until('the next try', () => /slow.*: ended \(SIGKILL.*\), starts again/.test(printed));
     expect(printed).toMatch(/slow.*: was not ready after 2 s and is ended/);
   });

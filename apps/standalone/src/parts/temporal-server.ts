@@ -10,6 +10,8 @@ import type { Part } from '../supervise/part.ts';
 const HOST = '127.0.0.1';
 const PREPARE_TIMEOUT_MS = 20_000;
 const PREPARE_PAUSE_MS = 1_000;
+/** It is up within seconds, and has nothing long to read before: a start that takes longer than this is tried again. */
+const READY_TIMEOUT_MS = 60_000;
 /** Collects garbage half as often as Go does by default: less work, for some tens of megabytes. */
 const GARBAGE_PERCENT = '200';
 const runProgram = promisify(execFile);
@@ -37,6 +39,7 @@ export function temporalPart(options: TemporalServerOptions): Part {
     // The server would ask its makers on the internet for newer versions.
     env: { TEMPORAL_VERSION_CHECK_DISABLED: '1', GOGC: GARBAGE_PERCENT },
     niceness: options.niceness,
+    readyTimeoutMs: READY_TIMEOUT_MS,
     startLevel: 0,
     stopLevel: options.stopLevel,
     ports: { grpc: frontendPort, ui: uiPort, metrics: metricsPort },

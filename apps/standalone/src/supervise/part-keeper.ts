@@ -42,6 +42,10 @@ export class PartKeeper {
     this.#around = around;
   }
 
+  get #readyTimeoutMs(): number {
+    return Math.min(this.part.readyTimeoutMs ?? Number.POSITIVE_INFINITY, this.#around.readyTimeoutMs);
+  }
+
   get pid(): number | undefined {
     return this.#process?.pid;
   }
@@ -54,7 +58,7 @@ export class PartKeeper {
   async start(): Promise<void> {
     const startedAt = performance.now();
     const child = this.#spawn();
-    const ports = await child.ready(this.#around.readyTimeoutMs);
+    const ports = await child.ready(this.#readyTimeoutMs);
     if (ports === undefined) throw await this.#refusal(child);
     this.#ports = ports;
     this.#around.onChange();
@@ -100,7 +104,7 @@ export class PartKeeper {
     const stillRunning = !child.hasExited;
     if (stillRunning) await child.stop(this.#around.stopGraceMs);
     const exit = await child.exited;
-    const seconds = Math.round(this.#around.readyTimeoutMs / 1000);
+    const seconds = Math.round(this.#readyTimeoutMs / 1000);
     const what = stillRunning ? `was not ready after ${seconds} s` : `ended before it was ready (${exitName(exit)})`;
     const why = [exit.reason, this.#around.explainCrash()]
       .filter((text) => text !== undefined && text !== '')
@@ -126,7 +130,7 @@ export class PartKeeper {
       if (this.#stopping) return;
       startedAt = performance.now();
       child = this.#spawn();
-      const ports = await child.ready(this.#around.readyTimeoutMs);
+      const ports = await child.ready(this.#readyTimeoutMs);
       if (this.#stopping) continue;
       if (ports === undefined) this.#giveUp(child);
       else this.#servesAgain(ports, performance.now() - startedAt);
@@ -143,13 +147,13 @@ export class PartKeeper {
   /** Ends a part that took too long, and says so: its end would look like somebody else's doing. */
   #giveUp(child: PartProcess): void {
     if (child.hasExited) return;
-    const seconds = Math.round(this.#around.readyTimeoutMs / 1000);
+    const seconds = Math.round(this.#readyTimeoutMs / 1000);
     this.#around.report.notice(this.part.name, `was not ready after ${seconds} s and is ended`);
     child.signal('SIGKILL');
   }
 
   async #serveFirst(child: PartProcess, startedAt: number): Promise<void> {
-    const ports = await child.ready(this.#around.readyTimeoutMs);
+    const ports = await child.ready(this.#readyTimeoutMs);
     if (this.#stopping) return;
     if (ports === undefined) return this.#giveUp(child);
     this.#ports = ports;

@@ -14,6 +14,8 @@ export interface Part {
    * Must answer or fail quickly: it is repeated until the start takes too long.
    */
   readonly probe?: () => Promise<boolean>;
+  /** How long it may take until it serves, where that is less than what all parts may take. */
+  readonly readyTimeoutMs?: number;
   /** How far it stands back behind the others when the processor is short: a nice value, 0 by default. */
   readonly niceness?: number;
   /** Where a program that is not ours listens; our own programs say it in their ready line. */
